@@ -1,0 +1,22 @@
+# Language level, warnings and sanitizers: the same for library, tests and benchmarks.
+set(CMAKE_C_STANDARD 11)
+set(CMAKE_C_STANDARD_REQUIRED ON)
+set(CMAKE_C_EXTENSIONS OFF)
+set(CMAKE_C_VISIBILITY_PRESET hidden)
+set(CMAKE_POSITION_INDEPENDENT_CODE ON)
+set(CMAKE_EXPORT_COMPILE_COMMANDS ON)
+if(NOT CMAKE_BUILD_TYPE)
+  set(CMAKE_BUILD_TYPE RelWithDebInfo)
+endif()
+add_compile_definitions(_GNU_SOURCE)
+
+add_library(pinpipe_warnings INTERFACE)
+target_compile_options(pinpipe_warnings INTERFACE -Wall -Wextra -Wpedantic -Wconversion -Wshadow
+                       -Wstrict-prototypes -Wmissing-prototypes -Wno-missing-field-initializers)
+if(PINPIPE_WERROR)
+  target_compile_options(pinpipe_warnings INTERFACE -Werror)
+endif()
+if(PINPIPE_SANITIZE)
+  add_compile_options(-fsanitize=${PINPIPE_SANITIZE} -fno-omit-frame-pointer -fno-sanitize-recover=all)
+  add_link_options(-fsanitize=${PINPIPE_SANITIZE})
+endif()

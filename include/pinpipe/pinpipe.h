@@ -1,0 +1,13 @@
+/* The umbrella: every public header of libpinpipe.
+ * Never declares anything itself.
+ * Rules: docs/architecture.md, "Grammar of the C API". */
+#ifndef PINPIPE_PINPIPE_H
+#define PINPIPE_PINPIPE_H
+
+#include "export.h"
+#include "version.h"
+#include "value.h"
+#include "status.h"
+#include "library.h"
+
+#endif

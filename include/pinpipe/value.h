@@ -1,0 +1,38 @@
+/* The two ways in which bytes cross the border: borrowed (pinpipe_str) and owned (pinpipe_buf).
+ * Never copies on its own; a borrowed view dies with what it points into.
+ * Rules: docs/architecture.md, "Grammar of the C API". */
+#ifndef PINPIPE_VALUE_H
+#define PINPIPE_VALUE_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "export.h"
+
+PINPIPE_BEGIN_DECLS
+
+/** Borrowed bytes; may lack a final NUL. {NULL, 0} is the empty value. */
+typedef struct pinpipe_str {
+    const char *ptr;
+    size_t len;
+} pinpipe_str;
+
+/** Owned bytes: starts as PINPIPE_BUF_INIT, is reused from call to call, ends with pinpipe_buf_reset.
+ * After a successful call `ptr[len]` is NUL. */
+typedef struct pinpipe_buf {
+    char *ptr;
+    size_t len;
+    size_t cap;
+} pinpipe_buf;
+
+#define PINPIPE_BUF_INIT                                                                                     \
+    {                                                                                                        \
+        NULL, 0, 0                                                                                           \
+    }
+
+/** Frees the bytes of `buf` and leaves it empty; NULL is allowed. */
+PINPIPE_API void pinpipe_buf_reset(pinpipe_buf *buf);
+
+PINPIPE_END_DECLS
+
+#endif
