@@ -40,6 +40,26 @@ static PyObject *bytes_of(const pinpipe_str text) {
     return PyBytes_FromStringAndSize(text.ptr ? text.ptr : "", (Py_ssize_t)text.len);
 }
 
+/* A status of OK gives way to the first output; further outputs make a tuple. Takes both references. */
+static PyObject *append_output(PyObject *result, PyObject *output) {
+    if (!result || result == Py_None) {
+        Py_XDECREF(result);
+        return output;
+    }
+    Py_ssize_t count = PyTuple_Check(result) ? PyTuple_Size(result) : 1;
+    PyObject *all = PyTuple_New(count + 1);
+    for (Py_ssize_t i = 0; all && i < count; i++) {
+        PyObject *item = PyTuple_Check(result) ? PyTuple_GetItem(result, i) : result;
+        Py_INCREF(item);
+        PyTuple_SetItem(all, i, item);
+    }
+    if (all) {
+        PyTuple_SetItem(all, count, output);
+    }
+    Py_DECREF(result);
+    return all;
+}
+
 /* UTF-8 to str; what is not UTF-8 keeps its bytes as surrogates. */
 static PyObject *text_of(const pinpipe_str text) {
     return PyUnicode_DecodeUTF8(text.ptr ? text.ptr : "", (Py_ssize_t)text.len, "surrogateescape");
@@ -89,7 +109,7 @@ static PyObject *text_of(const pinpipe_str text) {
     $1 = &local;
 }
 %typemap(argout) pinpipe_buf *out {
-    $result = SWIG_AppendOutput($result, bytes_of((pinpipe_str){$1->ptr, $1->len}));
+    $result = append_output($result, bytes_of((pinpipe_str){$1->ptr, $1->len}));
 }
 %typemap(freearg) pinpipe_buf *out {
     pinpipe_buf_reset($1);
@@ -99,7 +119,7 @@ static PyObject *text_of(const pinpipe_str text) {
     $1 = &local;
 }
 %typemap(argout) int64_t *OUTPUT {
-    $result = SWIG_AppendOutput($result, PyLong_FromLongLong((long long)*$1));
+    $result = append_output($result, PyLong_FromLongLong((long long)*$1));
 }
 
 /* An opaque handle: made by an out-parameter, freed by the Python object's end, never by hand. */
@@ -117,6 +137,6 @@ struct TYPE {};
     $1 = &local;
 }
 %typemap(argout) TYPE **out {
-    $result = SWIG_AppendOutput($result, SWIG_NewPointerObj(*$1, $descriptor(TYPE *), SWIG_POINTER_OWN));
+    $result = append_output($result, SWIG_NewPointerObj(*$1, $descriptor(TYPE *), SWIG_POINTER_OWN));
 }
 %enddef
