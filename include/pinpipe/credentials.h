@@ -1,0 +1,63 @@
+/* Turns an access key, however it was handed over, into one immutable handle that signing takes.
+ * Never writes a secret anywhere: the bytes are wiped before they are freed.
+ * Rules: docs/credentials.md; AWS General Reference, "AWS security credentials". */
+#ifndef PINPIPE_CREDENTIALS_H
+#define PINPIPE_CREDENTIALS_H
+
+#include "status.h"
+#include "value.h"
+
+PINPIPE_BEGIN_DECLS
+
+/** An access key. Immutable, so any number of threads may use one handle; each owner frees it. */
+typedef struct pinpipe_credentials pinpipe_credentials;
+
+/** The parts of a key. All are copied; the token is empty for a long-term key. */
+typedef struct pinpipe_credentials_options {
+    uint32_t struct_size;
+    uint32_t reserved; /* 0 */
+    pinpipe_str access_key_id;
+    pinpipe_str secret_access_key;
+    pinpipe_str session_token;
+} pinpipe_credentials_options;
+
+#define PINPIPE_CREDENTIALS_OPTIONS_INIT                                                                     \
+    {                                                                                                        \
+        (uint32_t)sizeof(pinpipe_credentials_options), 0, {NULL, 0}, {NULL, 0}, {                            \
+            NULL, 0                                                                                          \
+        }                                                                                                    \
+    }
+
+/** Makes a handle from the parts of a key.
+ * Errors: EINVAL a part is missing, too long or holds a blank or a control character; ENOMEM. */
+PINPIPE_API pinpipe_status pinpipe_credentials_new(pinpipe_credentials **out,
+                                                   const pinpipe_credentials_options *options,
+                                                   pinpipe_error *err) PINPIPE_MUST_CHECK;
+
+/** Makes a handle from the text of the CSV file that the IAM console offers: one header line with
+ * "Access key ID" and "Secret access key" among its columns, one line of values. A byte order mark is
+ * skipped. Errors: EDATA a column or the line of values is missing, or a value is no key; ELIMIT beyond 64
+ * KiB; ENOMEM. */
+PINPIPE_API pinpipe_status pinpipe_credentials_decode(pinpipe_credentials **out, pinpipe_str csv,
+                                                      pinpipe_error *err) PINPIPE_MUST_CHECK;
+
+/** Makes a handle from the process's surroundings: the environment variables AWS_ACCESS_KEY_ID,
+ * AWS_SECRET_ACCESS_KEY and AWS_SESSION_TOKEN.
+ * Errors: EAUTH nothing or only half a key was found, the text names what was looked at; ENOMEM. */
+PINPIPE_API pinpipe_status pinpipe_credentials_default(pinpipe_credentials **out,
+                                                       pinpipe_error *err) PINPIPE_MUST_CHECK;
+
+/** Frees the handle; its bytes are wiped once no client uses them. NULL is allowed. */
+PINPIPE_API void pinpipe_credentials_free(pinpipe_credentials *credentials);
+
+/** The parts, borrowed until the handle is freed; an absent token is empty. */
+PINPIPE_API pinpipe_str pinpipe_credentials_key_id(const pinpipe_credentials *credentials);
+PINPIPE_API pinpipe_str pinpipe_credentials_secret(const pinpipe_credentials *credentials);
+PINPIPE_API pinpipe_str pinpipe_credentials_token(const pinpipe_credentials *credentials);
+
+/** Where the key came from: "static", "csv" or "environment"; static text. */
+PINPIPE_API const char *pinpipe_credentials_name(const pinpipe_credentials *credentials);
+
+PINPIPE_END_DECLS
+
+#endif

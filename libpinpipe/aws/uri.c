@@ -1,0 +1,153 @@
+/* Turns bytes into percent-encoded text and back, and a URL into its parts.
+ * Never resolves a name and never changes the case of a path.
+ * Rules: RFC 3986 §2 and §3; SigV4's set of unreserved characters. */
+#include "aws/uri.h"
+
+#include <string.h>
+#include <strings.h>
+
+#include "base/buffer.h"
+
+static bool byte_alphanumeric(unsigned char byte) {
+    return (byte >= 'A' && byte <= 'Z') || (byte >= 'a' && byte <= 'z') || (byte >= '0' && byte <= '9');
+}
+
+static bool byte_unreserved(unsigned char byte) {
+    return byte_alphanumeric(byte) || byte == '-' || byte == '.' || byte == '_' || byte == '~';
+}
+
+static int hex_value(char digit) {
+    if (digit >= '0' && digit <= '9') {
+        return digit - '0';
+    }
+    if (digit >= 'A' && digit <= 'F') {
+        return digit - 'A' + 10;
+    }
+    return digit >= 'a' && digit <= 'f' ? digit - 'a' + 10 : -1;
+}
+
+pinpipe_status pp_uri_encode(pinpipe_buf *out, pinpipe_str bytes, pp_uri_slash slash, pinpipe_error *err) {
+    static const char digits[] = "0123456789ABCDEF";
+    pinpipe_status status = pp_buf_reserve(out, 3 * bytes.len, PP_BUF_MAX, err);
+    if (status < 0) {
+        return status;
+    }
+    char *tail = out->ptr + out->len;
+    for (size_t i = 0; i < bytes.len; i++) {
+        unsigned char byte = (unsigned char)bytes.ptr[i];
+        if (byte_unreserved(byte) || (byte == '/' && slash == PP_SLASH_KEPT)) {
+            *tail++ = (char)byte;
+        } else {
+            *tail++ = '%';
+            *tail++ = digits[byte >> 4];
+            *tail++ = digits[byte & 15];
+        }
+    }
+    *tail = '\0';
+    out->len = (size_t)(tail - out->ptr);
+    return PINPIPE_OK;
+}
+
+pinpipe_status pp_uri_decode(pinpipe_buf *out, pinpipe_str text, pp_uri_plus plus, pinpipe_error *err) {
+    pinpipe_status status = pp_buf_reserve(out, text.len, PP_BUF_MAX, err);
+    if (status < 0) {
+        return status;
+    }
+    char *tail = out->ptr + out->len;
+    for (size_t i = 0; i < text.len; i++) {
+        int high = text.ptr[i] == '%' && i + 2 < text.len ? hex_value(text.ptr[i + 1]) : -1;
+        int low = high >= 0 ? hex_value(text.ptr[i + 2]) : -1;
+        if (low >= 0) {
+            *tail++ = (char)(high * 16 + low);
+            i += 2;
+        } else {
+            *tail++ = text.ptr[i] == '+' && plus == PP_PLUS_IS_BLANK ? ' ' : text.ptr[i];
+        }
+    }
+    *tail = '\0';
+    out->len = (size_t)(tail - out->ptr);
+    return PINPIPE_OK;
+}
+
+static pinpipe_status authority_check(pinpipe_str authority, pinpipe_error *err) {
+    if (!authority.len || authority.ptr[0] == ':') {
+        return pp_fail(err, PINPIPE_EINVAL, "url: it names no host");
+    }
+    for (size_t i = 0; i < authority.len; i++) {
+        unsigned char byte = (unsigned char)authority.ptr[i];
+        if (byte == '@') {
+            return pp_fail(err, PINPIPE_EINVAL, "url: user information before the host is not allowed");
+        }
+        if (!byte_alphanumeric(byte) && !strchr("-._:[]", byte)) {
+            return pp_fail(err, PINPIPE_EINVAL, "url: byte 0x%02x is not allowed in the host '%.*s'", byte,
+                           pp_quote_len(authority.len), authority.ptr);
+        }
+    }
+    return PINPIPE_OK;
+}
+
+static pinpipe_status url_bytes_check(pinpipe_str url, pinpipe_error *err) {
+    if (url.len > PP_URL_MAX) {
+        return pp_fail(err, PINPIPE_EINVAL, "url: %zu bytes are more than %d", url.len, PP_URL_MAX);
+    }
+    for (size_t i = 0; i < url.len; i++) {
+        unsigned char byte = (unsigned char)url.ptr[i];
+        if (byte < 0x20 || byte == 0x7f) {
+            return pp_fail(err, PINPIPE_EINVAL, "url: byte %zu is the control character 0x%02x", i, byte);
+        }
+        if (byte == '#') {
+            return pp_fail(err, PINPIPE_EINVAL, "url: byte %zu begins a fragment; a '#' in a name is %%23",
+                           i);
+        }
+    }
+    return PINPIPE_OK;
+}
+
+pinpipe_status pp_url_split(pp_url *out, pinpipe_str url, pinpipe_error *err) {
+    memset(out, 0, sizeof *out);
+    pinpipe_status status = url_bytes_check(url, err);
+    if (status < 0) {
+        return status;
+    }
+    size_t scheme_len = url.len >= 7 && strncasecmp(url.ptr, "http://", 7) == 0    ? 4
+                        : url.len >= 8 && strncasecmp(url.ptr, "https://", 8) == 0 ? 5
+                                                                                   : 0;
+    if (!scheme_len) {
+        return pp_fail(err, PINPIPE_EINVAL, "url '%.*s': it begins neither with http:// nor with https://",
+                       pp_quote_len(url.len), url.ptr ? url.ptr : "");
+    }
+    out->scheme = (pinpipe_str){url.ptr, scheme_len};
+    const char *start = url.ptr + scheme_len + 3, *end = url.ptr + url.len, *cursor = start;
+    while (cursor < end && *cursor != '/' && *cursor != '?') {
+        cursor++;
+    }
+    out->authority = (pinpipe_str){start, (size_t)(cursor - start)};
+    const char *mark = memchr(cursor, '?', (size_t)(end - cursor));
+    const char *path_end = mark ? mark : end;
+    out->path = (pinpipe_str){cursor, (size_t)(path_end - cursor)};
+    if (mark) {
+        out->query = (pinpipe_str){mark + 1, (size_t)(end - mark - 1)};
+    }
+    return authority_check(out->authority, err);
+}
+
+bool pp_url_is_https(const pp_url *url) {
+    return url->scheme.len == 5;
+}
+
+pinpipe_status pp_url_host(pinpipe_buf *out, const pp_url *url, pinpipe_error *err) {
+    const char *port = pp_url_is_https(url) ? ":443" : ":80";
+    pinpipe_str host = url->authority;
+    size_t port_len = strlen(port);
+    if (host.len > port_len && memcmp(host.ptr + host.len - port_len, port, port_len) == 0) {
+        host.len -= port_len;
+    }
+    size_t start = out->len;
+    pinpipe_status status = pp_buf_append(out, host.ptr, host.len, err);
+    for (size_t i = start; status == PINPIPE_OK && i < out->len; i++) {
+        if (out->ptr[i] >= 'A' && out->ptr[i] <= 'Z') {
+            out->ptr[i] = (char)(out->ptr[i] + ('a' - 'A'));
+        }
+    }
+    return status;
+}
