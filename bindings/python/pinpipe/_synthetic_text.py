@@ -51,7 +51,8 @@ _PLACES = _words(
 )
 _NON_ASCII = _words(
     "café,crème brûlée,naïve style,señorita,über-cosy,fjord å la mode,smörgåsbord,piñata,décor,à la carte,"
-    "½ price,20 °C,“quoted”,it’s easy,the big – list,日本,ideias fáceis,für Anfänger,✨,🎄,😍,🔥 hot,✅,🌿,👩‍🎨",
+    "½ price,20 °C,“quoted”,it’s easy,the big – list,日本,ideias fáceis,für Anfänger,"
+    "✨,🎄,😍,🔥 hot,✅,🌿,👩‍🎨",
     ",",
 )
 
