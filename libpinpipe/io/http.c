@@ -1,0 +1,370 @@
+/* Turns one HTTP request into one answer by libcurl.
+ * Never follows a redirect and never touches a connection of the parent in a forked child.
+ * Rules: docs/http.md; libcurl's manual pages; curl_global_init is thread-safe since 7.84. */
+#include "io/http.h"
+
+#if PINPIPE_WITH_S3
+
+#include <assert.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <strings.h>
+#include <time.h>
+#include <unistd.h>
+
+#include <curl/curl.h>
+
+#include "aws/uri.h"
+#include "base/buffer.h"
+#include "base/memory.h"
+#include "pinpipe/version.h"
+
+#define EXPECT_FROM_BYTES (1 << 20) /* larger bodies ask before they are sent */
+#define STALL_BYTES_PER_S 1024L
+#define STALL_S 30L
+#define IDLE_MAX_S 60L /* servers close idle connections; a new one is cheaper than a failed request */
+
+struct pp_http {
+    CURL *curl;
+    pid_t owner;
+    char *ca_file;
+    long connect_timeout_ms;
+    char text[CURL_ERROR_SIZE];
+};
+
+/* One request on its way. */
+typedef struct transfer {
+    pp_http *http;
+    const pp_http_request *request;
+    pp_http_answer *answer;
+    struct curl_slist *headers;
+    pinpipe_status status; /* of our callbacks */
+    pinpipe_error error;
+} transfer;
+
+static pthread_once_t curl_once = PTHREAD_ONCE_INIT;
+static CURLcode curl_ready = CURLE_FAILED_INIT;
+
+static void curl_begin(void) {
+    curl_ready = curl_global_init(CURL_GLOBAL_DEFAULT);
+}
+
+pinpipe_status pp_http_new(pp_http **out, const pp_http_options *options, pinpipe_error *err) {
+    *out = NULL;
+    pthread_once(&curl_once, curl_begin);
+    if (curl_ready != CURLE_OK) {
+        return pp_fail_service(err, PINPIPE_EFATAL, "http", (int32_t)curl_ready, "libcurl does not start: %s",
+                               curl_easy_strerror(curl_ready));
+    }
+    pp_http *made = pp_alloc_zero(sizeof *made);
+    if (!made) {
+        return pp_fail_memory(err, "an HTTP client", sizeof *made);
+    }
+    pinpipe_status status = PINPIPE_OK;
+    made->owner = getpid();
+    made->connect_timeout_ms = (long)options->connect_timeout_ms;
+    made->curl = curl_easy_init();
+    if (!made->curl) {
+        status = pp_fail_memory(err, "an HTTP connection", 0);
+    }
+    if (status == PINPIPE_OK && options->ca_file && options->ca_file[0]) {
+        made->ca_file = pp_strdup(options->ca_file);
+        status = made->ca_file ? PINPIPE_OK : pp_fail_memory(err, "a file name", strlen(options->ca_file));
+    }
+    if (status == PINPIPE_OK) {
+        *out = made;
+        made = NULL;
+    }
+    pp_http_free(made);
+    return status;
+}
+
+void pp_http_free(pp_http *http) {
+    if (http) {
+        if (http->curl && http->owner == getpid()) {
+            curl_easy_cleanup(http->curl);
+        }
+        pp_free(http->ca_file);
+        pp_free(http);
+    }
+}
+
+void pp_http_answer_reset(pp_http_answer *answer) {
+    pinpipe_buf_reset(&answer->head);
+    pinpipe_buf_reset(&answer->refusal);
+    answer->status = 0;
+}
+
+/* ---- what comes back ---- */
+
+static size_t head_take(char *bytes, size_t size, size_t count, void *user) {
+    transfer *job = user;
+    size_t len = size * count;
+    pinpipe_buf *head = &job->answer->head;
+    if (len >= 5 && memcmp(bytes, "HTTP/", 5) == 0) {
+        pp_buf_clear(head); /* a "100 Continue" came before */
+    }
+    if (head->len + len > PP_HTTP_HEAD_MAX) {
+        job->status = pp_fail_service(&job->error, PINPIPE_ELIMIT, "http", 0,
+                                      "the head of the answer is larger than %d bytes", PP_HTTP_HEAD_MAX);
+        return 0;
+    }
+    job->status = pp_buf_append(head, bytes, len, &job->error);
+    return job->status == PINPIPE_OK ? len : 0;
+}
+
+static size_t refusal_take(transfer *job, const char *bytes, size_t len) {
+    pinpipe_buf *refusal = &job->answer->refusal;
+    size_t room = PP_HTTP_REFUSAL_MAX - refusal->len;
+    job->status = pp_buf_append(refusal, bytes, len < room ? len : room, &job->error);
+    return job->status == PINPIPE_OK ? len : 0;
+}
+
+static size_t body_take(char *bytes, size_t size, size_t count, void *user) {
+    transfer *job = user;
+    size_t len = size * count;
+    long code = 0;
+    curl_easy_getinfo(job->http->curl, CURLINFO_RESPONSE_CODE, &code);
+    if (code < 200 || code > 299) {
+        return refusal_take(job, bytes, len);
+    }
+    pinpipe_buf *out = job->request->out;
+    if (!out) {
+        return len;
+    }
+    if (out->len == 0 && job->request->out_max) {
+        curl_off_t told = -1;
+        curl_easy_getinfo(job->http->curl, CURLINFO_CONTENT_LENGTH_DOWNLOAD_T, &told);
+        if (told > 0 && (uint64_t)told <= job->request->out_max) {
+            job->status = pp_buf_reserve(out, (size_t)told, job->request->out_max, &job->error);
+        }
+    }
+    if (job->status == PINPIPE_OK && len > job->request->out_max - out->len) {
+        job->status = pp_fail_service(&job->error, PINPIPE_ELIMIT, "http", (int32_t)code,
+                                      "the body is larger than the %zu bytes allowed", job->request->out_max);
+    }
+    if (job->status == PINPIPE_OK) {
+        job->status = pp_buf_append(out, bytes, len, &job->error);
+    }
+    return job->status == PINPIPE_OK ? len : 0;
+}
+
+pinpipe_str pp_http_header(const pp_http_answer *answer, const char *name) {
+    size_t name_len = strlen(name);
+    const char *line = answer->head.ptr, *end = line ? line + answer->head.len : NULL;
+    while (line < end) {
+        const char *feed = memchr(line, '\n', (size_t)(end - line));
+        const char *stop = feed ? feed : end;
+        if ((size_t)(stop - line) > name_len && line[name_len] == ':' &&
+            strncasecmp(line, name, name_len) == 0) {
+            const char *value = line + name_len + 1;
+            while (value < stop && (*value == ' ' || *value == '\t')) {
+                value++;
+            }
+            while (stop > value && (stop[-1] == ' ' || stop[-1] == '\t' || stop[-1] == '\r')) {
+                stop--;
+            }
+            return (pinpipe_str){value, (size_t)(stop - value)};
+        }
+        line = feed ? feed + 1 : end;
+    }
+    return (pinpipe_str){"", 0};
+}
+
+int64_t pp_http_date_us(pinpipe_str text) {
+    char copy[64] = "";
+    if (!text.len || text.len >= sizeof copy) {
+        return -1;
+    }
+    memcpy(copy, text.ptr, text.len);
+    time_t seconds = curl_getdate(copy, NULL);
+    return seconds < 0 ? -1 : (int64_t)seconds * 1000000;
+}
+
+/* ---- what goes out ---- */
+
+static pinpipe_status header_add(transfer *job, pinpipe_header header, pinpipe_buf *line,
+                                 pinpipe_error *err) {
+    pp_buf_clear(line);
+    /* libcurl sends an empty header only when it ends with a semicolon. */
+    pinpipe_status status =
+        pp_buf_printf(line, err, "%.*s%s%.*s", (int)header.name.len, header.name.ptr,
+                      header.value.len ? ": " : ";", (int)header.value.len, header.value.ptr);
+    struct curl_slist *longer = status == PINPIPE_OK ? curl_slist_append(job->headers, line->ptr) : NULL;
+    if (status == PINPIPE_OK && !longer) {
+        return pp_fail_memory(err, "a header", line->len);
+    }
+    job->headers = longer ? longer : job->headers;
+    return status;
+}
+
+static pinpipe_status headers_set(transfer *job, pinpipe_error *err) {
+    pinpipe_buf line = PINPIPE_BUF_INIT;
+    pinpipe_status status = PINPIPE_OK;
+    for (size_t i = 0; status == PINPIPE_OK && i < job->request->header_count; i++) {
+        status = header_add(job, job->request->headers[i], &line, err);
+    }
+    if (status == PINPIPE_OK && job->request->body.len < EXPECT_FROM_BYTES) {
+        struct curl_slist *longer = curl_slist_append(job->headers, "Expect:");
+        status = longer ? PINPIPE_OK : pp_fail_memory(err, "a header", 8);
+        job->headers = longer ? longer : job->headers;
+    }
+    pp_buf_reset_secret(&line);
+    curl_easy_setopt(job->http->curl, CURLOPT_HTTPHEADER, job->headers);
+    return status;
+}
+
+static void method_set(CURL *curl, const pp_http_request *request) {
+    if (strcmp(request->method, "HEAD") == 0) {
+        curl_easy_setopt(curl, CURLOPT_NOBODY, 1L);
+    } else if (strcmp(request->method, "PUT") == 0 || strcmp(request->method, "POST") == 0) {
+        curl_easy_setopt(curl, CURLOPT_POST, 1L);
+        curl_easy_setopt(curl, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)request->body.len);
+        curl_easy_setopt(curl, CURLOPT_POSTFIELDS, request->body.len ? request->body.ptr : "");
+        curl_easy_setopt(curl, CURLOPT_CUSTOMREQUEST, request->method);
+    } else {
+        curl_easy_setopt(curl, CURLOPT_HTTPGET, 1L);
+        curl_easy_setopt(curl, CURLOPT_CUSTOMREQUEST, request->method);
+    }
+}
+
+static bool host_is_loopback(pinpipe_str authority) {
+    static const char *const begins[] = {"127.", "[::1]", "localhost:"};
+    for (size_t i = 0; i < sizeof begins / sizeof begins[0]; i++) {
+        size_t len = strlen(begins[i]);
+        if (authority.len >= len && strncasecmp(authority.ptr, begins[i], len) == 0) {
+            return true;
+        }
+    }
+    return authority.len == 9 && strncasecmp(authority.ptr, "localhost", 9) == 0;
+}
+
+static void transfer_set(transfer *job, const pp_url *url, int64_t timeout_ms) {
+    CURL *curl = job->http->curl;
+    long timeout = timeout_ms > 0x7fffffff ? 0x7fffffffL : (long)timeout_ms;
+    bool https = pp_url_is_https(url);
+    curl_easy_reset(curl); /* keeps the connections */
+    job->http->text[0] = '\0';
+    curl_easy_setopt(curl, CURLOPT_ERRORBUFFER, job->http->text);
+    curl_easy_setopt(curl, CURLOPT_NOSIGNAL, 1L);
+    curl_easy_setopt(curl, CURLOPT_NOPROGRESS, 1L);
+    curl_easy_setopt(curl, CURLOPT_URL, job->request->url);
+    curl_easy_setopt(curl, CURLOPT_PATH_AS_IS, 1L);
+    curl_easy_setopt(curl, CURLOPT_PROTOCOLS_STR, https ? "https" : "http");
+    curl_easy_setopt(curl, CURLOPT_FOLLOWLOCATION, 0L);
+    curl_easy_setopt(curl, CURLOPT_NETRC, (long)CURL_NETRC_IGNORED);
+    curl_easy_setopt(curl, CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_1_1);
+    curl_easy_setopt(curl, CURLOPT_SSL_VERIFYPEER, 1L);
+    curl_easy_setopt(curl, CURLOPT_SSL_VERIFYHOST, 2L);
+    curl_easy_setopt(curl, CURLOPT_SSLVERSION, (long)CURL_SSLVERSION_TLSv1_2);
+    if (job->http->ca_file) {
+        curl_easy_setopt(curl, CURLOPT_CAINFO, job->http->ca_file);
+    }
+    if (host_is_loopback(url->authority)) {
+        curl_easy_setopt(curl, CURLOPT_PROXY, "");
+    }
+    curl_easy_setopt(curl, CURLOPT_USERAGENT, "pinpipe/" PINPIPE_VERSION);
+    curl_easy_setopt(curl, CURLOPT_TCP_KEEPALIVE, 1L);
+    curl_easy_setopt(curl, CURLOPT_MAXAGE_CONN, IDLE_MAX_S);
+    curl_easy_setopt(curl, CURLOPT_TIMEOUT_MS, timeout);
+    curl_easy_setopt(curl, CURLOPT_CONNECTTIMEOUT_MS, job->http->connect_timeout_ms);
+    curl_easy_setopt(curl, CURLOPT_LOW_SPEED_LIMIT, STALL_BYTES_PER_S);
+    curl_easy_setopt(curl, CURLOPT_LOW_SPEED_TIME, STALL_S);
+    curl_easy_setopt(curl, CURLOPT_HEADERFUNCTION, head_take);
+    curl_easy_setopt(curl, CURLOPT_HEADERDATA, job);
+    curl_easy_setopt(curl, CURLOPT_WRITEFUNCTION, body_take);
+    curl_easy_setopt(curl, CURLOPT_WRITEDATA, job);
+    method_set(curl, job->request);
+}
+
+/* OpenSSL writes to sockets without MSG_NOSIGNAL. A SIGPIPE of ours is taken back, one of the host's stays.
+ */
+static CURLcode perform_without_sigpipe(CURL *curl) {
+    sigset_t pipe_set, former, pending;
+    sigemptyset(&pipe_set);
+    sigaddset(&pipe_set, SIGPIPE);
+    sigemptyset(&pending);
+    sigpending(&pending);
+    bool was_pending = sigismember(&pending, SIGPIPE) == 1;
+    pthread_sigmask(SIG_BLOCK, &pipe_set, &former);
+    CURLcode code = curl_easy_perform(curl);
+    sigpending(&pending);
+    if (!was_pending && sigismember(&pending, SIGPIPE) == 1) {
+        const struct timespec at_once = {0, 0};
+        sigtimedwait(&pipe_set, NULL, &at_once);
+    }
+    pthread_sigmask(SIG_SETMASK, &former, NULL);
+    return code;
+}
+
+static pinpipe_status code_status(CURLcode code) {
+    switch (code) {
+    case CURLE_OPERATION_TIMEDOUT:
+        return PINPIPE_ETIMEOUT;
+    case CURLE_OUT_OF_MEMORY:
+        return PINPIPE_ENOMEM;
+    case CURLE_PEER_FAILED_VERIFICATION:
+    case CURLE_SSL_CACERT_BADFILE:
+    case CURLE_SSL_ISSUER_ERROR:
+        return PINPIPE_EREFUSED;
+    case CURLE_URL_MALFORMAT:
+    case CURLE_UNSUPPORTED_PROTOCOL:
+        return PINPIPE_EINVAL;
+    default:
+        return PINPIPE_ENET;
+    }
+}
+
+static pinpipe_status outcome(transfer *job, CURLcode code, const pp_url *url, pinpipe_error *err) {
+    const char *text = job->http->text[0] ? job->http->text : curl_easy_strerror(code);
+    if (job->status < 0) {
+        return pp_fail_service(err, job->status, job->error.service, job->error.native_code, "%s",
+                               job->error.message);
+    }
+    if (code != CURLE_OK) {
+        return pp_fail_service(err, code_status(code), "http", (int32_t)code, "host '%.*s': %s",
+                               pp_quote_len(url->authority.len), url->authority.ptr, text);
+    }
+    long status_code = 0;
+    curl_easy_getinfo(job->http->curl, CURLINFO_RESPONSE_CODE, &status_code);
+    job->answer->status = (int32_t)status_code;
+    return PINPIPE_OK;
+}
+
+pinpipe_status pp_http_send(pp_http_answer *answer, pp_http *http, const pp_http_request *request,
+                            int64_t timeout_ms, pinpipe_error *err) {
+    pp_url url;
+    if (http->owner != getpid()) {
+        return pp_fail(err, PINPIPE_EFORK, "this client was made before a fork; make one in the child");
+    }
+    pinpipe_status status = pp_url_split(&url, pp_str(request->url), err);
+    if (status < 0) {
+        return status;
+    }
+    if (timeout_ms <= 0) {
+        return pp_fail(err, PINPIPE_ETIMEOUT, "no time is left for host '%.*s'",
+                       pp_quote_len(url.authority.len), url.authority.ptr);
+    }
+    answer->status = 0;
+    pp_buf_clear(&answer->head);
+    pp_buf_clear(&answer->refusal);
+    if (request->out) {
+        pp_buf_clear(request->out);
+    }
+    transfer job = {.http = http, .request = request, .answer = answer, .error = PINPIPE_ERROR_INIT};
+    transfer_set(&job, &url, timeout_ms);
+    status = headers_set(&job, err);
+    if (status == PINPIPE_OK) {
+        status = outcome(&job, perform_without_sigpipe(http->curl), &url, err);
+    }
+    curl_easy_reset(http->curl); /* it still points to this frame */
+    for (struct curl_slist *line = job.headers; line; line = line->next) {
+        pp_wipe(line->data, strlen(line->data)); /* a session token may be among them */
+    }
+    curl_slist_free_all(job.headers);
+    return status;
+}
+
+#endif

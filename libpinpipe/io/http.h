@@ -1,0 +1,60 @@
+/* Turns one HTTP request into one answer over kept-alive connections, with a deadline and a maximum.
+ * Never follows a redirect, never repeats a request that the server may have seen, never unpacks a body.
+ * Rules: docs/http.md; RFC 9110. The only user of libcurl; built with S3 only. */
+#ifndef PP_IO_HTTP_H
+#define PP_IO_HTTP_H
+
+#include "base/error.h"
+#include "pinpipe/sign.h"
+#include "pinpipe/value.h"
+
+/** Largest head of an answer, and the part of a refused request's answer that is kept, in bytes. */
+#define PP_HTTP_HEAD_MAX 65536
+#define PP_HTTP_REFUSAL_MAX 65536
+
+/** A client with its connections. One thread at a time; in a forked child every call answers EFORK. */
+typedef struct pp_http pp_http;
+
+typedef struct pp_http_options {
+    const char *ca_file;        /* PEM; NULL or "" = the system's */
+    int64_t connect_timeout_ms; /* name, connection, TLS */
+} pp_http_options;
+
+typedef struct pp_http_request {
+    const char *method;
+    const char *url;
+    const pinpipe_header *headers;
+    size_t header_count;
+    pinpipe_str body;
+    pinpipe_buf *out; /* takes the body of a 2xx answer; NULL = it is dropped */
+    size_t out_max;
+} pp_http_request;
+
+/** Reused from call to call; starts zeroed. */
+typedef struct pp_http_answer {
+    int32_t status;
+    pinpipe_buf head;    /* "Name: value" lines */
+    pinpipe_buf refusal; /* body of an answer that is not 2xx */
+} pp_http_answer;
+
+pinpipe_status pp_http_new(pp_http **out, const pp_http_options *options, pinpipe_error *err);
+
+/** In a forked child the connections are left alone: they are the parent's. NULL is allowed. */
+void pp_http_free(pp_http *http);
+
+/** Sends the request and reads the answer, whatever its status.
+ * Errors: ENET no connection or a broken one; ETIMEOUT; ELIMIT a body beyond `out_max` or a head beyond
+ * PP_HTTP_HEAD_MAX; EREFUSED a certificate that is not trusted; EFORK; ENOMEM. They name the host, not the
+ * URL. */
+pinpipe_status pp_http_send(pp_http_answer *answer, pp_http *http, const pp_http_request *request,
+                            int64_t timeout_ms, pinpipe_error *err);
+
+/** A header's value; empty when there is none. Case does not matter. */
+pinpipe_str pp_http_header(const pp_http_answer *answer, const char *name);
+
+/** Reads an HTTP date into microseconds since 1970; -1 when it is none. */
+int64_t pp_http_date_us(pinpipe_str text);
+
+void pp_http_answer_reset(pp_http_answer *answer);
+
+#endif
