@@ -1,0 +1,202 @@
+"""Turns clean tables of pins, places and users into the nine answers, by SQL files and a reading.
+
+Never changes a table, never depends on the time zone of the machine.
+Rules: CONTRACT §5 (names, defaults, readings, order); the files of pinpipe/sql are valid Spark SQL too.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from importlib import resources
+from typing import TYPE_CHECKING, Any
+
+from pinpipe._tables import read_clean
+from pinpipe.errors import InvalidArgumentError, NotSupportedError
+
+if TYPE_CHECKING:
+    import pyarrow
+
+QUESTIONS = ("q1", "q2", "q3a", "q3b", "q4", "q5", "q6", "q7", "q8")
+TITLES: dict[str, str] = {
+    "q1": "The most popular category of each country",
+    "q2": "Posts of each category in each year",
+    "q3a": "The poster with the most followers in each country",
+    "q3b": "The country of the poster with the most followers",
+    "q4": "The most popular category of each age group",
+    "q5": "The median follower count of each age group",
+    "q6": "Users who joined in each year",
+    "q7": "The median follower count by year of joining",
+    "q8": "The median follower count by age group and year of joining",
+}
+CHOICES: dict[str, tuple[str, ...]] = {
+    "show": ("top", "all"),
+    "ties": ("all", "one"),
+    "median": ("exact", "approx"),
+    "over": ("posts", "people", "names"),
+    "dedupe": ("ind", "row", "none"),
+}
+
+_VIEWS = {"pin": "pins", "geo": "geos", "user": "users"}
+_NEEDS: dict[str, tuple[str, ...]] = {
+    "q1": ("pin", "geo"),
+    "q2": ("pin", "geo"),
+    "q3a": ("pin", "geo"),
+    "q3b": ("pin", "geo"),
+    "q4": ("pin", "user"),
+    "q5": ("pin", "user"),
+    "q6": ("user",),
+    "q7": ("pin", "user"),
+    "q8": ("pin", "user"),
+}
+_POST_YEARS = (2018, 2022)
+_JOIN_YEARS = (2015, 2020)
+
+
+@dataclass(frozen=True)
+class Reading:
+    """How a question is meant; None and the first of CHOICES are the question's defaults.
+
+    years: "A-B" with both years inside, "all", or None for 2018-2022 in q2 and 2015-2020 in q6 to q8.
+    """
+
+    show: str | None = None
+    ties: str = "all"
+    median: str = "exact"
+    over: str = "posts"
+    years: str | None = None
+
+    def row(self, question: str) -> dict[str, Any]:
+        """The one row of the SQL files' table `reading`, as column -> value."""
+        first, last = self._bounds(question)
+        shown = self.show or ("all" if question == "q2" else "top")
+        for name, value in (
+            ("show", shown),
+            ("ties", self.ties),
+            ("median", self.median),
+            ("over", self.over),
+        ):
+            if value not in CHOICES[name]:
+                raise InvalidArgumentError(f"{name}={value} is none of {', '.join(CHOICES[name])}")
+        if self.over == "names" and question in ("q5", "q7", "q8"):
+            raise InvalidArgumentError(f"over=names is a reading of q6, not of {question}")
+        return {
+            "shown_rows": shown,
+            "kept_ties": self.ties,
+            "median_kind": self.median,
+            "counted_over": self.over,
+            "first_year": first,
+            "last_year": last,
+        }
+
+    def _bounds(self, question: str) -> tuple[int | None, int | None]:
+        if self.years == "all":
+            return None, None
+        if self.years is None:
+            return _POST_YEARS if question == "q2" else _JOIN_YEARS
+        first, dash, last = self.years.partition("-")
+        if not (dash and first.isdecimal() and last.isdecimal() and int(first) <= int(last) <= 9999):
+            raise InvalidArgumentError(f"years={self.years} is neither A-B nor all")
+        return int(first), int(last)
+
+
+def sql(question: str) -> str:
+    """The text of a question's SQL file. Raises InvalidArgumentError for an unknown question."""
+    if question not in QUESTIONS:
+        raise InvalidArgumentError(f"question {question} is none of {', '.join(QUESTIONS)}")
+    return resources.files("pinpipe").joinpath("sql", f"{question}.sql").read_text(encoding="utf-8")
+
+
+def query(
+    question: str,
+    *,
+    pin: object = None,
+    geo: object = None,
+    user: object = None,
+    show: str | None = None,
+    ties: str = "all",
+    median: str = "exact",
+    over: str = "posts",
+    years: str | None = None,
+    dedupe: str = "ind",
+) -> pyarrow.Table:
+    """Answers one question, "q1" to "q8" ("q3a", "q3b").
+
+    pin, geo, user: the tables that the question needs, each a clean table (any Arrow object) or its path:
+    .ndjson, .csv, .arrow, .parquet or a Delta table; a raw table is cleaned first. The readings are those of
+    docs/answers.md; dedupe "ind" keeps the first row of each key, "row" one of equal rows.
+    """
+    reading = Reading(show, ties, median, over, years)
+    return answer([question], {"pin": pin, "geo": geo, "user": user}, reading, dedupe)[question]
+
+
+def query_all(
+    tables: Mapping[str, object], reading: Reading | None = None, dedupe: str = "ind"
+) -> dict[str, pyarrow.Table]:
+    """Answers all questions from the tables "pin", "geo" and "user", as question -> table."""
+    return answer(QUESTIONS, tables, reading or Reading(), dedupe)
+
+
+def answer(
+    questions: list[str] | tuple[str, ...], tables: Mapping[str, object], reading: Reading, dedupe: str
+) -> dict[str, pyarrow.Table]:
+    """Answers some questions over tables that are read and de-duplicated once."""
+    duckdb = _import_duckdb()
+    texts = {question: sql(question) for question in questions}
+    rows = {question: reading.row(question) for question in questions}
+    if dedupe not in CHOICES["dedupe"]:
+        raise InvalidArgumentError(f"dedupe={dedupe} is none of {', '.join(CHOICES['dedupe'])}")
+    needed = {kind: question for question in questions for kind in _NEEDS[question]}
+    with duckdb.connect(":memory:") as engine:
+        engine.execute("SET TimeZone = 'UTC'")
+        for kind, question in needed.items():
+            if tables.get(kind) is None:
+                raise InvalidArgumentError(f"{question} needs the table {kind}")
+            _register(engine, kind, read_clean(kind, tables[kind]), dedupe)
+        answers = {}
+        for question, text in texts.items():
+            engine.execute("CREATE OR REPLACE TEMP TABLE reading AS " + _reading_query(rows[question]))
+            answers[question] = engine.sql(text).to_arrow_table()
+    return answers
+
+
+def _register(engine: Any, kind: str, table: pyarrow.Table, dedupe: str) -> None:
+    import pyarrow
+
+    view = _VIEWS[kind]
+    if dedupe == "ind":
+        places = pyarrow.array(range(table.num_rows), pyarrow.int64())
+        firsts = (
+            pyarrow.table({"ind": table["ind"], "place": places})
+            .group_by("ind")
+            .aggregate([("place", "min")])
+        )
+        if firsts.num_rows != table.num_rows:
+            table = table.take(firsts["place_min"])
+    engine.register(f"{view}_read", table)
+    distinct = "DISTINCT " if dedupe == "row" else ""
+    engine.execute(f"CREATE TEMP VIEW {view} AS SELECT {distinct}* FROM {view}_read")
+
+
+def _reading_query(row: Mapping[str, Any]) -> str:
+    """The reading as a SELECT of literals; the values are integers and words of CHOICES, checked before."""
+    columns = []
+    for name, value in row.items():
+        literal = (
+            "CAST(NULL AS BIGINT)"
+            if value is None
+            else f"'{value}'"
+            if isinstance(value, str)
+            else str(value)
+        )
+        columns.append(f"{literal} AS {name}")
+    return "SELECT " + ", ".join(columns)
+
+
+def _import_duckdb() -> Any:
+    try:
+        import duckdb
+        import pyarrow  # noqa: F401  (DuckDB's Arrow output needs it)
+    except ModuleNotFoundError as error:
+        raise NotSupportedError(f"queries need the Python package {error.name}") from None
+    return duckdb
