@@ -1,0 +1,97 @@
+# `make demo` and `make test` are all a newcomer needs; both set up what is missing.
+# Never installs outside of .venv and build/ but for the system packages of cmake/packages.sh.
+# Rules: CONTRACT §1; docs/testing.md says what each target proves.
+SHELL := bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DELETE_ON_ERROR:
+.DEFAULT_GOAL := build
+.NOTPARALLEL:
+
+PYTHON ?= python3
+FUZZ_SECONDS ?= 300
+DEMO_ARGS ?=
+PYTEST_ARGS ?=
+
+VENV := $(CURDIR)/.venv
+BIN := $(VENV)/bin
+STAMPS := build/stamps
+VENV_STAMPS := .venv/stamps
+REQUIREMENTS := bindings/python/requirements
+export PATH := $(BIN):$(PATH)
+export PIP_DISABLE_PIP_VERSION_CHECK := 1
+
+package_sources := CMakeLists.txt pyproject.toml README.md LICENSE \
+	$(shell find cmake include libpinpipe bindings/python -type f -not -name '*.pyc')
+
+.PHONY: build demo test test-c test-python test-sanitized test-real bench soak fuzz lint clean
+
+build: $(VENV_STAMPS)/package
+	cmake --preset default >build/configure.log || { cat build/configure.log; exit 1; }
+	cmake --build --preset default --target pinpipe pinpipe_static
+
+demo: $(VENV_STAMPS)/package
+	$(BIN)/pinpipe demo $(DEMO_ARGS)
+
+test: test-c test-sanitized test-python
+
+test-c: $(VENV_STAMPS)/test
+	cmake --preset default >build/configure.log || { cat build/configure.log; exit 1; }
+	cmake --build --preset default
+	ctest --test-dir build --output-on-failure
+
+test-sanitized: $(VENV_STAMPS)/test
+	cmake --preset asan >build/configure.log || { cat build/configure.log; exit 1; }
+	cmake --build --preset asan
+	ctest --test-dir build/asan --output-on-failure
+
+test-python: $(VENV_STAMPS)/test test-c
+	$(BIN)/python -m pytest tests/python tests/house $(PYTEST_ARGS)
+
+test-real: $(VENV_STAMPS)/test
+	$(BIN)/python -m pytest tests/integration $(PYTEST_ARGS)
+
+bench: $(VENV_STAMPS)/test
+	cmake --preset default >build/configure.log || { cat build/configure.log; exit 1; }
+	cmake --build --preset default
+	$(BIN)/python bench/clean.py --program build/bench/decode
+
+soak: $(VENV_STAMPS)/test
+	$(BIN)/python -m pytest tests -m soak --soak full $(PYTEST_ARGS)
+
+fuzz: $(STAMPS)/packages-fuzz $(VENV_STAMPS)/test
+	cmake --preset fuzz >build/configure.log || { cat build/configure.log; exit 1; }
+	cmake --build --preset fuzz
+	$(BIN)/python tests/fuzz/run.py --build build/fuzz --seconds $(FUZZ_SECONDS)
+
+lint: $(STAMPS)/packages-lint $(VENV_STAMPS)/test
+	cmake --preset werror >build/configure.log || { cat build/configure.log; exit 1; }
+	cmake --build --preset werror
+	$(BIN)/python tests/house/lint.py --build build/werror
+
+clean:
+	rm -rf build demo-out
+
+# The stamps: system packages, the virtual environment, its packages, and this package in it.
+$(STAMPS)/packages-%: cmake/packages.sh
+	mkdir -p $(STAMPS)
+	cmake/packages.sh $*
+	touch $@
+
+$(VENV_STAMPS)/venv: | $(STAMPS)/packages-build
+	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "set-up: Python 3.11 or later is needed")'
+	$(PYTHON) -m venv $(VENV)
+	mkdir -p $(VENV_STAMPS)
+	touch $@
+
+$(VENV_STAMPS)/demo: $(VENV_STAMPS)/venv $(REQUIREMENTS)/build.txt $(REQUIREMENTS)/demo.txt
+	$(BIN)/pip install -q -r $(REQUIREMENTS)/build.txt -r $(REQUIREMENTS)/demo.txt
+	touch $@
+
+$(VENV_STAMPS)/package: $(VENV_STAMPS)/demo $(package_sources)
+	mkdir -p build
+	$(BIN)/pip install -q --no-build-isolation --no-deps --force-reinstall .
+	touch $@
+
+$(VENV_STAMPS)/test: $(VENV_STAMPS)/package $(REQUIREMENTS)/test.txt
+	$(BIN)/pip install -q -r $(REQUIREMENTS)/test.txt
+	touch $@
