@@ -19,3 +19,4 @@
 %include "pinpipe/library.h"
 
 %include "records.i"
+%include "wire.i"

@@ -3,9 +3,12 @@
 Everything public is a name of this package; modules that begin with an underscore are private.
 """
 
+from pinpipe import s3
+from pinpipe._credentials import Credentials
+from pinpipe._sign import SignedRequest, sign
 from pinpipe.errors import Error
 from pinpipe.native import pinpipe_version as _version
 
 __version__: str = _version()
 
-__all__ = ["Error", "__version__"]
+__all__ = ["Credentials", "Error", "SignedRequest", "__version__", "s3", "sign"]
