@@ -5,10 +5,12 @@ Everything public is a name of this package; modules that begin with an undersco
 
 from pinpipe import s3
 from pinpipe._credentials import Credentials
+from pinpipe._emulator import emulate
+from pinpipe._query import query
 from pinpipe._sign import SignedRequest, sign
 from pinpipe.errors import Error
 from pinpipe.native import pinpipe_version as _version
 
 __version__: str = _version()
 
-__all__ = ["Credentials", "Error", "SignedRequest", "__version__", "s3", "sign"]
+__all__ = ["Credentials", "Error", "SignedRequest", "__version__", "emulate", "query", "s3", "sign"]

@@ -1,0 +1,182 @@
+"""Turns the emulator's rows, as JSON bytes by topic, into Kafka records, lines of files or lists in memory.
+
+Never reorders the rows of a topic; a row counts as stored only after flush().
+Rules: CONTRACT §2 (kafka://, file:///, memory:); topics are `<user id>.pin|geo|user` (domain notes §1).
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Callable
+from pathlib import Path
+from types import TracebackType
+from typing import BinaryIO, Self
+from urllib.parse import unquote
+
+from pinpipe._sources import KINDS
+from pinpipe.errors import Error, FileError, InvalidArgumentError, LimitError
+
+MEMORY_MAX_BYTES = 256 << 20
+FLUSH_TIMEOUT_S = 30.0
+
+# What a sink may be given as: a URL, or a function that takes (kind, row as JSON).
+Target = str | Callable[[str, bytes], object]
+
+_USER_ID = re.compile(r"[A-Za-z0-9._-]{1,200}\Z")
+_TAIL_BYTES = 1 << 20
+
+
+class RowSink:
+    """Takes rows. Use it as a context manager, from one thread at a time.
+
+    name: the target without secrets, for messages and for finding a run's state again.
+    """
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+
+    def put(self, kind: str, payload: bytes) -> None:
+        """Takes one row of `kind` ("pin", "geo", "user") as JSON."""
+        raise NotImplementedError
+
+    def flush(self) -> None:
+        """Returns when every row taken so far is stored; raises pinpipe.Error where one could not be."""
+
+    def close(self) -> None:
+        """Lets go of files and connections; what was not flushed may be lost."""
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+
+def open_sink(target: Target, user_id: str = "demo") -> RowSink:
+    """Opens kafka://brokers, file:///dir, memory:name or a function. The user id begins the topics' names.
+
+    Raises InvalidArgumentError for another URL or a user id that cannot begin a topic.
+    """
+    if not _USER_ID.match(user_id):
+        raise InvalidArgumentError(
+            f"user id {user_id[:60]!r}: only A-Z a-z 0-9 . _ - are allowed, 1 to 200 of them"
+        )
+    topics = {kind: f"{user_id}.{kind}" for kind in KINDS}
+    if not isinstance(target, str):
+        return _FunctionSink(target)
+    if target.startswith("kafka://") and len(target) > len("kafka://"):
+        return _KafkaSink(target, topics)
+    if target.startswith("file:///"):
+        return _FileSink(target, topics)
+    if target.startswith("memory:") and len(target) > len("memory:"):
+        return _MemorySink(target, topics)
+    scheme = target.partition(":")[0]
+    raise InvalidArgumentError(f"target {scheme}: is none of kafka://brokers, file:///dir, memory:name")
+
+
+def memory_rows(name: str) -> dict[str, list[bytes]]:
+    """What the sink memory:`name` holds, as topic -> rows; an unknown name is empty."""
+    return _MEMORY.setdefault(name, {})
+
+
+class _FunctionSink(RowSink):
+    def __init__(self, function: Callable[[str, bytes], object]) -> None:
+        super().__init__("function")
+        self._function = function
+
+    def put(self, kind: str, payload: bytes) -> None:
+        self._function(kind, payload)
+
+
+_MEMORY: dict[str, dict[str, list[bytes]]] = {}
+
+
+class _MemorySink(RowSink):
+    def __init__(self, url: str, topics: dict[str, str]) -> None:
+        super().__init__(url)
+        held = memory_rows(url.removeprefix("memory:"))
+        self._rows = {kind: held.setdefault(topic, []) for kind, topic in topics.items()}
+        self._left_bytes = MEMORY_MAX_BYTES - sum(len(row) for rows in held.values() for row in rows)
+
+    def put(self, kind: str, payload: bytes) -> None:
+        self._left_bytes -= len(payload)
+        if self._left_bytes < 0:
+            raise LimitError(f"{self.name} is full: {MEMORY_MAX_BYTES >> 20} MiB of rows")
+        self._rows[kind].append(payload)
+
+
+class _FileSink(RowSink):
+    """One NDJSON file per topic, `<topic>.ndjson`, appended."""
+
+    def __init__(self, url: str, topics: dict[str, str]) -> None:
+        super().__init__(url)
+        folder = Path(unquote(url.removeprefix("file://")))
+        self._files: dict[str, BinaryIO] = {}
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            for kind, topic in topics.items():
+                self._files[kind] = _open_whole_lines(folder / f"{topic}.ndjson")
+        except OSError as error:
+            self.close()
+            raise FileError(f"{folder}: {error.strerror}", native_code=error.errno or 0) from error
+
+    def put(self, kind: str, payload: bytes) -> None:
+        try:
+            self._files[kind].write(payload + b"\n")
+        except OSError as error:
+            raise self._failure(kind, error) from error
+
+    def flush(self) -> None:
+        for kind, file in self._files.items():
+            try:
+                file.flush()
+                os.fsync(file.fileno())
+            except OSError as error:
+                raise self._failure(kind, error) from error
+
+    def close(self) -> None:
+        for file in self._files.values():
+            file.close()
+
+    def _failure(self, kind: str, error: OSError) -> Error:
+        return FileError(f"{self._files[kind].name}: {error.strerror}", native_code=error.errno or 0)
+
+
+def _open_whole_lines(path: Path) -> BinaryIO:
+    """Opens a file for appending after its last whole line: a killed run may have left a part of one."""
+    file = path.open("ab+")
+    size = file.seek(0, os.SEEK_END)
+    while size > 0:
+        start = max(0, size - _TAIL_BYTES)
+        file.seek(start)
+        last = file.read(size - start).rfind(b"\n")
+        if last >= 0:
+            size = start + last + 1
+            break
+        size = start
+    file.truncate(size)
+    file.seek(0, os.SEEK_END)
+    return file
+
+
+class _KafkaSink(RowSink):
+    """Records without a key, by pinpipe.kafka.Producer: its bounded queue makes put() wait."""
+
+    def __init__(self, url: str, topics: dict[str, str]) -> None:
+        super().__init__(url)
+        from pinpipe.kafka import Producer
+
+        self._topics = topics
+        self._producer = Producer(url.removeprefix("kafka://").rstrip("/"))
+
+    def put(self, kind: str, payload: bytes) -> None:
+        self._producer.write(self._topics[kind], payload)
+
+    def flush(self) -> None:
+        self._producer.flush(FLUSH_TIMEOUT_S)
+
+    def close(self) -> None:
+        self._producer.close()
