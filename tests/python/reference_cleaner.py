@@ -1,0 +1,152 @@
+"""Raw records (dicts of JSON values, or CSV text) to clean rows: a second opinion on every cell.
+
+Never imports the library and never reads its tables or sources: a mistake there must not be repeated here.
+Rules: CONTRACT §4 and the domain notes §2 and §5 (profile `course`), read anew for this file.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from datetime import UTC, datetime, timedelta, timezone
+from decimal import Decimal
+
+Cell = int | str | datetime | list[float] | None
+Row = dict[str, Cell]
+
+INT64 = range(-(2**63), 2**63)
+NO_DATA = {
+    "title": {"No Title Data Available"},
+    "description": {"No description available", "No description available Story format"},
+    "poster_name": {"User Info Error"},
+    "tag_list": {"N,o, ,T,a,g,s, ,A,v,a,i,l,a,b,l,e"},
+    "image_src": {"Image src error."},
+}
+TIMES = {"": 1, "k": 1000, "m": 1_000_000, "b": 1_000_000_000}
+PREFIX = "Local save in "
+
+_INTEGER = re.compile(r"-?[0-9]+\Z")
+_NUMBER = re.compile(r"-?[0-9]+(\.[0-9]+)?([eE][+-]?[0-9]+)?\Z")
+_FOLLOWERS = re.compile(r"([0-9]{1,3}(?:,[0-9]{3})+|[0-9]+)(\.[0-9]+)?([kKmMbB]?)\Z")
+_TIME = re.compile(
+    r"(\d{4})-(\d\d)-(\d\d)(?:[T ](\d\d):(\d\d):(\d\d)(?:\.(\d{1,6}))?(Z|[+-]\d\d:?\d\d)?)?\Z", re.ASCII
+)
+
+
+class Unreadable(Exception):
+    """The record has no usable key, so it is a reject."""
+
+
+def _text(column: str, value: object) -> str | None:
+    if not isinstance(value, str) or value == "" or value in NO_DATA.get(column, ()):
+        return None
+    return value
+
+
+def _integer(value: object) -> int | None:
+    if isinstance(value, str) and _INTEGER.match(value):
+        value = int(value)
+    return value if type(value) is int and value in INT64 else None
+
+
+def _float(value: object) -> float | None:
+    if isinstance(value, str) and _NUMBER.match(value):
+        return float(value)
+    return float(value) if type(value) in (int, float) else None  # type: ignore[arg-type]
+
+
+def _followers(value: object) -> int | None:
+    if type(value) is int:
+        return _integer(value)
+    match = _FOLLOWERS.match(value.strip(" \t\r\n")) if isinstance(value, str) else None
+    if not match:
+        return None
+    whole, fraction, letter = match.groups()
+    number = Decimal(whole.replace(",", "") + (fraction or "")) * TIMES[letter.lower()]
+    return int(number) if number == int(number) and int(number) in INT64 else None
+
+
+def _time(value: object) -> datetime | None:
+    match = _TIME.match(value) if isinstance(value, str) else None
+    if not match:
+        return None
+    year, month, day, hour, minute, second, fraction, zone = match.groups()
+    micros = int((fraction or "0").ljust(6, "0"))
+    offset = UTC if zone in (None, "Z") else _zone(zone)
+    try:
+        moment = datetime(
+            int(year), int(month), int(day), int(hour or 0), int(minute or 0), int(second or 0), micros
+        )
+        return moment.replace(tzinfo=offset).astimezone(UTC)
+    except ValueError:
+        return None
+
+
+def _zone(text: str) -> timezone:
+    sign = -1 if text[0] == "-" else 1
+    return timezone(sign * timedelta(hours=int(text[1:3]), minutes=int(text[-2:])))
+
+
+def _key(record: Mapping[str, object]) -> int:
+    for name in ("index", "ind", "idx"):
+        if name in record:
+            key = _integer(record[name])
+            if key is not None:
+                return key
+    raise Unreadable("no integer key")
+
+
+def _pin(record: Mapping[str, object]) -> Row:
+    def text(column: str) -> str | None:
+        return _text(column, record.get(column))
+
+    location = text("save_location")
+    return {
+        "ind": _key(record),
+        "unique_id": text("unique_id"),
+        "title": text("title"),
+        "description": text("description"),
+        "follower_count": _followers(record.get("follower_count")),
+        "poster_name": text("poster_name"),
+        "tag_list": text("tag_list"),
+        "is_image_or_video": text("is_image_or_video"),
+        "image_src": text("image_src"),
+        "save_location": location.removeprefix(PREFIX) if location else None,
+        "category": text("category"),
+    }
+
+
+def _geo(record: Mapping[str, object]) -> Row:
+    latitude, longitude = _float(record.get("latitude")), _float(record.get("longitude"))
+    known = latitude is not None and longitude is not None
+    return {
+        "ind": _key(record),
+        "country": _text("country", record.get("country")),
+        "coordinates": [latitude, longitude] if known else None,  # type: ignore[list-item]
+        "timestamp": _time(record.get("timestamp")),
+    }
+
+
+def _user(record: Mapping[str, object]) -> Row:
+    first, last = (_text(name, record.get(name)) for name in ("first_name", "last_name"))
+    return {
+        "ind": _key(record),
+        "user_name": f"{first} {last}" if first and last else None,
+        "age": _integer(record.get("age")),
+        "date_joined": _time(record.get("date_joined")),
+    }
+
+
+_CLEANERS = {"pin": _pin, "geo": _geo, "user": _user}
+
+
+def clean(kind: str, records: Iterable[Mapping[str, object]]) -> Iterator[Row]:
+    """The clean rows in the order of the records. Raises Unreadable for a record without a key."""
+    return map(_CLEANERS[kind], records)
+
+
+def clean_csv(kind: str, text: str) -> Iterator[Row]:
+    """The clean rows of a CSV text with a header line; every value there is text."""
+    return clean(kind, csv.DictReader(io.StringIO(text, newline="")))
