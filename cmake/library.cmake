@@ -1,6 +1,7 @@
 # The library: sources by folder, what each part links, shared and static from the same objects.
 find_package(PkgConfig REQUIRED)
 pkg_check_modules(crypto REQUIRED IMPORTED_TARGET libcrypto)
+pkg_check_modules(xxhash REQUIRED IMPORTED_TARGET libxxhash) # its header only: the hash is inlined
 
 set(pinpipe_folders base text schema record codec clean aws io)
 set(pinpipe_links PkgConfig::crypto m Threads::Threads)
@@ -30,6 +31,7 @@ target_include_directories(pinpipe_objects PUBLIC ${PROJECT_SOURCE_DIR}/include 
 target_compile_definitions(pinpipe_objects PRIVATE
   PINPIPE_WITH_KAFKA=$<BOOL:${PINPIPE_WITH_KAFKA}> PINPIPE_WITH_S3=$<BOOL:${PINPIPE_WITH_S3}>)
 target_link_libraries(pinpipe_objects PRIVATE pinpipe_warnings ${pinpipe_links})
+target_include_directories(pinpipe_objects SYSTEM PRIVATE ${xxhash_INCLUDE_DIRS})
 
 add_library(pinpipe_static STATIC)
 target_link_libraries(pinpipe_static PUBLIC pinpipe_objects ${pinpipe_links})

@@ -9,5 +9,9 @@
 #include "value.h"
 #include "status.h"
 #include "library.h"
+#include "arrow.h"
+#include "schema.h"
+#include "batch.h"
+#include "decode.h"
 
 #endif

@@ -33,13 +33,13 @@ typedef enum pinpipe_type {
 
 /** What pinpipe_schema_render writes. */
 typedef enum pinpipe_dialect {
-    PINPIPE_DIALECT_SPARK = 0,      /* "ind BIGINT NOT NULL, …": for from_json, schema() and CREATE TABLE */
-    PINPIPE_DIALECT_SQLITE = 1,     /* CREATE TABLE, and so on */
+    PINPIPE_DIALECT_SPARK = 0,  /* "ind BIGINT NOT NULL, …": for from_json, schema() and CREATE TABLE */
+    PINPIPE_DIALECT_SQLITE = 1, /* CREATE TABLE, and so on */
     PINPIPE_DIALECT_MYSQL = 2,
     PINPIPE_DIALECT_POSTGRESQL = 3,
     PINPIPE_DIALECT_DUCKDB = 4,
-    PINPIPE_DIALECT_ARROW = 5,      /* "name: format" lines with Arrow's format strings */
-    PINPIPE_DIALECT_CSV = 6,        /* the header line of a CSV file */
+    PINPIPE_DIALECT_ARROW = 5, /* "name: format" lines with Arrow's format strings */
+    PINPIPE_DIALECT_CSV = 6,   /* the header line of a CSV file */
 } pinpipe_dialect;
 
 /** One column. The texts are static. */
@@ -63,13 +63,9 @@ typedef struct pinpipe_rule_info {
 } pinpipe_rule_info;
 
 #define PINPIPE_COLUMN_INFO_INIT                                                                             \
-    {                                                                                                        \
-        (uint32_t)sizeof(pinpipe_column_info), 0, 0, 0, NULL, NULL                                           \
-    }
+    { (uint32_t)sizeof(pinpipe_column_info), 0, 0, 0, NULL, NULL }
 #define PINPIPE_RULE_INFO_INIT                                                                               \
-    {                                                                                                        \
-        (uint32_t)sizeof(pinpipe_rule_info), 0, {0}, NULL, NULL, NULL                                        \
-    }
+    { (uint32_t)sizeof(pinpipe_rule_info), 0, {0}, NULL, NULL, NULL }
 
 /** Number of record types; valid records are 0 to this less one. */
 PINPIPE_API int32_t pinpipe_record_count(void);
@@ -87,19 +83,19 @@ PINPIPE_API int32_t pinpipe_record_find(pinpipe_str name);
 PINPIPE_API int32_t pinpipe_schema_count(int32_t record, int32_t shape);
 
 /** Fills `out` with column `index`. Errors: EINVAL unknown record, shape or index. */
-PINPIPE_API pinpipe_status pinpipe_schema_at(pinpipe_column_info *out, int32_t record, int32_t shape, int32_t index,
-                                             pinpipe_error *err) PINPIPE_MUST_CHECK;
+PINPIPE_API pinpipe_status pinpipe_schema_at(pinpipe_column_info *out, int32_t record, int32_t shape,
+                                             int32_t index, pinpipe_error *err) PINPIPE_MUST_CHECK;
 
 /** Writes the shape's columns in a dialect. Errors: EINVAL, ENOMEM. */
-PINPIPE_API pinpipe_status pinpipe_schema_render(pinpipe_buf *out, int32_t record, int32_t shape, int32_t dialect,
-                                                 pinpipe_error *err) PINPIPE_MUST_CHECK;
+PINPIPE_API pinpipe_status pinpipe_schema_render(pinpipe_buf *out, int32_t record, int32_t shape,
+                                                 int32_t dialect, pinpipe_error *err) PINPIPE_MUST_CHECK;
 
 /** Number of rules that cleaning a record into a shape may apply. */
 PINPIPE_API int32_t pinpipe_rule_count(int32_t record, int32_t shape);
 
 /** Fills `out` with rule `index`. Errors: EINVAL unknown record, shape or index. */
-PINPIPE_API pinpipe_status pinpipe_rule_at(pinpipe_rule_info *out, int32_t record, int32_t shape, int32_t index,
-                                           pinpipe_error *err) PINPIPE_MUST_CHECK;
+PINPIPE_API pinpipe_status pinpipe_rule_at(pinpipe_rule_info *out, int32_t record, int32_t shape,
+                                           int32_t index, pinpipe_error *err) PINPIPE_MUST_CHECK;
 
 PINPIPE_END_DECLS
 

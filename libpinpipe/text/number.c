@@ -165,7 +165,7 @@ static const char *exponent_read(decimal *out, const char *at, const char *end) 
 static pp_number_verdict decimal_i64(int64_t *out, decimal value) {
     while (value.exponent < 0 && value.digits != 0) {
         if (value.overflow || value.digits % 10 != 0) {
-            return value.overflow && value.exponent > -18 ? PP_NUMBER_OUT_OF_RANGE : PP_NUMBER_NOT_INTEGER;
+            return PP_NUMBER_NOT_INTEGER;
         }
         value.digits /= 10;
         value.exponent++;
@@ -239,22 +239,42 @@ static locale_t c_locale_get(void) {
     return c_locale;
 }
 
-/* The C library's correctly rounded conversion, for what the exact short cut cannot do. */
+/* Digits that can decide how a double is rounded; one more stands for all that follow. */
+#define F64_DIGITS_MAX 780
+
+/* The C library's correctly rounded conversion, for what the exact short cut cannot do: "d…de<exponent>"
+ * without the digits that cannot matter, so that the text has a bound whatever the input's length. */
 static pp_number_verdict f64_slow(double *out, pinpipe_str text) {
-    char copy[128];
-    char *heap = NULL;
-    char *at = copy;
-    if (text.len >= sizeof copy) {
-        heap = malloc(text.len + 1);
-        if (!heap) {
-            return PP_NUMBER_OUT_OF_RANGE;
+    char copy[F64_DIGITS_MAX + 32];
+    size_t count = 0;
+    int64_t exponent = 0;
+    bool after_point = false;
+    bool sticky = false;
+    size_t at = text.ptr[0] == '-' || text.ptr[0] == '+';
+    copy[count++] = text.ptr[0] == '-' ? '-' : '+';
+    for (; at < text.len && text.ptr[at] != 'e' && text.ptr[at] != 'E'; at++) {
+        char byte = text.ptr[at];
+        if (byte == '.') {
+            after_point = true;
+        } else if (count > F64_DIGITS_MAX) {
+            sticky = sticky || byte != '0';
+            exponent += !after_point;
+        } else {
+            exponent -= after_point;
+            if (count > 1 || byte != '0') {
+                copy[count++] = byte;
+            }
         }
-        at = heap;
     }
-    memcpy(at, text.ptr, text.len);
-    at[text.len] = '\0';
-    *out = strtod_l(at, NULL, c_locale_get());
-    free(heap);
+    decimal written = {0};
+    exponent_read(&written, text.ptr + at, text.ptr + text.len);
+    if (sticky) {
+        copy[count++] = '1';
+        exponent--;
+    }
+    snprintf(copy + count, sizeof copy - count, "%se%lld", count == 1 ? "0" : "",
+             (long long)(exponent + written.exponent));
+    *out = strtod_l(copy, NULL, c_locale_get());
     return isfinite(*out) ? PP_NUMBER_OK : PP_NUMBER_OUT_OF_RANGE;
 }
 

@@ -1,0 +1,478 @@
+"""Turns bytes, files, payloads, rows and Arrow data into tables of clean or raw columns, and tables into text.
+
+Never drops, reorders or de-duplicates a readable record unless asked; never loses an unreadable one.
+Rules: CONTRACT §4; all work on the data is done by the C core, this module only carries it.
+"""
+
+from __future__ import annotations
+
+import datetime
+import decimal
+import os
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from typing import IO, Any, NamedTuple, Protocol, cast, runtime_checkable
+
+from pinpipe import native
+from pinpipe.errors import DataError, FileError, InvalidArgumentError, NotFoundError
+
+KINDS: tuple[str, ...] = tuple(native.pinpipe_record_name(i) for i in range(native.pinpipe_record_count()))
+SHAPES = {"raw": native.PINPIPE_RAW, "clean": native.PINPIPE_CLEAN}
+INPUT_FORMATS = {
+    "auto": native.PINPIPE_FORMAT_AUTO,
+    "ndjson": native.PINPIPE_FORMAT_NDJSON,
+    "json": native.PINPIPE_FORMAT_JSON,
+    "csv": native.PINPIPE_FORMAT_CSV,
+}
+OUTPUT_FORMATS = {"ndjson": native.PINPIPE_FORMAT_NDJSON, "csv": native.PINPIPE_FORMAT_CSV}
+DEDUPES = {
+    "none": native.PINPIPE_DEDUPE_NONE,
+    "ind": native.PINPIPE_DEDUPE_IND,
+    "row": native.PINPIPE_DEDUPE_ROW,
+}
+DIALECTS = {
+    "spark": native.PINPIPE_DIALECT_SPARK,
+    "sqlite": native.PINPIPE_DIALECT_SQLITE,
+    "mysql": native.PINPIPE_DIALECT_MYSQL,
+    "postgresql": native.PINPIPE_DIALECT_POSTGRESQL,
+    "duckdb": native.PINPIPE_DIALECT_DUCKDB,
+    "arrow": native.PINPIPE_DIALECT_ARROW,
+    "csv": native.PINPIPE_DIALECT_CSV,
+}
+CHUNK_BYTES = 1 << 20
+_EPOCH = datetime.datetime(1970, 1, 1, tzinfo=datetime.UTC)
+
+
+@runtime_checkable
+class ArrowStreamExportable(Protocol):
+    """Anything that speaks the Arrow PyCapsule interface for streams."""
+
+    def __arrow_c_stream__(self, requested_schema: object | None = None) -> object:
+        """A capsule named arrow_array_stream."""
+
+
+#: What `clean` and `decode` read: bytes, a path, an open binary file, a list of payloads, or Arrow data.
+Input = bytes | bytearray | memoryview | str | os.PathLike[str] | IO[bytes] | Sequence[bytes | str] | ArrowStreamExportable
+
+
+def choose(what: str, value: str, choices: dict[str, Any]) -> Any:
+    """The entry of a closed list, or an error that names the list."""
+    if value not in choices:
+        raise InvalidArgumentError(f"{what} '{value}' is not one of {', '.join(choices)}")
+    return choices[value]
+
+
+def kind_index(kind: str) -> int:
+    """The core's number of a record type."""
+    return int(choose("record type", kind, {name: i for i, name in enumerate(KINDS)}))
+
+
+class Column(NamedTuple):
+    """One column of a schema."""
+
+    name: str
+    type: str
+    nullable: bool
+    source: str
+
+
+class Rule(NamedTuple):
+    """One rule of cleaning. effect: nulled, kept, ignored or rejected; text: the exact text that triggers it."""
+
+    id: str
+    effect: str
+    text: str
+    source: str
+
+
+class Reject(NamedTuple):
+    """One record that could not be read: its index and byte offset in the input, the reason, and its bytes (the first
+    64 KiB of `data_bytes`)."""
+
+    index: int
+    byte_offset: int
+    reason: str
+    data: bytes
+    data_bytes: int
+
+
+_TYPE_NAMES = {
+    native.PINPIPE_TYPE_I64: "int64",
+    native.PINPIPE_TYPE_F64: "double",
+    native.PINPIPE_TYPE_TEXT: "utf8",
+    native.PINPIPE_TYPE_TIME_US: "timestamp[us, UTC]",
+    native.PINPIPE_TYPE_F64_LIST: "list<double>",
+}
+
+
+class Schema:
+    """The columns of a record type in one shape, in every dialect."""
+
+    def __init__(self, kind: str, shape: str = "clean") -> None:
+        """kind: pin, geo or user; shape: raw or clean."""
+        self.kind = kind
+        self.shape = shape
+        self._record = kind_index(kind)
+        self._shape = int(choose("shape", shape, SHAPES))
+
+    @property
+    def columns(self) -> list[Column]:
+        """The columns in order."""
+        return [
+            Column(name, _TYPE_NAMES[type_], bool(nullable), source)
+            for name, type_, nullable, source in native.schema_columns(self._record, self._shape)
+        ]
+
+    @property
+    def names(self) -> list[str]:
+        """The columns' names in order."""
+        return [column.name for column in self.columns]
+
+    @property
+    def rules(self) -> list[Rule]:
+        """Every rule that cleaning into this shape may apply."""
+        return [Rule(*row) for row in native.schema_rules(self._record, self._shape)]
+
+    def render(self, dialect: str) -> str:
+        """The schema as text of a dialect: spark, sqlite, mysql, postgresql, duckdb, arrow or csv."""
+        code = choose("schema dialect", dialect, DIALECTS)
+        return cast(bytes, native.pinpipe_schema_render(self._record, self._shape, code)).decode()
+
+    def spark(self) -> str:
+        """Spark's DDL, as from_json(), DataFrameReader.schema() and CREATE TABLE take it."""
+        return self.render("spark")
+
+    def sql(self, dialect: str) -> str:
+        """A CREATE TABLE statement for sqlite, mysql, postgresql or duckdb."""
+        return self.render(dialect)
+
+    def csv_header(self) -> str:
+        """The header line of a CSV file, without line end."""
+        return self.render("csv").rstrip("\n")
+
+    def arrow(self) -> Any:
+        """A pyarrow.Schema; needs pyarrow."""
+        import pyarrow as pa
+
+        return pa.schema(self)
+
+    def __arrow_c_schema__(self) -> object:
+        """The Arrow PyCapsule interface."""
+        return native.schema_capsule(self._record, self._shape)
+
+    def __eq__(self, other: object) -> bool:
+        """Equal when record type and shape are."""
+        return isinstance(other, Schema) and (self.kind, self.shape) == (other.kind, other.shape)
+
+    def __hash__(self) -> int:
+        """By record type and shape."""
+        return hash((self.kind, self.shape))
+
+    def __repr__(self) -> str:
+        """Such as Schema('pin', 'clean')."""
+        return f"Schema({self.kind!r}, {self.shape!r})"
+
+
+def schema(kind: str, shape: str = "clean") -> Schema:
+    """The schema of a record type: pinpipe.schema("pin", "clean").spark()."""
+    return Schema(kind, shape)
+
+
+class Table:
+    """Immutable columns of one record type with the report of how they were made.
+
+    Any Arrow consumer reads it, any number of times: pyarrow.table(t), polars.DataFrame(t), duckdb.sql("from t").
+    """
+
+    def __init__(self, handle: Any, reader: _Reader) -> None:
+        """Made by `clean` and `decode` only."""
+        self._handle = handle
+        self.schema = reader.schema
+        self.census: Counter[str] = reader.census()
+        self.rejects: list[Reject] = reader.rejects
+        self.num_records: int = reader.num_records
+        self.duplicates: int = reader.duplicates
+        self.conflicts: int = reader.conflicts
+
+    @property
+    def num_rows(self) -> int:
+        """Rows of the table."""
+        return int(native.pinpipe_table_rows(self._handle))
+
+    @property
+    def num_columns(self) -> int:
+        """Columns of the table."""
+        return len(self.schema.columns)
+
+    @property
+    def column_names(self) -> list[str]:
+        """The columns' names in order."""
+        return self.schema.names
+
+    def __len__(self) -> int:
+        """Rows of the table."""
+        return self.num_rows
+
+    def __arrow_c_schema__(self) -> object:
+        """The Arrow PyCapsule interface."""
+        return self.schema.__arrow_c_schema__()
+
+    def __arrow_c_stream__(self, requested_schema: object | None = None) -> object:
+        """The Arrow PyCapsule interface; a fresh stream each time. Another schema is not made: cast the result."""
+        return native.table_capsule(self._handle)
+
+    def batches(self) -> Iterator[Any]:
+        """The core's batches, for encoding."""
+        for index in range(native.pinpipe_table_batches(self._handle)):
+            yield native.pinpipe_table_at(self._handle, index)
+
+    def to_pylist(self) -> list[dict[str, Any]]:
+        """One dict a row; timestamps are aware datetimes in UTC."""
+        rows: list[dict[str, Any]] = []
+        columns = self.schema.columns
+        for batch in self.batches():
+            lists = native.batch_lists(batch)
+            for i, column in enumerate(columns):
+                if column.type.startswith("timestamp"):
+                    lists[i] = [None if us is None else _EPOCH + datetime.timedelta(microseconds=us) for us in lists[i]]
+            rows.extend(dict(zip(self.column_names, values, strict=True)) for values in zip(*lists, strict=True))
+        return rows
+
+    def __repr__(self) -> str:
+        """Says what it is and what happened."""
+        return (
+            f"<pinpipe.Table {self.schema.kind} ({self.schema.shape}): {self.num_rows} rows, "
+            f"{len(self.rejects)} rejects, {sum(self.census.values())} rule hits>"
+        )
+
+
+class _Reader:
+    """Carries input through one decoder; yields the core's batch each time it is full and at the end.
+
+    Whoever takes a yielded batch empties it before asking for the next: a table by moving the rows, a writer by
+    `clear`.
+    """
+
+    def __init__(
+        self, kind: str, shape: str, input_format: str, dedupe: str, max_record_bytes: int, keep_rejects: bool = True
+    ) -> None:
+        self.schema = Schema(kind, shape)
+        record, shape_code = kind_index(kind), SHAPES[shape]
+        format_code = choose("input format", input_format, INPUT_FORMATS)
+        self._decoder = native.decoder_new(record, shape_code, format_code, max_record_bytes, 0)
+        self._batch = native.pinpipe_batch_new(record, shape_code)
+        self._report = native.pinpipe_report_new(record, shape_code)
+        self._dedup = native.pinpipe_dedup_new(choose("de-duplication", dedupe, DEDUPES))
+        self._keep_rejects = keep_rejects
+        self.rejects: list[Reject] = []
+
+    @property
+    def num_records(self) -> int:
+        """Records read, rejected ones too."""
+        return int(native.pinpipe_report_records(self._report))
+
+    @property
+    def num_rejected(self) -> int:
+        """Records that could not be read."""
+        return int(native.pinpipe_report_rejected(self._report))
+
+    @property
+    def duplicates(self) -> int:
+        """Rows that an earlier row stands for."""
+        return int(native.pinpipe_dedup_duplicates(self._dedup))
+
+    @property
+    def conflicts(self) -> int:
+        """Duplicates whose content differs from the row that stayed."""
+        return int(native.pinpipe_dedup_conflicts(self._dedup))
+
+    def census(self) -> Counter[str]:
+        """Hits by rule id; rules without a hit are left out (a Counter answers 0 for them)."""
+        hits = ((rule.id, native.pinpipe_report_hits(self._report, i)) for i, rule in enumerate(self.schema.rules))
+        return Counter({rule_id: count for rule_id, count in hits if count})
+
+    def take_rejects_ndjson(self) -> bytes:
+        """The rejects since the last call as NDJSON; lets them go."""
+        text = cast(bytes, native.pinpipe_report_encode_rejects(self._report))
+        native.pinpipe_report_clear_rejects(self._report)
+        return text
+
+    def _deduped(self) -> Any:
+        native.pinpipe_dedup_clean(self._dedup, self._batch)
+        return self._batch
+
+    def _take_rejects(self) -> None:
+        if self._keep_rejects and native.pinpipe_report_reject_count(self._report):
+            self.rejects.extend(Reject(*row) for row in native.report_rejects(self._report))
+            native.pinpipe_report_clear_rejects(self._report)
+
+    def feed(self, data: Any) -> Iterator[Any]:
+        """Reads a piece of bytes."""
+        view = memoryview(data).cast("B") if not isinstance(data, bytes) else memoryview(data)
+        at = 0
+        while at < len(view):
+            at += native.pinpipe_decoder_feed(self._decoder, self._batch, view[at:], self._report)
+            self._take_rejects()
+            if at < len(view):
+                yield self._deduped()
+
+    def finish(self) -> Iterator[Any]:
+        """Ends one input; what it left behind comes with the last batch."""
+        while native.pinpipe_decoder_finish(self._decoder, self._batch, self._report) == native.PINPIPE_AGAIN:
+            yield self._deduped()
+        self._take_rejects()
+
+    def rest(self) -> Iterator[Any]:
+        """The last batch."""
+        if native.pinpipe_batch_rows(self._batch):
+            yield self._deduped()
+
+    def read_file(self, file: IO[bytes]) -> Iterator[Any]:
+        """Reads an open binary file to its end."""
+        while piece := file.read(CHUNK_BYTES):
+            yield from self.feed(piece)
+        yield from self.finish()
+
+    def read_path(self, path: str) -> Iterator[Any]:
+        """Reads a file by name."""
+        with open_for_reading(path) as file:
+            yield from self.read_file(file)
+
+    def read_payloads(self, payloads: Sequence[bytes | str]) -> Iterator[Any]:
+        """Reads a list of payloads, one record each."""
+        at = 0
+        while at < len(payloads):
+            at = native.decoder_feed_list(self._decoder, self._batch, payloads, at, self._report)
+            self._take_rejects()
+            if at < len(payloads):
+                yield self._deduped()
+
+    def read_arrow(self, data: ArrowStreamExportable) -> Iterator[Any]:
+        """Reads any Arrow object in the raw shape."""
+        source = native.arrow_input_open(data.__arrow_c_stream__())
+        while native.arrow_input_next(source):
+            at = 0
+            while at < native.arrow_input_rows(source):
+                at += native.decoder_feed_arrow(self._decoder, self._batch, source, at, self._report)
+                self._take_rejects()
+                if at < native.arrow_input_rows(source):
+                    yield self._deduped()
+
+    def read(self, data: Input) -> Iterator[Any]:
+        """Reads any input."""
+        if isinstance(data, (str, os.PathLike)):
+            yield from self.read_path(os.fspath(data))
+        elif isinstance(data, ArrowStreamExportable):
+            yield from self.read_arrow(data)
+        elif isinstance(data, (bytes, bytearray, memoryview)):
+            yield from self.feed(data)
+            yield from self.finish()
+        elif hasattr(data, "read"):
+            yield from self.read_file(cast(IO[bytes], data))
+        elif isinstance(data, Sequence):
+            yield from self.read_payloads(data)
+        else:
+            raise InvalidArgumentError(f"records cannot be read from {type(data).__name__}")
+        yield from self.rest()
+
+
+def open_for_reading(path: str) -> IO[bytes]:
+    """Opens a file, or says in one line why not."""
+    try:
+        return open(path, "rb", buffering=0)
+    except FileNotFoundError as error:
+        raise NotFoundError(f"cannot open '{path}': {error.strerror}", native_code=error.errno or 0) from None
+    except OSError as error:
+        raise FileError(f"cannot open '{path}': {error.strerror}", native_code=error.errno or 0) from None
+
+
+def _read_table(reader: _Reader, batches: Iterator[Any]) -> Table:
+    handle = native.pinpipe_table_new(kind_index(reader.schema.kind), SHAPES[reader.schema.shape])
+    for batch in batches:
+        native.pinpipe_table_append(handle, batch)
+    return Table(handle, reader)
+
+
+def clean(
+    kind: str,
+    data: Input,
+    *,
+    input_format: str = "auto",
+    dedupe: str = "none",
+    max_record_bytes: int = 0,
+) -> Table:
+    """Cleans records of a type into the table of CONTRACT §4.
+
+    data: bytes-like, a path (str or PathLike), a binary file, a list of payloads with one JSON record each, or any
+    Arrow object in the raw shape. input_format: auto, ndjson, json or csv. dedupe: none, ind or row.
+    max_record_bytes: 0 is 16 MiB; a larger record is rejected. Raises pinpipe.Error.
+    """
+    reader = _Reader(kind, "clean", input_format, dedupe, max_record_bytes)
+    return _read_table(reader, reader.read(data))
+
+
+def decode(kind: str, data: Input, *, input_format: str = "auto", max_record_bytes: int = 0) -> Table:
+    """Reads records of a type into the raw shape: the wire's names, order and values."""
+    reader = _Reader(kind, "raw", input_format, "none", max_record_bytes)
+    return _read_table(reader, reader.read(data))
+
+
+def encode(table: Table, output_format: str = "ndjson") -> bytes:
+    """Writes a table as text: ndjson, or csv with a header line."""
+    code = choose("output format", output_format, OUTPUT_FORMATS)
+    if not isinstance(table, Table):
+        raise InvalidArgumentError(f"a pinpipe.Table is encoded, not {type(table).__name__}")
+    parts = [(table.schema.csv_header() + "\n").encode()] if output_format == "csv" else []
+    parts.extend(native.pinpipe_batch_encode(batch, code) for batch in table.batches())
+    return b"".join(parts)
+
+
+def _basic_value(value: object) -> object:
+    """A database driver's value as a basic one: (microseconds,) for times, text for the rest that has a text."""
+    if isinstance(value, datetime.datetime):
+        aware = value if value.tzinfo else value.replace(tzinfo=datetime.UTC)
+        return ((aware - _EPOCH) // datetime.timedelta(microseconds=1),)
+    if isinstance(value, datetime.date):
+        return value.isoformat()
+    if isinstance(value, decimal.Decimal):
+        return int(value) if value == value.to_integral_value() else float(value)
+    if isinstance(value, (bytearray, memoryview)):
+        return bytes(value)
+    return True  # a value that no column takes
+
+
+class RowEncoder:
+    """Turns rows of Python values, in raw column order, into compact JSON records, as the emulator sends them."""
+
+    def __init__(self, kind: str) -> None:
+        """kind: pin, geo or user."""
+        self._kind = kind
+        record = kind_index(kind)
+        self._decoder = native.decoder_new(record, native.PINPIPE_RAW, native.PINPIPE_FORMAT_NDJSON, 0, 0)
+        self._batch = native.pinpipe_batch_new(record, native.PINPIPE_RAW)
+        self._report = native.pinpipe_report_new(record, native.PINPIPE_RAW)
+
+    def encode(self, values: Sequence[object]) -> bytes:
+        """One JSON object without line end. Raises DataError for a row without a key."""
+        convert: Callable[[object], object] = _basic_value
+        native.decoder_feed_tuple(self._decoder, self._batch, values, convert, self._report)
+        text = cast(bytes, native.pinpipe_batch_encode(self._batch, native.PINPIPE_FORMAT_NDJSON))
+        native.pinpipe_batch_clear(self._batch)
+        if not text:
+            reason = native.report_rejects(self._report)[0][2]
+            native.pinpipe_report_clear_rejects(self._report)
+            raise DataError(reason)
+        return text[:-1]
+
+
+_row_encoders: dict[str, RowEncoder] = {}
+
+
+def encode_row(kind: str, values: Sequence[object]) -> bytes:
+    """One row of Python values, in raw column order, as a compact JSON record; datetimes as `2020-08-28T03:52:47`.
+
+    For one thread at a time; use a RowEncoder of your own in others.
+    """
+    if kind not in _row_encoders:
+        _row_encoders[kind] = RowEncoder(kind)
+    return _row_encoders[kind].encode(values)

@@ -1,0 +1,364 @@
+/* Turns bytes, cut anywhere, into the columns of a batch by way of cells.
+ * Never holds more of the input than one record (and the first piece while the format is decided).
+ * Rules: DESIGN §2, "The way of the data"; CONTRACT §4. The fast road joins in record_read. */
+#include "clean/decoder.h"
+
+#include <assert.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/memory.h"
+#include "clean/format.h"
+#include "codec/json_record.h"
+#include "text/json_string.h"
+
+/* Input for which room is made at once; no column grows by more than this and one record. */
+#define SLICE_BYTES ((size_t)1 << 20)
+
+static void input_reset(pinpipe_decoder *decoder) {
+    decoder->is_decided = false;
+    pp_splitter_init(&decoder->splitter, decoder->format);
+    decoder->has_header = false;
+    decoder->is_partial = false;
+    decoder->byte_offset = 0;
+    decoder->record_offset = 0;
+    decoder->record_total = 0;
+    decoder->record_index = 0;
+    pp_buf_clear(&decoder->carry);
+    pp_buf_clear(&decoder->pending);
+    decoder->pending_at = 0;
+}
+
+static pinpipe_status options_check(const pinpipe_decoder_options *options, pinpipe_error *err) {
+    if (!options || options->struct_size < sizeof *options) {
+        return pp_fail(err, PINPIPE_EINVAL, "decoder options lack their struct_size");
+    }
+    if (!pp_schema_known(options->record, options->shape)) {
+        return pp_fail(err, PINPIPE_EINVAL, "no record %d with shape %d", options->record, options->shape);
+    }
+    if (options->format < PINPIPE_FORMAT_AUTO || options->format > PINPIPE_FORMAT_CSV) {
+        return pp_fail(err, PINPIPE_EINVAL, "no input format %d", options->format);
+    }
+    if (options->max_record_bytes < 0 || options->max_record_bytes > PP_MAX_RECORD_BYTES_LIMIT) {
+        return pp_fail(err, PINPIPE_EINVAL, "max_record_bytes %lld is not between 0 and %lld",
+                       (long long)options->max_record_bytes, (long long)PP_MAX_RECORD_BYTES_LIMIT);
+    }
+    if (options->batch_rows < 0 || options->batch_rows > PP_BATCH_ROWS_LIMIT) {
+        return pp_fail(err, PINPIPE_EINVAL, "batch_rows %lld is not between 0 and %lld",
+                       (long long)options->batch_rows, (long long)PP_BATCH_ROWS_LIMIT);
+    }
+    return PINPIPE_OK;
+}
+
+pinpipe_status pinpipe_decoder_new(pinpipe_decoder **out, const pinpipe_decoder_options *options,
+                                   pinpipe_error *err) {
+    *out = NULL;
+    pinpipe_status status = options_check(options, err);
+    if (status < 0) {
+        return status;
+    }
+    pinpipe_decoder *decoder = pp_alloc_zero(sizeof *decoder);
+    if (!decoder) {
+        return pp_fail_memory(err, "a decoder", sizeof *decoder);
+    }
+    pp_plan_init(&decoder->plan, options->record, options->shape);
+    pp_fields_init(&decoder->fields, options->record);
+    decoder->format = options->format;
+    decoder->max_record_bytes =
+        options->max_record_bytes ? options->max_record_bytes : PP_MAX_RECORD_BYTES_DEFAULT;
+    decoder->batch_rows = options->batch_rows ? options->batch_rows : PP_BATCH_ROWS_DEFAULT;
+    input_reset(decoder);
+    *out = decoder;
+    return PINPIPE_OK;
+}
+
+void pinpipe_decoder_free(pinpipe_decoder *decoder) {
+    if (decoder) {
+        pinpipe_buf_reset(&decoder->carry);
+        pinpipe_buf_reset(&decoder->pending);
+        pinpipe_buf_reset(&decoder->scratch);
+        pp_free(decoder);
+    }
+}
+
+bool pp_decoder_is_full(const pinpipe_decoder *decoder, const pp_columns *columns) {
+    return columns->rows >= decoder->batch_rows || columns->input_bytes >= PP_BATCH_INPUT_BYTES_MAX;
+}
+
+pinpipe_status pp_decoder_open(pp_columns **out, const pinpipe_decoder *decoder, pinpipe_batch *batch,
+                               const pinpipe_report *report, pinpipe_error *err) {
+    *out = NULL;
+    const pp_plan *plan = &decoder->plan;
+    if (batch->record != plan->record || batch->shape != plan->shape) {
+        return pp_fail(err, PINPIPE_EINVAL,
+                       "the batch is of record %d, shape %d; the decoder of record %d, shape %d",
+                       batch->record, batch->shape, plan->record, plan->shape);
+    }
+    if (report->record != plan->record || report->shape != plan->shape) {
+        return pp_fail(err, PINPIPE_EINVAL,
+                       "the report is of record %d, shape %d; the decoder of record %d, shape %d",
+                       report->record, report->shape, plan->record, plan->shape);
+    }
+    return pp_batch_columns(out, batch, err);
+}
+
+/* Reads a record's text into decoder->cells. `text[len]` is a control byte or the record's strings are
+ * closed. */
+static bool record_read(pinpipe_decoder *decoder, const char *text, size_t len, pp_fault *fault) {
+    if (decoder->splitter.format == PINPIPE_FORMAT_CSV) {
+        return pp_csv_record(&decoder->cells, &decoder->header, &decoder->fields, decoder->scratch.ptr, text,
+                             len, fault);
+    }
+    return pp_json_record(&decoder->cells, &decoder->fields, decoder->scratch.ptr, text, len, fault);
+}
+
+static pinpipe_status header_read(pinpipe_decoder *decoder, const char *text, size_t len,
+                                  pinpipe_error *err) {
+    pp_fault fault = {0};
+    if (!pp_csv_header_read(&decoder->header, &decoder->fields, decoder->scratch.ptr, text, len, &fault)) {
+        return pp_fail(err, PINPIPE_EDATA, "CSV header: %s at byte %zu", fault.detail, fault.offset);
+    }
+    int32_t key = decoder->plan.step[decoder->plan.key_step].part[0].field;
+    for (int32_t i = 0; i < decoder->header.count; i++) {
+        if (decoder->header.field[i] == key) {
+            decoder->has_header = true;
+            return PINPIPE_OK;
+        }
+    }
+    return pp_fail(err, PINPIPE_EDATA, "CSV header '%.*s' has no column for the key", pp_quote_len(len),
+                   text);
+}
+
+static bool is_blank_record(const char *text, size_t len) {
+    for (size_t i = 0; i < len; i++) {
+        if (text[i] != ' ' && text[i] != '\t' && text[i] != '\r' && text[i] != '\n') {
+            return false;
+        }
+    }
+    return true;
+}
+
+/* One whole record: blank lines are none, a CSV's first line is its header, the rest becomes a row or a
+ * reject. */
+static pinpipe_status record_take(pinpipe_decoder *decoder, pp_columns *columns, pp_record_text source,
+                                  pinpipe_report *report, pinpipe_error *err) {
+    bool is_csv = decoder->splitter.format == PINPIPE_FORMAT_CSV;
+    if (is_csv && source.len && source.text[source.len - 1] == '\r') {
+        source.len--;
+        source.total--;
+    }
+    if (source.total == (int64_t)source.len && is_blank_record(source.text, source.len)) {
+        return PINPIPE_OK;
+    }
+    pp_fault fault = {PP_OUTCOME_TOO_LARGE, "larger than max_record_bytes", 0};
+    if (source.total > decoder->max_record_bytes) {
+        fault.offset = (size_t)decoder->max_record_bytes;
+        return pp_decoder_reject(decoder, &fault, &source, report, err);
+    }
+    pp_buf_clear(&decoder->scratch);
+    pinpipe_status status = pp_buf_reserve(&decoder->scratch, source.len, PP_BUF_MAX, err);
+    if (status < 0) {
+        return status;
+    }
+    if (is_csv && !decoder->has_header) {
+        return header_read(decoder, source.text, source.len, err);
+    }
+    if (!record_read(decoder, source.text, source.len, &fault)) {
+        return pp_decoder_reject(decoder, &fault, &source, report, err);
+    }
+    return pp_decoder_accept(decoder, columns, &source, report, err);
+}
+
+/* Appends a piece of a record to the carry; of a record that is too large only what a reject keeps. */
+static pinpipe_status carry_add(pinpipe_decoder *decoder, const char *bytes, size_t len, pinpipe_error *err) {
+    decoder->record_total += (int64_t)len;
+    if (decoder->record_total > decoder->max_record_bytes) {
+        size_t room = decoder->carry.len < PP_REJECT_DATA_MAX ? PP_REJECT_DATA_MAX - decoder->carry.len : 0;
+        decoder->carry.len =
+            decoder->carry.len < PP_REJECT_DATA_MAX ? decoder->carry.len : PP_REJECT_DATA_MAX;
+        len = len < room ? len : room;
+    }
+    pinpipe_status status = pp_buf_reserve(&decoder->carry, len + PP_JSON_PADDING, PP_BUF_MAX, err);
+    if (status == PINPIPE_OK) {
+        memcpy(decoder->carry.ptr + decoder->carry.len, bytes, len);
+        decoder->carry.len += len;
+        memset(decoder->carry.ptr + decoder->carry.len, 0, PP_JSON_PADDING);
+    }
+    return status;
+}
+
+static pinpipe_status whole_take(pinpipe_decoder *decoder, pp_columns *columns, pp_record_text source,
+                                 bool is_misplaced, pinpipe_report *report, pinpipe_error *err) {
+    if (is_misplaced) {
+        pp_fault fault = {PP_OUTCOME_MALFORMED, "',' or ']' is expected before the value", 0};
+        return pp_decoder_reject(decoder, &fault, &source, report, err);
+    }
+    return record_take(decoder, columns, source, report, err);
+}
+
+/* The record that is in the carry is whole. */
+static pinpipe_status carry_take(pinpipe_decoder *decoder, pp_columns *columns, pinpipe_report *report,
+                                 pinpipe_error *err) {
+    pp_record_text source = {decoder->carry.ptr, decoder->carry.len, decoder->record_total,
+                             decoder->record_offset};
+    pinpipe_status status = whole_take(decoder, columns, source, decoder->is_misplaced, report, err);
+    if (status >= 0) {
+        pp_buf_clear(&decoder->carry);
+        decoder->is_partial = false;
+        decoder->record_total = 0;
+    }
+    return status;
+}
+
+/* One split of a slice: a record in place where it is whole and padded, by way of the carry else. */
+static pinpipe_status split_take(pinpipe_decoder *decoder, pp_columns *columns, const char *bytes,
+                                 pp_split split, size_t padding, pinpipe_report *report, pinpipe_error *err) {
+    const char *text = bytes + split.skipped;
+    if (!decoder->is_partial) {
+        decoder->record_offset = decoder->byte_offset + (int64_t)split.skipped;
+        decoder->is_misplaced = split.misplaced;
+        if (split.complete && padding > PP_JSON_PADDING) {
+            pp_record_text source = {text, split.taken, (int64_t)split.taken, decoder->record_offset};
+            return whole_take(decoder, columns, source, split.misplaced, report, err);
+        }
+    }
+    if (split.taken == 0 && !split.complete) {
+        return PINPIPE_OK;
+    }
+    decoder->is_partial = true;
+    pinpipe_status status = carry_add(decoder, text, split.taken, err);
+    if (status == PINPIPE_OK && split.complete) {
+        status = carry_take(decoder, columns, report, err);
+    }
+    return status;
+}
+
+/* Reads records from `bytes` until they end or the batch is full. */
+static pinpipe_status bytes_take(size_t *taken, pinpipe_decoder *decoder, pp_columns *columns,
+                                 pinpipe_str bytes, pinpipe_report *report, pinpipe_error *err) {
+    pinpipe_status status = PINPIPE_OK;
+    *taken = 0;
+    while (*taken < bytes.len && !pp_decoder_is_full(decoder, columns)) {
+        size_t slice_end = bytes.len - *taken < SLICE_BYTES ? bytes.len : *taken + SLICE_BYTES;
+        int64_t rows = (int64_t)(slice_end - *taken) / 2 + 2;
+        int64_t room = decoder->batch_rows - columns->rows;
+        rows = rows < room ? rows : room;
+        status =
+            pp_columns_reserve(columns, rows, (int64_t)(slice_end - *taken + decoder->carry.len) + rows, err);
+        while (status == PINPIPE_OK && *taken < slice_end && !pp_decoder_is_full(decoder, columns)) {
+            const char *at = bytes.ptr + *taken;
+            pp_split split = pp_splitter_next(&decoder->splitter, at, slice_end - *taken);
+            size_t used = split.skipped + split.taken + split.after;
+            size_t padding = bytes.len - *taken - split.skipped - split.taken;
+            status = split_take(decoder, columns, at, split, padding, report, err);
+            *taken += used;
+            decoder->byte_offset += (int64_t)used;
+        }
+        if (status < 0) {
+            return status;
+        }
+    }
+    return PINPIPE_OK;
+}
+
+/* Decides the format from what waits; leaves the input waiting when more is needed. */
+static void format_decide(pinpipe_decoder *decoder, pp_input_end end) {
+    int32_t format = decoder->format;
+    size_t skip = 0;
+    if (!pp_format_decide(&format, &skip, &decoder->fields, pp_buf_view(&decoder->pending), end)) {
+        return;
+    }
+    pp_splitter_init(&decoder->splitter, format);
+    decoder->is_decided = true;
+    decoder->pending_at = skip;
+    decoder->byte_offset = (int64_t)skip;
+}
+
+static pinpipe_status pending_take(pinpipe_decoder *decoder, pp_columns *columns, pinpipe_report *report,
+                                   pinpipe_error *err) {
+    size_t taken = 0;
+    pinpipe_str rest = {decoder->pending.ptr + decoder->pending_at,
+                        decoder->pending.len - decoder->pending_at};
+    pinpipe_status status = rest.len ? bytes_take(&taken, decoder, columns, rest, report, err) : PINPIPE_OK;
+    decoder->pending_at += taken;
+    if (status >= 0 && decoder->pending_at == decoder->pending.len) {
+        pinpipe_buf_reset(&decoder->pending);
+        decoder->pending_at = 0;
+    }
+    return status;
+}
+
+pinpipe_status pinpipe_decoder_feed(int64_t *taken_bytes, pinpipe_decoder *decoder, pinpipe_batch *batch,
+                                    pinpipe_str bytes, pinpipe_report *report, pinpipe_error *err) {
+    pp_columns *columns = NULL;
+    *taken_bytes = 0;
+    int64_t rejected = report->rejected;
+    pinpipe_status status = pp_decoder_open(&columns, decoder, batch, report, err);
+    if (status < 0) {
+        return status;
+    }
+    if (bytes.len && !decoder->is_decided) {
+        size_t piece = bytes.len < PP_FORMAT_PROBE_BYTES ? bytes.len : PP_FORMAT_PROBE_BYTES;
+        status = pp_buf_append(&decoder->pending, bytes.ptr, piece, err);
+        if (status < 0) {
+            return status;
+        }
+        *taken_bytes = (int64_t)piece;
+        bytes.ptr += piece;
+        bytes.len -= piece;
+        format_decide(decoder, PP_INPUT_GOES_ON);
+    }
+    if (!decoder->is_decided) {
+        return PINPIPE_OK;
+    }
+    status = pending_take(decoder, columns, report, err);
+    if (status >= 0 && decoder->pending.len == 0) {
+        size_t taken = 0;
+        status = bytes_take(&taken, decoder, columns, bytes, report, err);
+        *taken_bytes += (int64_t)taken;
+    }
+    return status < 0 ? status : report->rejected > rejected ? PINPIPE_PARTIAL : PINPIPE_OK;
+}
+
+/* What is left at the end of the input: a record without line end, an array without bracket. */
+static pinpipe_status rest_take(pinpipe_decoder *decoder, pp_columns *columns, pinpipe_report *report,
+                                pinpipe_error *err) {
+    pinpipe_status status = PINPIPE_OK;
+    if (decoder->is_partial) {
+        status = pp_columns_reserve(columns, 1, (int64_t)decoder->carry.len + 1, err);
+        status = status < 0 ? status : carry_take(decoder, columns, report, err);
+    }
+    if (status >= 0 && decoder->is_decided && decoder->splitter.format == PINPIPE_FORMAT_JSON &&
+        decoder->splitter.place != PP_JSON_OUTSIDE) {
+        pp_fault fault = {PP_OUTCOME_MALFORMED, "the array is not closed", 0};
+        pp_record_text source = {"", 0, 0, decoder->byte_offset};
+        status = pp_decoder_reject(decoder, &fault, &source, report, err);
+    }
+    return status;
+}
+
+pinpipe_status pinpipe_decoder_finish(pinpipe_decoder *decoder, pinpipe_batch *batch, pinpipe_report *report,
+                                      pinpipe_error *err) {
+    pp_columns *columns = NULL;
+    int64_t rejected = report->rejected;
+    pinpipe_status status = pp_decoder_open(&columns, decoder, batch, report, err);
+    if (status < 0) {
+        return status;
+    }
+    if (!decoder->is_decided && decoder->pending.len) {
+        format_decide(decoder, PP_INPUT_ENDS);
+    }
+    status = pending_take(decoder, columns, report, err);
+    if (status < 0) {
+        return status;
+    }
+    if (decoder->pending.len || (decoder->is_partial && pp_decoder_is_full(decoder, columns))) {
+        return PINPIPE_AGAIN;
+    }
+    status = rest_take(decoder, columns, report, err);
+    if (status < 0) {
+        return status;
+    }
+    input_reset(decoder);
+    return report->rejected > rejected ? PINPIPE_PARTIAL : PINPIPE_OK;
+}

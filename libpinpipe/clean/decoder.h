@@ -1,0 +1,70 @@
+/* The inside of a decoder, shared by its roads: bytes, payloads, rows, Arrow.
+ * Never holds a batch or a report between calls.
+ * Rules: DESIGN §2, "The way of the data". */
+#ifndef PP_CLEAN_DECODER_H
+#define PP_CLEAN_DECODER_H
+
+#include "base/buffer.h"
+#include "clean/plan.h"
+#include "codec/cells.h"
+#include "codec/csv_record.h"
+#include "codec/splitter.h"
+#include "record/columns.h"
+#include "record/report.h"
+
+#define PP_MAX_RECORD_BYTES_DEFAULT ((int64_t)16 << 20)
+#define PP_MAX_RECORD_BYTES_LIMIT ((int64_t)256 << 20)
+#define PP_BATCH_ROWS_DEFAULT ((int64_t)16384)
+#define PP_BATCH_ROWS_LIMIT ((int64_t)1 << 24)
+/** Input after which a batch is full whatever its rows: keeps text offsets far below 2^31. */
+#define PP_BATCH_INPUT_BYTES_MAX ((int64_t)512 << 20)
+
+/** A record's bytes in the input. `len` may be less than `total`: then the record is too large. */
+typedef struct pp_record_text {
+    const char *text;
+    size_t len;
+    int64_t total;
+    int64_t byte_offset;
+} pp_record_text;
+
+struct pinpipe_decoder {
+    pp_plan plan;
+    pp_fields fields;
+    int32_t format; /* as asked for */
+    int64_t max_record_bytes;
+    int64_t batch_rows;
+
+    /* one input, from its first byte to finish */
+    pp_splitter splitter;
+    bool is_decided;     /* the splitter's format is known, and a byte order mark passed over */
+    bool has_header;     /* CSV */
+    bool is_partial;     /* a record has begun and not ended */
+    bool is_misplaced;   /* JSON: no comma stands before the partial record */
+    int64_t byte_offset; /* of the next byte */
+    int64_t record_offset;
+    int64_t record_total; /* bytes of the partial record, kept or not */
+    int64_t record_index;
+    pinpipe_buf carry;   /* the partial record */
+    pinpipe_buf pending; /* input that waits for the format's decision, then for the batch */
+    size_t pending_at;
+
+    pp_csv_header header;
+    pp_record_cells cells;
+    pinpipe_buf scratch;
+};
+
+bool pp_decoder_is_full(const pinpipe_decoder *decoder, const pp_columns *columns);
+
+/** Checks that batch and report fit the decoder and opens the batch's columns. */
+pinpipe_status pp_decoder_open(pp_columns **out, const pinpipe_decoder *decoder, pinpipe_batch *batch,
+                               const pinpipe_report *report, pinpipe_error *err);
+
+/** Runs the ops over decoder->cells; a record without a key goes to the rejects with `source` as its bytes.
+ * The columns have room. */
+pinpipe_status pp_decoder_accept(pinpipe_decoder *decoder, pp_columns *columns, const pp_record_text *source,
+                                 pinpipe_report *report, pinpipe_error *err);
+
+pinpipe_status pp_decoder_reject(pinpipe_decoder *decoder, const pp_fault *fault,
+                                 const pp_record_text *source, pinpipe_report *report, pinpipe_error *err);
+
+#endif

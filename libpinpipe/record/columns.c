@@ -1,0 +1,174 @@
+/* Turns values into Arrow-layout columns that many holders may share once they are full.
+ * Never changes columns that somebody else holds.
+ * Rules: Arrow columnar format; decoder.md §4. */
+#include "record/columns.h"
+
+#include <assert.h>
+
+#include "base/memory.h"
+
+pinpipe_status pp_columns_new(pp_columns **out, int32_t record, int32_t shape, pinpipe_error *err) {
+    *out = NULL;
+    pp_columns *columns = pp_alloc_zero(sizeof *columns);
+    if (!columns) {
+        return pp_fail_memory(err, "columns", sizeof *columns);
+    }
+    pp_step steps[PP_CLEAN_MAX];
+    atomic_init(&columns->holders, 1);
+    columns->record = record;
+    columns->shape = shape;
+    columns->count = pp_steps(steps, record, shape);
+    for (int32_t i = 0; i < columns->count; i++) {
+        columns->column[i].type = steps[i].type;
+    }
+    *out = columns;
+    return PINPIPE_OK;
+}
+
+pp_columns *pp_columns_hold(pp_columns *columns) {
+    atomic_fetch_add(&columns->holders, 1);
+    return columns;
+}
+
+static void column_free(pp_column *column) {
+    pp_free(column->validity);
+    pp_free(column->offsets);
+    pp_free(column->text);
+    pp_free(column->i64);
+    pp_free(column->f64);
+}
+
+void pp_columns_release(pp_columns *columns) {
+    if (!columns || atomic_fetch_sub(&columns->holders, 1) != 1) {
+        return;
+    }
+    for (int32_t i = 0; i < columns->count; i++) {
+        column_free(&columns->column[i]);
+    }
+    pp_free(columns);
+}
+
+void pp_columns_clear(pp_columns *columns) {
+    assert(atomic_load(&columns->holders) == 1);
+    for (int32_t i = 0; i < columns->count; i++) {
+        pp_column *column = &columns->column[i];
+        if (column->null_count > 0) {
+            memset(column->validity, 0xff, (size_t)(columns->rows_cap + 7) / 8);
+            column->null_count = 0;
+        }
+    }
+    columns->rows = 0;
+    columns->input_bytes = 0;
+}
+
+static pinpipe_status bytes_resize(void **bytes, int64_t count, size_t size, pinpipe_error *err) {
+    size_t total = (size_t)count * size;
+    void *grown = pp_realloc(*bytes, total ? total : 1);
+    if (!grown) {
+        return pp_fail_memory(err, "a column", total);
+    }
+    *bytes = grown;
+    return PINPIPE_OK;
+}
+
+static bool is_variable(pinpipe_type type) {
+    return type == PINPIPE_TYPE_TEXT || type == PINPIPE_TYPE_F64_LIST;
+}
+
+/* Row-sized parts of one column: validity, offsets or values. */
+static pinpipe_status column_grow_rows(pp_column *column, int64_t old_cap, int64_t cap, pinpipe_error *err) {
+    int64_t old_bytes = (old_cap + 7) / 8;
+    int64_t bytes = (cap + 7) / 8;
+    pinpipe_status status = bytes_resize((void **)&column->validity, bytes, 1, err);
+    if (status < 0) {
+        return status;
+    }
+    memset(column->validity + old_bytes, 0xff, (size_t)(bytes - old_bytes));
+    switch (column->type) {
+    case PINPIPE_TYPE_TEXT:
+    case PINPIPE_TYPE_F64_LIST:
+        status = bytes_resize((void **)&column->offsets, cap + 1, sizeof *column->offsets, err);
+        if (status == PINPIPE_OK && old_cap == 0) {
+            column->offsets[0] = 0;
+        }
+        return status;
+    case PINPIPE_TYPE_F64:
+        return bytes_resize((void **)&column->f64, cap, sizeof *column->f64, err);
+    default:
+        return bytes_resize((void **)&column->i64, cap, sizeof *column->i64, err);
+    }
+}
+
+static pinpipe_status column_grow_content(pp_column *column, int64_t rows_used, int64_t rows,
+                                          int64_t text_bytes, pinpipe_error *err) {
+    if (!is_variable(column->type)) {
+        return PINPIPE_OK;
+    }
+    bool is_text = column->type == PINPIPE_TYPE_TEXT;
+    int64_t needed = pp_column_start(column, rows_used) + (is_text ? text_bytes : 2 * rows);
+    if (needed <= column->text_cap) {
+        return PINPIPE_OK;
+    }
+    if (needed > PP_COLUMN_TEXT_MAX) {
+        return pp_fail(err, PINPIPE_ELIMIT, "a text column would pass %lld bytes in one batch",
+                       (long long)PP_COLUMN_TEXT_MAX);
+    }
+    int64_t cap = column->text_cap + column->text_cap / 2;
+    cap = cap < needed ? needed : cap > PP_COLUMN_TEXT_MAX ? PP_COLUMN_TEXT_MAX : cap;
+    pinpipe_status status = is_text ? bytes_resize((void **)&column->text, cap, 1, err)
+                                    : bytes_resize((void **)&column->f64, cap, sizeof *column->f64, err);
+    if (status == PINPIPE_OK) {
+        column->text_cap = cap;
+    }
+    return status;
+}
+
+pinpipe_status pp_columns_reserve(pp_columns *columns, int64_t rows, int64_t text_bytes, pinpipe_error *err) {
+    assert(rows >= 0 && text_bytes >= 0);
+    pinpipe_status status = PINPIPE_OK;
+    int64_t needed = columns->rows + rows;
+    if (needed > columns->rows_cap) {
+        int64_t cap = columns->rows_cap + columns->rows_cap / 2;
+        cap = ((cap < needed ? needed : cap) + 63) & ~(int64_t)63;
+        for (int32_t i = 0; status == PINPIPE_OK && i < columns->count; i++) {
+            status = column_grow_rows(&columns->column[i], columns->rows_cap, cap, err);
+        }
+        if (status < 0) {
+            return status;
+        }
+        columns->rows_cap = cap;
+    }
+    for (int32_t i = 0; status == PINPIPE_OK && i < columns->count; i++) {
+        status = column_grow_content(&columns->column[i], columns->rows, rows, text_bytes, err);
+    }
+    return status;
+}
+
+static void bytes_shrink(void **bytes, int64_t count, size_t size) {
+    size_t total = (size_t)count * size;
+    void *smaller = *bytes && total ? pp_realloc(*bytes, total) : NULL;
+    if (smaller) {
+        *bytes = smaller;
+    }
+}
+
+void pp_columns_shrink(pp_columns *columns) {
+    if (columns->rows == 0) {
+        return;
+    }
+    for (int32_t i = 0; i < columns->count; i++) {
+        pp_column *column = &columns->column[i];
+        bytes_shrink((void **)&column->validity, (columns->rows + 7) / 8, 1);
+        if (is_variable(column->type)) {
+            int64_t end = pp_column_start(column, columns->rows);
+            bytes_shrink((void **)&column->offsets, columns->rows + 1, sizeof *column->offsets);
+            bytes_shrink((void **)&column->text, end, 1);
+            bytes_shrink((void **)&column->f64, end, sizeof *column->f64);
+            column->text_cap = end;
+        } else {
+            bytes_shrink((void **)&column->i64, columns->rows, sizeof *column->i64);
+            bytes_shrink((void **)&column->f64, columns->rows, sizeof *column->f64);
+        }
+    }
+    columns->rows_cap = columns->rows;
+}

@@ -1,0 +1,133 @@
+/* Turns rule hits and unreadable records into the census and the rejects.
+ * Never keeps more than the first 64 KiB of a record.
+ * Rules: CONTRACT §4, "Rejected" and "Written out". */
+#include "record/report.h"
+
+#include <assert.h>
+#include <string.h>
+
+#include "base/memory.h"
+#include "text/base64.h"
+#include "text/json_string.h"
+#include "text/utf8.h"
+
+pinpipe_status pinpipe_report_new(pinpipe_report **out, int32_t record, int32_t shape, pinpipe_error *err) {
+    *out = NULL;
+    if (!pp_schema_known(record, shape)) {
+        return pp_fail(err, PINPIPE_EINVAL, "no record %d with shape %d", record, shape);
+    }
+    pinpipe_report *report = pp_alloc_zero(sizeof *report);
+    if (!report) {
+        return pp_fail_memory(err, "a report", sizeof *report);
+    }
+    report->record = record;
+    report->shape = shape;
+    report->rule_count = pinpipe_rule_count(record, shape);
+    *out = report;
+    return PINPIPE_OK;
+}
+
+void pinpipe_report_free(pinpipe_report *report) {
+    if (report) {
+        pinpipe_buf_reset(&report->bytes);
+        pinpipe_buf_reset(&report->rejects);
+        pp_free(report);
+    }
+}
+
+int64_t pinpipe_report_records(const pinpipe_report *report) {
+    return report->records;
+}
+
+int64_t pinpipe_report_rejected(const pinpipe_report *report) {
+    return report->rejected;
+}
+
+int64_t pinpipe_report_hits(const pinpipe_report *report, int32_t index) {
+    return index >= 0 && index < report->rule_count ? report->hits[index] : 0;
+}
+
+int64_t pinpipe_report_reject_count(const pinpipe_report *report) {
+    return (int64_t)(report->rejects.len / sizeof(pp_reject));
+}
+
+void pinpipe_report_clear_rejects(pinpipe_report *report) {
+    pp_buf_clear(&report->bytes);
+    pp_buf_clear(&report->rejects);
+}
+
+pinpipe_status pp_report_reject(pinpipe_report *report, const pp_rule *rule, int64_t record_index,
+                                int64_t byte_offset, pinpipe_str data, int64_t data_bytes, const char *detail,
+                                pinpipe_error *err) {
+    char id[80];
+    pp_rule_id(id, sizeof id, report->record, rule);
+    pp_reject reject = {record_index, byte_offset, data_bytes, report->bytes.len, 0, 0};
+    pinpipe_status status = pp_buf_printf(&report->bytes, err, "%s: %s", id, detail);
+    if (status < 0) {
+        return status;
+    }
+    reject.reason_len = report->bytes.len - reject.reason_start;
+    reject.data_len = data.len < PP_REJECT_DATA_MAX ? data.len : PP_REJECT_DATA_MAX;
+    status = pp_buf_append(&report->bytes, data.ptr, reject.data_len, err);
+    if (status == PINPIPE_OK) {
+        status = pp_buf_append(&report->rejects, &reject, sizeof reject, err);
+    }
+    if (status < 0) {
+        report->bytes.len = reject.reason_start;
+        return status;
+    }
+    report->rejected++;
+    return PINPIPE_OK;
+}
+
+pinpipe_status pinpipe_report_reject_at(pinpipe_reject *out, const pinpipe_report *report, int64_t index,
+                                        pinpipe_error *err) {
+    if (!out || out->struct_size < sizeof *out) {
+        return pp_fail(err, PINPIPE_EINVAL, "a reject lacks its struct_size");
+    }
+    if (index < 0 || index >= pinpipe_report_reject_count(report)) {
+        return pp_fail(err, PINPIPE_EINVAL, "no reject %lld in a report of %lld", (long long)index,
+                       (long long)pinpipe_report_reject_count(report));
+    }
+    pp_reject reject;
+    memcpy(&reject, report->rejects.ptr + (size_t)index * sizeof reject, sizeof reject);
+    out->record_index = reject.record_index;
+    out->byte_offset = reject.byte_offset;
+    out->data_bytes = reject.data_bytes;
+    out->reason = (pinpipe_str){report->bytes.ptr + reject.reason_start, reject.reason_len};
+    out->data = (pinpipe_str){report->bytes.ptr + reject.reason_start + reject.reason_len, reject.data_len};
+    return PINPIPE_OK;
+}
+
+static pinpipe_status reject_encode(pinpipe_buf *out, const pinpipe_reject *reject, pinpipe_error *err) {
+    pinpipe_status status = pp_buf_printf(
+        out, err, "{\"index\":%lld,\"byte_offset\":%lld,\"data_bytes\":%lld,\"reason\":\"",
+        (long long)reject->record_index, (long long)reject->byte_offset, (long long)reject->data_bytes);
+    if (status < 0) {
+        return status;
+    }
+    size_t encoded = PP_BASE64_LEN(reject->data.len);
+    status = pp_buf_reserve(out, PP_JSON_ESCAPED_MAX(reject->reason.len) + encoded + 32, PP_BUF_MAX, err);
+    if (status < 0) {
+        return status;
+    }
+    out->len += pp_json_escape(out->ptr + out->len, reject->reason.ptr, reject->reason.len);
+    memcpy(out->ptr + out->len, "\",\"data_b64\":\"", 14);
+    out->len += 14;
+    pp_base64_write(out->ptr + out->len, reject->data.ptr, reject->data.len);
+    out->len += encoded;
+    return pp_buf_append(out, "\"}\n", 3, err);
+}
+
+pinpipe_status pinpipe_report_encode_rejects(pinpipe_buf *out, const pinpipe_report *report,
+                                             pinpipe_error *err) {
+    pinpipe_status status = PINPIPE_OK;
+    for (int64_t i = 0; status == PINPIPE_OK && i < pinpipe_report_reject_count(report); i++) {
+        pinpipe_reject reject = PINPIPE_REJECT_INIT;
+        status = pinpipe_report_reject_at(&reject, report, i, err);
+        if (status == PINPIPE_OK) {
+            status = reject_encode(out, &reject, err);
+        }
+    }
+    return status;
+}

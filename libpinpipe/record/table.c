@@ -1,0 +1,79 @@
+/* Turns batches into one immutable table.
+ * Never copies rows: columns move from the batch to the table.
+ * Rules: pinpipe/batch.h. */
+#include "record/table.h"
+
+#include "base/memory.h"
+
+pinpipe_status pinpipe_table_new(pinpipe_table **out, int32_t record, int32_t shape, pinpipe_error *err) {
+    *out = NULL;
+    if (!pp_schema_known(record, shape)) {
+        return pp_fail(err, PINPIPE_EINVAL, "no record %d with shape %d", record, shape);
+    }
+    pinpipe_table *table = pp_alloc_zero(sizeof *table);
+    if (!table) {
+        return pp_fail_memory(err, "a table", sizeof *table);
+    }
+    table->record = record;
+    table->shape = shape;
+    *out = table;
+    return PINPIPE_OK;
+}
+
+void pinpipe_table_free(pinpipe_table *table) {
+    if (!table) {
+        return;
+    }
+    for (int64_t i = 0; i < table->count; i++) {
+        pp_columns_release(table->batches[i]);
+    }
+    pp_free(table->batches);
+    pp_free(table);
+}
+
+int64_t pinpipe_table_rows(const pinpipe_table *table) {
+    return table->rows;
+}
+
+int64_t pinpipe_table_batches(const pinpipe_table *table) {
+    return table->count;
+}
+
+pinpipe_status pinpipe_table_append(pinpipe_table *table, pinpipe_batch *batch, pinpipe_error *err) {
+    if (batch->record != table->record || batch->shape != table->shape) {
+        return pp_fail(err, PINPIPE_EINVAL,
+                       "a batch of record %d, shape %d does not fit a table of record %d, shape %d",
+                       batch->record, batch->shape, table->record, table->shape);
+    }
+    if (pinpipe_batch_rows(batch) == 0) {
+        return PINPIPE_OK;
+    }
+    if (table->count == table->cap) {
+        int64_t cap = table->cap ? table->cap * 2 : 8;
+        pp_columns **grown = pp_realloc(table->batches, (size_t)cap * sizeof *grown);
+        if (!grown) {
+            return pp_fail_memory(err, "a table", (size_t)cap * sizeof *grown);
+        }
+        table->batches = grown;
+        table->cap = cap;
+    }
+    pp_columns_shrink(batch->columns);
+    table->rows += batch->columns->rows;
+    table->batches[table->count++] = batch->columns;
+    batch->columns = NULL;
+    return PINPIPE_OK;
+}
+
+pinpipe_status pinpipe_table_at(pinpipe_batch **out, const pinpipe_table *table, int64_t index,
+                                pinpipe_error *err) {
+    *out = NULL;
+    if (index < 0 || index >= table->count) {
+        return pp_fail(err, PINPIPE_EINVAL, "no batch %lld in a table of %lld", (long long)index,
+                       (long long)table->count);
+    }
+    pinpipe_status status = pinpipe_batch_new(out, table->record, table->shape, err);
+    if (status == PINPIPE_OK) {
+        (*out)->columns = pp_columns_hold(table->batches[index]);
+    }
+    return status;
+}

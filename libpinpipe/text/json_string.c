@@ -1,0 +1,217 @@
+/* Turns the bytes of JSON strings into plain text, and text into JSON strings.
+ * Never looks at structure outside the quotes.
+ * Rules: RFC 8259 §7, RFC 3629. */
+#include "text/json_string.h"
+
+#include <assert.h>
+#include <string.h>
+
+#include "text/utf8.h"
+
+#if defined(__SSE2__)
+#include <emmintrin.h>
+#define BLOCK 16
+#else
+#define BLOCK 8
+#endif
+
+#if defined(__SSE2__)
+/* Offset of the first quote, backslash or control byte in 16 bytes, or 16; or-s "has non-ASCII" into `high`.
+ */
+static inline int32_t block_scan(const char *text, uint32_t *high) {
+    __m128i block = _mm_loadu_si128((const __m128i *)(const void *)text);
+    __m128i quote = _mm_cmpeq_epi8(block, _mm_set1_epi8('"'));
+    __m128i backslash = _mm_cmpeq_epi8(block, _mm_set1_epi8('\\'));
+    __m128i control = _mm_cmpeq_epi8(_mm_min_epu8(block, _mm_set1_epi8(0x1f)), block);
+    uint32_t stop = (uint32_t)_mm_movemask_epi8(_mm_or_si128(_mm_or_si128(quote, backslash), control));
+    uint32_t non_ascii = (uint32_t)_mm_movemask_epi8(block);
+    if (stop == 0) {
+        *high |= non_ascii;
+        return BLOCK;
+    }
+    int32_t at = __builtin_ctz(stop);
+    *high |= non_ascii & ((1u << at) - 1);
+    return at;
+}
+#else
+/* Offset of the first quote, backslash or control byte in 8 bytes, or 8. */
+static inline int32_t block_scan(const char *text, uint32_t *high) {
+    for (int32_t i = 0; i < BLOCK; i++) {
+        unsigned char byte = (unsigned char)text[i];
+        if (byte == '"' || byte == '\\' || byte < 0x20) {
+            return i;
+        }
+        *high |= byte & 0x80u;
+    }
+    return BLOCK;
+}
+#endif
+
+size_t pp_json_string_span(const char *text, uint32_t *flags) {
+    size_t at = 0;
+    uint32_t high = 0;
+    *flags = 0;
+    for (;;) {
+        int32_t step = block_scan(text + at, &high);
+        at += (size_t)step;
+        if (step == BLOCK) {
+            continue;
+        }
+        if (text[at] != '\\') {
+            break;
+        }
+        *flags |= PP_JSON_HAS_ESCAPE;
+        if ((unsigned char)text[at + 1] < 0x20) {
+            at++;
+            break;
+        }
+        high |= (unsigned char)text[at + 1] & 0x80u;
+        at += 2;
+    }
+    *flags |= high ? PP_JSON_HAS_NON_ASCII : 0;
+    return at;
+}
+
+static int32_t hex_digit(char byte) {
+    if (byte >= '0' && byte <= '9') {
+        return byte - '0';
+    }
+    char lower = (char)(byte | 0x20);
+    return lower >= 'a' && lower <= 'f' ? lower - 'a' + 10 : -1;
+}
+
+/* Four hex digits as a number, or -1. */
+static int32_t hex_unit(const char *text, const char *end) {
+    int32_t value = 0;
+    if (end - text < 4) {
+        return -1;
+    }
+    for (int32_t i = 0; i < 4; i++) {
+        int32_t digit = hex_digit(text[i]);
+        if (digit < 0) {
+            return -1;
+        }
+        value = value * 16 + digit;
+    }
+    return value;
+}
+
+static char simple_escape(char byte) {
+    switch (byte) {
+    case '"':
+    case '\\':
+    case '/':
+        return byte;
+    case 'b':
+        return '\b';
+    case 'f':
+        return '\f';
+    case 'n':
+        return '\n';
+    case 'r':
+        return '\r';
+    case 't':
+        return '\t';
+    default:
+        return 0;
+    }
+}
+
+/* Reads \uXXXX or a surrogate pair of them at `text`, which points at the u; returns the bytes taken. */
+static size_t unicode_escape(uint32_t *out, const char *text, const char *end,
+                             pp_json_string_verdict *verdict) {
+    int32_t unit = hex_unit(text + 1, end);
+    if (unit < 0) {
+        *verdict = PP_JSON_STRING_BAD_ESCAPE;
+        return 0;
+    }
+    *out = (uint32_t)unit;
+    if (unit < 0xd800 || unit > 0xdfff) {
+        return 5;
+    }
+    int32_t low =
+        unit < 0xdc00 && end - text >= 11 && text[5] == '\\' && text[6] == 'u' ? hex_unit(text + 7, end) : -1;
+    if (low < 0xdc00 || low > 0xdfff) {
+        *verdict = PP_JSON_STRING_BAD_UTF8;
+        return 0;
+    }
+    *out = 0x10000u + (((uint32_t)unit & 0x3ffu) << 10) + ((uint32_t)low & 0x3ffu);
+    return 11;
+}
+
+pp_json_string_verdict pp_json_unescape(char *out, size_t *out_len, const char *text, size_t len) {
+    const char *at = text;
+    const char *end = text + len;
+    char *to = out;
+    pp_json_string_verdict verdict = PP_JSON_STRING_OK;
+    while (at < end) {
+        const char *escape = memchr(at, '\\', (size_t)(end - at));
+        size_t plain = (size_t)((escape ? escape : end) - at);
+        memmove(to, at, plain);
+        to += plain;
+        at += plain;
+        if (!escape) {
+            break;
+        }
+        char simple = end - at > 1 ? simple_escape(at[1]) : 0;
+        if (simple) {
+            *to++ = simple;
+            at += 2;
+            continue;
+        }
+        uint32_t code_point = 0;
+        verdict = PP_JSON_STRING_BAD_ESCAPE;
+        size_t taken = 0;
+        if (end - at > 1 && at[1] == 'u') {
+            verdict = PP_JSON_STRING_OK;
+            taken = unicode_escape(&code_point, at + 1, end, &verdict);
+        }
+        if (verdict != PP_JSON_STRING_OK) {
+            *out_len = (size_t)(at - text);
+            return verdict;
+        }
+        to += pp_utf8_put(to, code_point);
+        at += taken + 1;
+    }
+    *out_len = (size_t)(to - out);
+    return PP_JSON_STRING_OK;
+}
+
+static size_t escape_byte(char *out, unsigned char byte) {
+    static const char digits[] = "0123456789abcdef";
+    static const char letters[0x20] = {
+        ['\b'] = 'b', ['\t'] = 't', ['\n'] = 'n', ['\f'] = 'f', ['\r'] = 'r',
+    };
+    out[0] = '\\';
+    if (byte >= 0x20) {
+        out[1] = (char)byte;
+        return 2;
+    }
+    if (letters[byte]) {
+        out[1] = letters[byte];
+        return 2;
+    }
+    memcpy(out + 1, "u00", 3);
+    out[4] = digits[byte >> 4];
+    out[5] = digits[byte & 15];
+    return 6;
+}
+
+size_t pp_json_escape(char *out, const char *text, size_t len) {
+    char *to = out;
+    size_t at = 0;
+    while (at < len) {
+        size_t plain = at;
+        while (plain < len && (unsigned char)text[plain] >= 0x20 && text[plain] != '"' &&
+               text[plain] != '\\') {
+            plain++;
+        }
+        memcpy(to, text + at, plain - at);
+        to += plain - at;
+        at = plain;
+        if (at < len) {
+            to += escape_byte(to, (unsigned char)text[at++]);
+        }
+    }
+    return (size_t)(to - out);
+}

@@ -1,0 +1,204 @@
+/* Turns ISO 8601 timestamps into microseconds since 1970 UTC, and back.
+ * Never reads a clock or a time zone database.
+ * Rules: CONTRACT §4; proleptic Gregorian calendar, days counted from 1970-01-01. */
+#include "text/time_text.h"
+
+#include <assert.h>
+
+#define US_PER_SECOND ((int64_t)1000000)
+#define SECONDS_PER_DAY ((int64_t)86400)
+
+typedef struct cursor {
+    const char *at;
+    const char *end;
+} cursor;
+
+/* Exactly `count` digits as a number, or -1. */
+static int32_t digits_take(cursor *text, int32_t count) {
+    int32_t value = 0;
+    if (text->end - text->at < count) {
+        return -1;
+    }
+    for (int32_t i = 0; i < count; i++, text->at++) {
+        if (*text->at < '0' || *text->at > '9') {
+            return -1;
+        }
+        value = value * 10 + (*text->at - '0');
+    }
+    return value;
+}
+
+static bool byte_take(cursor *text, char byte) {
+    bool found = text->at < text->end && *text->at == byte;
+    text->at += found;
+    return found;
+}
+
+static bool is_leap(int32_t year) {
+    return (year % 4 == 0 && year % 100 != 0) || year % 400 == 0;
+}
+
+static int32_t month_days(int32_t year, int32_t month) {
+    static const int8_t days[] = {31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31};
+    return days[month - 1] + (month == 2 && is_leap(year));
+}
+
+/* Days since 1970-01-01: years begin in March, so that the leap day is the last. */
+static int64_t days_from_date(int32_t year, int32_t month, int32_t day) {
+    int64_t shifted = month > 2 ? year : year - 1;
+    int64_t era = shifted / 400;
+    int64_t year_of_era = shifted - era * 400;
+    int64_t day_of_year = (153 * ((month + 9) % 12) + 2) / 5 + day - 1;
+    return era * 146097 + year_of_era * 365 + year_of_era / 4 - year_of_era / 100 + day_of_year - 719468;
+}
+
+static bool date_take(cursor *text, int64_t *days) {
+    int32_t year = digits_take(text, 4);
+    if (year < 1 || !byte_take(text, '-')) {
+        return false;
+    }
+    int32_t month = digits_take(text, 2);
+    if (month < 1 || month > 12 || !byte_take(text, '-')) {
+        return false;
+    }
+    int32_t day = digits_take(text, 2);
+    if (day < 1 || day > month_days(year, month)) {
+        return false;
+    }
+    *days = days_from_date(year, month, day);
+    return true;
+}
+
+/* The fraction's digits after the point, cut at microseconds. */
+static bool fraction_take(cursor *text, int64_t *us) {
+    int64_t unit = US_PER_SECOND / 10;
+    const char *first = text->at;
+    for (; text->at < text->end && *text->at >= '0' && *text->at <= '9'; text->at++) {
+        *us += unit * (*text->at - '0');
+        unit /= 10;
+    }
+    return text->at > first;
+}
+
+static bool clock_take(cursor *text, int64_t *us) {
+    int32_t hour = digits_take(text, 2);
+    if (hour < 0 || hour > 23 || !byte_take(text, ':')) {
+        return false;
+    }
+    int32_t minute = digits_take(text, 2);
+    if (minute < 0 || minute > 59) {
+        return false;
+    }
+    *us = ((int64_t)hour * 3600 + minute * 60) * US_PER_SECOND;
+    if (!byte_take(text, ':')) {
+        return true;
+    }
+    int32_t second = digits_take(text, 2);
+    if (second < 0 || second > 59) {
+        return false;
+    }
+    *us += second * US_PER_SECOND;
+    return !byte_take(text, '.') || fraction_take(text, us);
+}
+
+/* The zone's offset; no zone is UTC. */
+static bool zone_take(cursor *text, int64_t *offset_us) {
+    *offset_us = 0;
+    if (text->at == text->end || byte_take(text, 'Z') || byte_take(text, 'z')) {
+        return true;
+    }
+    int64_t sign = byte_take(text, '+') ? 1 : byte_take(text, '-') ? -1 : 0;
+    int32_t hours = sign ? digits_take(text, 2) : -1;
+    if (hours < 0 || hours > 23) {
+        return false;
+    }
+    int32_t minutes = 0;
+    if (byte_take(text, ':') || text->at < text->end) {
+        minutes = digits_take(text, 2);
+    }
+    if (minutes < 0 || minutes > 59) {
+        return false;
+    }
+    *offset_us = sign * (hours * 3600 + minutes * 60) * US_PER_SECOND;
+    return true;
+}
+
+bool pp_time_parse(int64_t *out_us, pinpipe_str input) {
+    cursor text = {input.ptr, input.ptr + input.len};
+    int64_t days = 0;
+    int64_t us = 0;
+    int64_t offset_us = 0;
+    if (!date_take(&text, &days)) {
+        return false;
+    }
+    if (text.at < text.end) {
+        if (!byte_take(&text, 'T') && !byte_take(&text, ' ') && !byte_take(&text, 't')) {
+            return false;
+        }
+        if (!clock_take(&text, &us) || !zone_take(&text, &offset_us)) {
+            return false;
+        }
+    }
+    if (text.at != text.end) {
+        return false;
+    }
+    *out_us = days * SECONDS_PER_DAY * US_PER_SECOND + us - offset_us;
+    return pp_time_has_text(*out_us);
+}
+
+bool pp_time_has_text(int64_t time_us) {
+    return time_us >= days_from_date(1, 1, 1) * SECONDS_PER_DAY * US_PER_SECOND &&
+           time_us < days_from_date(10000, 1, 1) * SECONDS_PER_DAY * US_PER_SECOND;
+}
+
+static void digits_put(char *out, int64_t value, int32_t count) {
+    for (int32_t i = count; i > 0; i--) {
+        out[i - 1] = (char)('0' + value % 10);
+        value /= 10;
+    }
+    assert(value == 0);
+}
+
+size_t pp_time_write(char out[PP_TIME_TEXT_MAX], int64_t time_us) {
+    int64_t us = time_us % (SECONDS_PER_DAY * US_PER_SECOND);
+    int64_t days = time_us / (SECONDS_PER_DAY * US_PER_SECOND);
+    if (us < 0) {
+        us += SECONDS_PER_DAY * US_PER_SECOND;
+        days--;
+    }
+    int64_t shifted = days + 719468;
+    int64_t era = (shifted >= 0 ? shifted : shifted - 146096) / 146097;
+    int64_t day_of_era = shifted - era * 146097;
+    int64_t year_of_era = (day_of_era - day_of_era / 1460 + day_of_era / 36524 - day_of_era / 146096) / 365;
+    int64_t day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
+    int64_t month_from_march = (5 * day_of_year + 2) / 153;
+    int64_t day = day_of_year - (153 * month_from_march + 2) / 5 + 1;
+    int64_t month = month_from_march < 10 ? month_from_march + 3 : month_from_march - 9;
+    int64_t year = year_of_era + era * 400 + (month <= 2);
+    if (year < 1 || year > 9999) {
+        return 0;
+    }
+    static const char form[] = "0000-00-00T00:00:00Z";
+    for (size_t i = 0; i < sizeof form; i++) {
+        out[i] = form[i];
+    }
+    digits_put(out, year, 4);
+    digits_put(out + 5, month, 2);
+    digits_put(out + 8, day, 2);
+    int64_t seconds = us / US_PER_SECOND;
+    digits_put(out + 11, seconds / 3600, 2);
+    digits_put(out + 14, seconds / 60 % 60, 2);
+    digits_put(out + 17, seconds % 60, 2);
+    int64_t fraction = us % US_PER_SECOND;
+    if (fraction == 0) {
+        return 20;
+    }
+    out[19] = '.';
+    digits_put(out + 20, fraction, 6);
+    size_t len = 26;
+    while (out[len - 1] == '0') {
+        len--;
+    }
+    out[len] = 'Z';
+    return len + 1;
+}
