@@ -1,0 +1,252 @@
+/* Turns records into Kafka's topics and back: configuration, producer, consumer, topics, an embedded mock
+ * cluster. Never writes to stdout or stderr; never waits beyond the deadline that a call names. Rules:
+ * docs/kafka.md; settings are librdkafka's (CONFIGURATION.md), defaults below are this library's. */
+#ifndef PINPIPE_KAFKA_H
+#define PINPIPE_KAFKA_H
+
+#include "export.h"
+#include "status.h"
+#include "value.h"
+
+PINPIPE_BEGIN_DECLS
+
+/* Every handle: one thread at a time. In a forked child every call answers EFORK, and `_free` does nothing,
+ * because librdkafka's threads exist in the parent only. A build without PINPIPE_WITH_KAFKA answers ENOTSUP.
+ */
+
+/** Settings for producers, consumers and admins. */
+typedef struct pinpipe_kafka_config pinpipe_kafka_config;
+/** Writes records. */
+typedef struct pinpipe_kafka_producer pinpipe_kafka_producer;
+/** Reads records as a member of a group. */
+typedef struct pinpipe_kafka_consumer pinpipe_kafka_consumer;
+/** Creates and lists topics. */
+typedef struct pinpipe_kafka_admin pinpipe_kafka_admin;
+/** librdkafka's mock cluster in this process: an embedded broker for demos and tests. It keeps about the last
+ * 5 MiB of each partition and nothing on disk, and it has no admin protocol: topics are made by
+ * pinpipe_kafka_mock_topic_create. */
+typedef struct pinpipe_kafka_mock pinpipe_kafka_mock;
+
+/* ---- configuration ---- */
+
+/** Makes an empty set of settings. Errors: ENOMEM. */
+PINPIPE_API pinpipe_status pinpipe_kafka_config_new(pinpipe_kafka_config **out,
+                                                    pinpipe_error *err) PINPIPE_MUST_CHECK;
+
+/** Sets one librdkafka property, such as "linger.ms"; a later value for the same name wins. Names and values
+ * are checked when a handle is made from the settings, because that depends on the librdkafka that is linked.
+ * Errors: EINVAL an empty name, a NUL byte; ELIMIT more than 256 settings, a name beyond 255 bytes or a value
+ * beyond 64 KiB; ENOMEM. */
+PINPIPE_API pinpipe_status pinpipe_kafka_config_set(pinpipe_kafka_config *config, pinpipe_str name,
+                                                    pinpipe_str value, pinpipe_error *err) PINPIPE_MUST_CHECK;
+
+/** Wipes and frees the settings; NULL is allowed. Handles made from them keep their own copy. */
+PINPIPE_API void pinpipe_kafka_config_free(pinpipe_kafka_config *config);
+
+/* ---- producer ---- */
+
+/** One record to write. An empty `value` whose ptr is NULL is Kafka's null, a tombstone; so is it with `key`.
+ */
+typedef struct pinpipe_kafka_record {
+    uint32_t struct_size;
+    int32_t reserved; /* 0 */
+    pinpipe_str topic;
+    pinpipe_str key;
+    pinpipe_str value;
+    int64_t timestamp_ms; /* since 1970 in UTC; 0 = the time of the call */
+} pinpipe_kafka_record;
+
+#define PINPIPE_KAFKA_RECORD_INIT                                                                            \
+    { (uint32_t)sizeof(pinpipe_kafka_record), 0, {NULL, 0}, {NULL, 0}, {NULL, 0}, 0 }
+
+/** Opens a producer on `brokers` ("host:port,host:port"). `config` may be NULL. Defaults under the caller's
+ * settings: idempotent, partitioner murmur2_random (Java's), linger.ms 5, queue of 100,000 records and 64
+ * MiB, no Nagle. Does not wait for a connection. Errors: EINVAL a setting that librdkafka refuses (the text
+ * names it); ENOMEM. */
+PINPIPE_API pinpipe_status pinpipe_kafka_producer_new(pinpipe_kafka_producer **out, pinpipe_str brokers,
+                                                      const pinpipe_kafka_config *config,
+                                                      pinpipe_error *err) PINPIPE_MUST_CHECK;
+
+/** Frees the producer within about 2 s; records that were not flushed are dropped. NULL is allowed. */
+PINPIPE_API void pinpipe_kafka_producer_free(pinpipe_kafka_producer *producer);
+
+/** Queues a copy of the record; while the queue is full, waits for room up to `timeout_ms`. The first record
+ * of a topic also waits until the topic is known. Errors: ETIMEOUT the queue stayed full; ENET no broker was
+ * reached; EAUTH; ENOTFOUND the topic does not exist; ELIMIT the record is larger than message.max.bytes;
+ * EINVAL a topic name that Kafka does not allow; EFATAL. */
+PINPIPE_API pinpipe_status pinpipe_kafka_producer_write(pinpipe_kafka_producer *producer,
+                                                        const pinpipe_kafka_record *record,
+                                                        int64_t timeout_ms,
+                                                        pinpipe_error *err) PINPIPE_MUST_CHECK;
+
+/** Waits until every queued record has its delivery report.
+ * Errors: ETIMEOUT, or ENET and EAUTH where the connection is the reason, with records still queued: the call
+ * may be repeated; else the status of the first failed delivery since the last flush, with the count in the
+ * text. */
+PINPIPE_API pinpipe_status pinpipe_kafka_producer_flush(pinpipe_kafka_producer *producer, int64_t timeout_ms,
+                                                        pinpipe_error *err) PINPIPE_MUST_CHECK;
+
+/** Takes in the delivery reports that have arrived; never waits. */
+PINPIPE_API pinpipe_status pinpipe_kafka_producer_poll(pinpipe_kafka_producer *producer,
+                                                       pinpipe_error *err) PINPIPE_MUST_CHECK;
+
+/** Records accepted by write; always delivered + failed + those that wait for their report. */
+PINPIPE_API int64_t pinpipe_kafka_producer_written_count(const pinpipe_kafka_producer *producer);
+/** Records that the broker has acknowledged. */
+PINPIPE_API int64_t pinpipe_kafka_producer_delivered_count(const pinpipe_kafka_producer *producer);
+/** Records whose delivery failed for good. */
+PINPIPE_API int64_t pinpipe_kafka_producer_failed_count(const pinpipe_kafka_producer *producer);
+
+/* ---- consumer ---- */
+
+/** `brokers`, `group` and `topics` are needed. */
+typedef struct pinpipe_kafka_consumer_options {
+    uint32_t struct_size;
+    int32_t reserved; /* 0 */
+    pinpipe_str brokers;
+    pinpipe_str group;
+    pinpipe_str topics;   /* names parted by commas, or one regular expression that begins with ^ */
+    int64_t poll_records; /* most records of one poll; 0 = 1000 */
+} pinpipe_kafka_consumer_options;
+
+#define PINPIPE_KAFKA_CONSUMER_OPTIONS_INIT                                                                  \
+    { (uint32_t)sizeof(pinpipe_kafka_consumer_options), 0, {NULL, 0}, {NULL, 0}, {NULL, 0}, 0 }
+
+/** A borrowed record. A key or value whose ptr is NULL is Kafka's null. */
+typedef struct pinpipe_kafka_message {
+    pinpipe_str topic;
+    int32_t partition;
+    int32_t reserved; /* 0 */
+    int64_t offset;
+    pinpipe_str key;
+    pinpipe_str value;
+    int64_t timestamp_ms; /* -1 = none */
+} pinpipe_kafka_message;
+
+/** A place in a partition. As an input to commit, `offset` is the next one to read; -1 = none. */
+typedef struct pinpipe_kafka_offset {
+    pinpipe_str topic;
+    int32_t partition;
+    int32_t reserved; /* 0 */
+    int64_t offset;
+} pinpipe_kafka_offset;
+
+/** What one poll brought, all of it borrowed until the next poll or free: first the messages, in each
+ * partition's order; after them, where the group has moved partitions, those that no longer belong to this
+ * consumer. */
+typedef struct pinpipe_kafka_batch {
+    uint32_t struct_size;
+    int32_t reserved; /* 0 */
+    const pinpipe_kafka_message *messages;
+    int64_t message_count;
+    const pinpipe_kafka_offset *revoked; /* their offset is -1 */
+    int64_t revoked_count;
+} pinpipe_kafka_batch;
+
+#define PINPIPE_KAFKA_BATCH_INIT                                                                             \
+    { (uint32_t)sizeof(pinpipe_kafka_batch), 0, NULL, 0, NULL, 0 }
+
+/** Opens a consumer and subscribes it; joining goes on inside poll. `config` may be NULL. Defaults under the
+ * caller's settings: earliest offset where none is committed, no automatic commit, 64 MiB of fetched records,
+ * new topics of a regular expression found within 2 s, no Nagle. Errors: EINVAL a missing option or a refused
+ * setting; ENOMEM. */
+PINPIPE_API pinpipe_status pinpipe_kafka_consumer_new(pinpipe_kafka_consumer **out,
+                                                      const pinpipe_kafka_consumer_options *options,
+                                                      const pinpipe_kafka_config *config,
+                                                      pinpipe_error *err) PINPIPE_MUST_CHECK;
+
+/** Leaves the group and frees the consumer, within 5 s. NULL is allowed. */
+PINPIPE_API void pinpipe_kafka_consumer_free(pinpipe_kafka_consumer *consumer);
+
+/** Waits for records up to `timeout_ms` and returns as soon as there are some.
+ * Returns OK; AGAIN when nothing came. Errors: ENET no broker could be reached (before the group was joined:
+ * at the end of the call; later: once all have been away for 30 s); EAUTH; ENOTFOUND a named topic does not
+ * exist; EFATAL. */
+PINPIPE_API pinpipe_status pinpipe_kafka_consumer_poll(pinpipe_kafka_batch *out,
+                                                       pinpipe_kafka_consumer *consumer, int64_t timeout_ms,
+                                                       pinpipe_error *err) PINPIPE_MUST_CHECK;
+
+/** Commits `count` offsets and waits for the answer. Errors: ECONFLICT the group has moved on, so that a
+ * partition is another consumer's; ETIMEOUT the outcome is unknown; ENET; EAUTH. */
+PINPIPE_API pinpipe_status pinpipe_kafka_consumer_commit(pinpipe_kafka_consumer *consumer,
+                                                         const pinpipe_kafka_offset *offsets, int64_t count,
+                                                         int64_t timeout_ms,
+                                                         pinpipe_error *err) PINPIPE_MUST_CHECK;
+
+/** Asks for the group's committed offsets: reads topic and partition of each entry, writes its `offset`.
+ * Errors: as commit. */
+PINPIPE_API pinpipe_status pinpipe_kafka_consumer_committed(pinpipe_kafka_offset *offsets, int64_t count,
+                                                            pinpipe_kafka_consumer *consumer,
+                                                            int64_t timeout_ms,
+                                                            pinpipe_error *err) PINPIPE_MUST_CHECK;
+
+/* ---- topics ---- */
+
+/** A topic to create. */
+typedef struct pinpipe_kafka_topic_options {
+    uint32_t struct_size;
+    int32_t partition_count;   /* 0 = 1 */
+    int32_t replication_count; /* 0 = 1 */
+    int32_t reserved;          /* 0 */
+    pinpipe_str name;
+} pinpipe_kafka_topic_options;
+
+#define PINPIPE_KAFKA_TOPIC_OPTIONS_INIT                                                                     \
+    {                                                                                                        \
+        (uint32_t)sizeof(pinpipe_kafka_topic_options), 0, 0, 0, {                                            \
+            NULL, 0                                                                                          \
+        }                                                                                                    \
+    }
+
+/** A topic of a listing; `name` is borrowed from the admin. */
+typedef struct pinpipe_kafka_topic {
+    pinpipe_str name;
+    int64_t partition_count;
+} pinpipe_kafka_topic;
+
+/** Opens an admin on `brokers`; `config` may be NULL. Errors: EINVAL, ENOMEM. */
+PINPIPE_API pinpipe_status pinpipe_kafka_admin_new(pinpipe_kafka_admin **out, pinpipe_str brokers,
+                                                   const pinpipe_kafka_config *config,
+                                                   pinpipe_error *err) PINPIPE_MUST_CHECK;
+
+/** Frees the admin and its listing; NULL is allowed. */
+PINPIPE_API void pinpipe_kafka_admin_free(pinpipe_kafka_admin *admin);
+
+/** Creates one topic. Errors: ECONFLICT it exists; EREFUSED the broker's reason is in the text; ENET, EAUTH,
+ * ETIMEOUT. */
+PINPIPE_API pinpipe_status pinpipe_kafka_admin_topic_create(pinpipe_kafka_admin *admin,
+                                                            const pinpipe_kafka_topic_options *topic,
+                                                            int64_t timeout_ms,
+                                                            pinpipe_error *err) PINPIPE_MUST_CHECK;
+
+/** Reads the cluster's topics into the admin, sorted by name, in place of its last listing.
+ * Errors: ENET, EAUTH, ETIMEOUT, ENOMEM; the last listing is gone then. */
+PINPIPE_API pinpipe_status pinpipe_kafka_admin_list(pinpipe_kafka_admin *admin, int64_t timeout_ms,
+                                                    pinpipe_error *err) PINPIPE_MUST_CHECK;
+
+/** Topics of the last listing. */
+PINPIPE_API int64_t pinpipe_kafka_admin_topic_count(const pinpipe_kafka_admin *admin);
+/** The topic at `index`, from 0 to the count - 1; valid until the next listing. */
+PINPIPE_API pinpipe_kafka_topic pinpipe_kafka_admin_topic_at(const pinpipe_kafka_admin *admin, int64_t index);
+
+/* ---- mock cluster ---- */
+
+/** Starts a cluster of `broker_count` (1 to 16) brokers on free loopback ports. Errors: EINVAL, ENOMEM. */
+PINPIPE_API pinpipe_status pinpipe_kafka_mock_new(pinpipe_kafka_mock **out, int64_t broker_count,
+                                                  pinpipe_error *err) PINPIPE_MUST_CHECK;
+
+/** Stops the cluster; its records are gone. Free its clients first. NULL is allowed. */
+PINPIPE_API void pinpipe_kafka_mock_free(pinpipe_kafka_mock *mock);
+
+/** "host:port,…" of the brokers; valid until free. */
+PINPIPE_API pinpipe_str pinpipe_kafka_mock_brokers(const pinpipe_kafka_mock *mock);
+
+/** Creates a topic; a topic that is only written to gets 4 partitions. Errors: as
+ * pinpipe_kafka_admin_topic_create. */
+PINPIPE_API pinpipe_status pinpipe_kafka_mock_topic_create(pinpipe_kafka_mock *mock,
+                                                           const pinpipe_kafka_topic_options *topic,
+                                                           pinpipe_error *err) PINPIPE_MUST_CHECK;
+
+PINPIPE_END_DECLS
+
+#endif

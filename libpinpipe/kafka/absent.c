@@ -1,0 +1,163 @@
+/* Turns every Kafka call of a build without Kafka into ENOTSUP.
+ * Never compiled beside the real client.
+ * Rules: docs/architecture.md, "Parts that can be switched off". */
+#include "pinpipe/kafka.h"
+
+#if !PINPIPE_WITH_KAFKA
+
+#include "base/error.h"
+
+static pinpipe_status absent(pinpipe_error *err) {
+    return pp_fail(err, PINPIPE_ENOTSUP, "this build has no Kafka client (PINPIPE_WITH_KAFKA is off)");
+}
+
+pinpipe_status pinpipe_kafka_producer_new(pinpipe_kafka_producer **out, pinpipe_str brokers,
+                                          const pinpipe_kafka_config *config, pinpipe_error *err) {
+    *out = NULL;
+    (void)brokers;
+    (void)config;
+    return absent(err);
+}
+
+void pinpipe_kafka_producer_free(pinpipe_kafka_producer *producer) {
+    (void)producer;
+}
+
+pinpipe_status pinpipe_kafka_producer_write(pinpipe_kafka_producer *producer,
+                                            const pinpipe_kafka_record *record, int64_t timeout_ms,
+                                            pinpipe_error *err) {
+    (void)producer;
+    (void)record;
+    (void)timeout_ms;
+    return absent(err);
+}
+
+pinpipe_status pinpipe_kafka_producer_flush(pinpipe_kafka_producer *producer, int64_t timeout_ms,
+                                            pinpipe_error *err) {
+    (void)producer;
+    (void)timeout_ms;
+    return absent(err);
+}
+
+pinpipe_status pinpipe_kafka_producer_poll(pinpipe_kafka_producer *producer, pinpipe_error *err) {
+    (void)producer;
+    return absent(err);
+}
+
+int64_t pinpipe_kafka_producer_written_count(const pinpipe_kafka_producer *producer) {
+    (void)producer;
+    return 0;
+}
+
+int64_t pinpipe_kafka_producer_delivered_count(const pinpipe_kafka_producer *producer) {
+    (void)producer;
+    return 0;
+}
+
+int64_t pinpipe_kafka_producer_failed_count(const pinpipe_kafka_producer *producer) {
+    (void)producer;
+    return 0;
+}
+
+pinpipe_status pinpipe_kafka_consumer_new(pinpipe_kafka_consumer **out,
+                                          const pinpipe_kafka_consumer_options *options,
+                                          const pinpipe_kafka_config *config, pinpipe_error *err) {
+    *out = NULL;
+    (void)options;
+    (void)config;
+    return absent(err);
+}
+
+void pinpipe_kafka_consumer_free(pinpipe_kafka_consumer *consumer) {
+    (void)consumer;
+}
+
+pinpipe_status pinpipe_kafka_consumer_poll(pinpipe_kafka_batch *out, pinpipe_kafka_consumer *consumer,
+                                           int64_t timeout_ms, pinpipe_error *err) {
+    (void)out;
+    (void)consumer;
+    (void)timeout_ms;
+    return absent(err);
+}
+
+pinpipe_status pinpipe_kafka_consumer_commit(pinpipe_kafka_consumer *consumer,
+                                             const pinpipe_kafka_offset *offsets, int64_t count,
+                                             int64_t timeout_ms, pinpipe_error *err) {
+    (void)consumer;
+    (void)offsets;
+    (void)count;
+    (void)timeout_ms;
+    return absent(err);
+}
+
+pinpipe_status pinpipe_kafka_consumer_committed(pinpipe_kafka_offset *offsets, int64_t count,
+                                                pinpipe_kafka_consumer *consumer, int64_t timeout_ms,
+                                                pinpipe_error *err) {
+    (void)offsets;
+    (void)count;
+    (void)consumer;
+    (void)timeout_ms;
+    return absent(err);
+}
+
+pinpipe_status pinpipe_kafka_admin_new(pinpipe_kafka_admin **out, pinpipe_str brokers,
+                                       const pinpipe_kafka_config *config, pinpipe_error *err) {
+    *out = NULL;
+    (void)brokers;
+    (void)config;
+    return absent(err);
+}
+
+void pinpipe_kafka_admin_free(pinpipe_kafka_admin *admin) {
+    (void)admin;
+}
+
+pinpipe_status pinpipe_kafka_admin_topic_create(pinpipe_kafka_admin *admin,
+                                                const pinpipe_kafka_topic_options *topic, int64_t timeout_ms,
+                                                pinpipe_error *err) {
+    (void)admin;
+    (void)topic;
+    (void)timeout_ms;
+    return absent(err);
+}
+
+pinpipe_status pinpipe_kafka_admin_list(pinpipe_kafka_admin *admin, int64_t timeout_ms, pinpipe_error *err) {
+    (void)admin;
+    (void)timeout_ms;
+    return absent(err);
+}
+
+int64_t pinpipe_kafka_admin_topic_count(const pinpipe_kafka_admin *admin) {
+    (void)admin;
+    return 0;
+}
+
+pinpipe_kafka_topic pinpipe_kafka_admin_topic_at(const pinpipe_kafka_admin *admin, int64_t index) {
+    (void)admin;
+    (void)index;
+    return (pinpipe_kafka_topic){{NULL, 0}, 0};
+}
+
+pinpipe_status pinpipe_kafka_mock_new(pinpipe_kafka_mock **out, int64_t broker_count, pinpipe_error *err) {
+    *out = NULL;
+    (void)broker_count;
+    return absent(err);
+}
+
+void pinpipe_kafka_mock_free(pinpipe_kafka_mock *mock) {
+    (void)mock;
+}
+
+pinpipe_str pinpipe_kafka_mock_brokers(const pinpipe_kafka_mock *mock) {
+    (void)mock;
+    return (pinpipe_str){NULL, 0};
+}
+
+pinpipe_status pinpipe_kafka_mock_topic_create(pinpipe_kafka_mock *mock,
+                                               const pinpipe_kafka_topic_options *topic, pinpipe_error *err) {
+    (void)mock;
+    (void)topic;
+    return absent(err);
+}
+
+#endif

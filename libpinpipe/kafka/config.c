@@ -1,0 +1,130 @@
+/* Turns name and value pairs into a set of settings that outlives the call that gave them.
+ * Never checks names: which ones exist depends on the librdkafka that is linked.
+ * Rules: docs/kafka.md, "Settings". */
+#include "kafka/config.h"
+
+#include <assert.h>
+#include <string.h>
+
+#include "base/memory.h"
+
+typedef struct setting {
+    char *name;
+    char *value;
+} setting;
+
+struct pinpipe_kafka_config {
+    setting settings[PP_KAFKA_SETTINGS_MAX];
+    int64_t count;
+};
+
+pinpipe_status pinpipe_kafka_config_new(pinpipe_kafka_config **out, pinpipe_error *err) {
+    *out = pp_alloc_zero(sizeof **out);
+    return *out ? PINPIPE_OK : pp_fail_memory(err, "Kafka settings", sizeof **out);
+}
+
+static void value_free(char *value) {
+    if (value) {
+        pp_wipe(value, strlen(value));
+        pp_free(value);
+    }
+}
+
+void pinpipe_kafka_config_free(pinpipe_kafka_config *config) {
+    for (int64_t i = 0; config && i < config->count; i++) {
+        pp_free(config->settings[i].name);
+        value_free(config->settings[i].value);
+    }
+    pp_free(config);
+}
+
+static pinpipe_status setting_check(pinpipe_str name, pinpipe_str value, pinpipe_error *err) {
+    if (name.len == 0 || memchr(name.ptr, '\0', name.len)) {
+        return pp_fail(err, PINPIPE_EINVAL, "a Kafka setting has no name or a NUL byte in it");
+    }
+    if (name.len > PP_KAFKA_NAME_BYTES_MAX) {
+        return pp_fail(err, PINPIPE_ELIMIT, "Kafka setting '%.*s…': its name has %zu bytes, the limit is %d",
+                       pp_quote_len(name.len), name.ptr, name.len, PP_KAFKA_NAME_BYTES_MAX);
+    }
+    if (value.len && memchr(value.ptr, '\0', value.len)) {
+        return pp_fail(err, PINPIPE_EINVAL, "Kafka setting '%.*s': its value has a NUL byte", (int)name.len,
+                       name.ptr);
+    }
+    if (value.len > PP_KAFKA_VALUE_BYTES_MAX) {
+        return pp_fail(err, PINPIPE_ELIMIT, "Kafka setting '%.*s': its value has %zu bytes, the limit is %d",
+                       (int)name.len, name.ptr, value.len, PP_KAFKA_VALUE_BYTES_MAX);
+    }
+    return PINPIPE_OK;
+}
+
+static setting *setting_find(pinpipe_kafka_config *config, pinpipe_str name) {
+    for (int64_t i = 0; i < config->count; i++) {
+        setting *found = &config->settings[i];
+        if (strlen(found->name) == name.len && memcmp(found->name, name.ptr, name.len) == 0) {
+            return found;
+        }
+    }
+    return NULL;
+}
+
+pinpipe_status pinpipe_kafka_config_set(pinpipe_kafka_config *config, pinpipe_str name, pinpipe_str value,
+                                        pinpipe_error *err) {
+    assert(config);
+    pinpipe_status status = setting_check(name, value, err);
+    if (status < 0) {
+        return status;
+    }
+    setting *known = setting_find(config, name);
+    if (!known && config->count == PP_KAFKA_SETTINGS_MAX) {
+        return pp_fail(err, PINPIPE_ELIMIT, "Kafka setting '%.*s': there are %d settings already",
+                       (int)name.len, name.ptr, PP_KAFKA_SETTINGS_MAX);
+    }
+    char *name_copy = known ? NULL : pp_strndup(name.ptr, name.len);
+    char *value_copy = pp_strndup(value.len ? value.ptr : "", value.len);
+    if (!value_copy || (!known && !name_copy)) {
+        pp_free(name_copy);
+        value_free(value_copy);
+        return pp_fail_memory(err, "a Kafka setting", name.len + value.len);
+    }
+    if (known) {
+        value_free(known->value);
+        known->value = value_copy;
+    } else {
+        config->settings[config->count++] = (setting){name_copy, value_copy};
+    }
+    return PINPIPE_OK;
+}
+
+int64_t pp_kafka_config_count(const pinpipe_kafka_config *config) {
+    return config ? config->count : 0;
+}
+
+const char *pp_kafka_config_name_at(const pinpipe_kafka_config *config, int64_t index) {
+    assert(config && index >= 0 && index < config->count);
+    return config->settings[index].name;
+}
+
+const char *pp_kafka_config_value_at(const pinpipe_kafka_config *config, int64_t index) {
+    assert(config && index >= 0 && index < config->count);
+    return config->settings[index].value;
+}
+
+const char *pp_kafka_config_value(const pinpipe_kafka_config *config, const char *name) {
+    for (int64_t i = 0; config && i < config->count; i++) {
+        if (strcmp(config->settings[i].name, name) == 0) {
+            return config->settings[i].value;
+        }
+    }
+    return NULL;
+}
+
+bool pp_kafka_setting_secret(const char *name) {
+    static const char *const parts[] = {"password", "secret", "pem", "sasl.oauthbearer.config",
+                                        "sasl.username"};
+    for (size_t i = 0; i < sizeof parts / sizeof parts[0]; i++) {
+        if (strstr(name, parts[i])) {
+            return true;
+        }
+    }
+    return false;
+}

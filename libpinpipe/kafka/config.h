@@ -1,0 +1,25 @@
+/* Turns name and value pairs into a set of settings that outlives the call that gave them.
+ * Never knows librdkafka: pipeline/ reads settings here too.
+ * Rules: docs/kafka.md, "Settings". */
+#ifndef PP_KAFKA_CONFIG_H
+#define PP_KAFKA_CONFIG_H
+
+#include "base/error.h"
+#include "pinpipe/kafka.h"
+
+#define PP_KAFKA_SETTINGS_MAX 256
+#define PP_KAFKA_NAME_BYTES_MAX 255
+#define PP_KAFKA_VALUE_BYTES_MAX (64 * 1024)
+
+/** Settings of `config`; 0 for NULL. */
+int64_t pp_kafka_config_count(const pinpipe_kafka_config *config);
+const char *pp_kafka_config_name_at(const pinpipe_kafka_config *config, int64_t index);
+const char *pp_kafka_config_value_at(const pinpipe_kafka_config *config, int64_t index);
+
+/** The value set for `name`, or NULL. */
+const char *pp_kafka_config_value(const pinpipe_kafka_config *config, const char *name);
+
+/** True for the settings whose values must not be quoted anywhere. */
+bool pp_kafka_setting_secret(const char *name);
+
+#endif

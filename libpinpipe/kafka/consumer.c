@@ -1,0 +1,492 @@
+/* Turns a group's share of topics into batches of borrowed messages, and offsets into commits.
+ * Never mixes messages of two assignments: what follows a move of partitions waits for the next poll.
+ * Rules: docs/kafka.md, "Consumer"; librdkafka INTRODUCTION.md ("Rebalancing"). */
+#include "pinpipe/kafka.h"
+
+#if PINPIPE_WITH_KAFKA
+
+#include "kafka/client.h"
+
+#include <assert.h>
+#include <pthread.h>
+#include <string.h>
+
+#include "base/log.h"
+#include "base/memory.h"
+#include "io/clock.h"
+
+#define POLL_RECORDS_DEFAULT 1000
+#define POLL_RECORDS_MAX 100000
+/* Messages of a batch pin librdkafka's fetch buffers, so a batch ends here whatever its count. */
+#define POLL_BYTES_MAX (4 * 1024 * 1024)
+#define TOPICS_BYTES_MAX (64 * 1024)
+#define OFFSETS_MAX 100000
+#define CLOSE_MS 4000
+#define CLOSE_STEP_MS 100
+#define DOWN_MS 30000
+#define PROBE_MS 100
+
+struct pinpipe_kafka_consumer {
+    pp_kafka_client client;
+    rd_kafka_message_t **kept; /* the messages behind `views` */
+    pinpipe_kafka_message *views;
+    int64_t view_count;
+    int64_t view_cap;
+    rd_kafka_message_t *next;                 /* what stopped the last batch: first of the next */
+    rd_kafka_topic_partition_list_t *revoked; /* since the last batch */
+    pinpipe_kafka_offset *revoked_views;
+    int64_t revoked_view_cap;
+    rd_kafka_topic_partition_list_t *reported; /* behind `revoked_views` */
+    bool moved;
+    bool joined;
+};
+
+static const pp_kafka_default consumer_defaults[] = {
+    {"enable.auto.commit", "false"},
+    {"enable.auto.offset.store", "false"},
+    {"auto.offset.reset", "earliest"},
+    {"queued.min.messages", "1000000"},
+    {"queued.max.messages.kbytes", "65536"},
+    {"topic.metadata.refresh.interval.ms", "2000"},
+    {NULL, NULL},
+};
+
+static void error_log(rd_kafka_error_t *error, const char *what) {
+    if (error) {
+        pp_log(PP_LOG_WARNING, "kafka", "%s: %s", what, rd_kafka_error_string(error));
+        rd_kafka_error_destroy(error);
+    }
+}
+
+static void revoked_note(pinpipe_kafka_consumer *consumer,
+                         const rd_kafka_topic_partition_list_t *partitions) {
+    for (int i = 0; i < partitions->cnt; i++) {
+        rd_kafka_topic_partition_list_add(consumer->revoked, partitions->elems[i].topic,
+                                          partitions->elems[i].partition);
+    }
+}
+
+static void rebalance(rd_kafka_t *handle, rd_kafka_resp_err_t code,
+                      rd_kafka_topic_partition_list_t *partitions, void *opaque) {
+    pinpipe_kafka_consumer *consumer = opaque;
+    const char *protocol = rd_kafka_rebalance_protocol(handle);
+    bool cooperative = protocol && strcmp(protocol, "COOPERATIVE") == 0;
+    consumer->moved = true;
+    if (code == RD_KAFKA_RESP_ERR__ASSIGN_PARTITIONS) {
+        consumer->joined = true;
+        pp_kafka_client_answered(&consumer->client);
+        if (cooperative) {
+            error_log(rd_kafka_incremental_assign(handle, partitions), "assignment");
+        } else {
+            rd_kafka_assign(handle, partitions);
+        }
+        return;
+    }
+    revoked_note(consumer, partitions);
+    if (cooperative) {
+        error_log(rd_kafka_incremental_unassign(handle, partitions), "revocation");
+    } else {
+        rd_kafka_assign(handle, NULL);
+    }
+}
+
+/* A regular expression may hold commas, so it stands alone. */
+static pinpipe_status subscribe(pinpipe_kafka_consumer *consumer, pinpipe_str topics, pinpipe_error *err) {
+    if (topics.len > TOPICS_BYTES_MAX) {
+        return pp_fail(err, PINPIPE_ELIMIT, "the list of topics has %zu bytes, the limit is %d", topics.len,
+                       TOPICS_BYTES_MAX);
+    }
+    char *text = pp_strndup(topics.ptr, topics.len);
+    if (!text) {
+        return pp_fail_memory(err, "the list of topics", topics.len);
+    }
+    rd_kafka_topic_partition_list_t *list = rd_kafka_topic_partition_list_new(1);
+    char *rest = text;
+    while (rest) {
+        char *name = text[0] == '^' ? rest : strsep(&rest, ",");
+        rest = text[0] == '^' ? NULL : rest;
+        if (name[0]) {
+            rd_kafka_topic_partition_list_add(list, name, RD_KAFKA_PARTITION_UA);
+        }
+    }
+    rd_kafka_resp_err_t code =
+        list->cnt ? rd_kafka_subscribe(consumer->client.handle, list) : RD_KAFKA_RESP_ERR__INVALID_ARG;
+    pinpipe_status status = PINPIPE_OK;
+    if (code) {
+        status = pp_fail_service(err, pp_kafka_status(code), "kafka", (int32_t)code,
+                                 "topics '%.*s' cannot be subscribed to: %s", pp_quote_len(topics.len), text,
+                                 rd_kafka_err2str(code));
+    }
+    rd_kafka_topic_partition_list_destroy(list);
+    pp_free(text);
+    return status;
+}
+
+static pinpipe_status group_set(rd_kafka_conf_t *conf, pinpipe_str group, pinpipe_error *err) {
+    char *text = pp_strndup(group.ptr, group.len);
+    if (!text) {
+        return pp_fail_memory(err, "a group's name", group.len);
+    }
+    pinpipe_status status = pp_kafka_conf_set(conf, "group.id", text, err);
+    pp_free(text);
+    return status;
+}
+
+static pinpipe_status options_check(const pinpipe_kafka_consumer_options *options, pinpipe_error *err) {
+    if (!options || options->struct_size < sizeof *options) {
+        return pp_fail(err, PINPIPE_EINVAL, "consumer options lack their struct_size");
+    }
+    if (options->group.len == 0 || options->topics.len == 0) {
+        return pp_fail(err, PINPIPE_EINVAL, "a consumer needs a group and topics");
+    }
+    if (options->poll_records < 0 || options->poll_records > POLL_RECORDS_MAX) {
+        return pp_fail(err, PINPIPE_EINVAL, "poll_records %lld is not between 1 and %d",
+                       (long long)options->poll_records, POLL_RECORDS_MAX);
+    }
+    return PINPIPE_OK;
+}
+
+static void memory_free(pinpipe_kafka_consumer *consumer) {
+    if (consumer->revoked) {
+        rd_kafka_topic_partition_list_destroy(consumer->revoked);
+    }
+    if (consumer->reported) {
+        rd_kafka_topic_partition_list_destroy(consumer->reported);
+    }
+    pp_free(consumer->revoked_views);
+    pp_free(consumer->kept);
+    pp_free(consumer->views);
+    pp_free(consumer);
+}
+
+static pinpipe_status consumer_start(pinpipe_kafka_consumer *consumer,
+                                     const pinpipe_kafka_consumer_options *options,
+                                     const pinpipe_kafka_config *config, pinpipe_error *err) {
+    int64_t cap = options->poll_records ? options->poll_records : POLL_RECORDS_DEFAULT;
+    consumer->view_cap = cap;
+    consumer->kept = pp_alloc_zero((size_t)cap * sizeof *consumer->kept);
+    consumer->views = pp_alloc_zero((size_t)cap * sizeof *consumer->views);
+    if (!consumer->kept || !consumer->views) {
+        return pp_fail_memory(err, "a batch of messages", (size_t)cap * sizeof *consumer->views);
+    }
+    consumer->revoked = rd_kafka_topic_partition_list_new(8);
+    consumer->reported = rd_kafka_topic_partition_list_new(8);
+    rd_kafka_conf_t *conf = NULL;
+    pinpipe_status status = pp_kafka_conf_new(&conf, options->brokers, consumer_defaults, config, err);
+    if (status < 0) {
+        return status;
+    }
+    status = group_set(conf, options->group, err);
+    if (status < 0) {
+        rd_kafka_conf_destroy(conf);
+        return status;
+    }
+    rd_kafka_conf_set_rebalance_cb(conf, rebalance);
+    status = pp_kafka_client_open(&consumer->client, RD_KAFKA_CONSUMER, conf, err);
+    if (status == PINPIPE_OK) {
+        rd_kafka_poll_set_consumer(consumer->client.handle);
+        status = subscribe(consumer, options->topics, err);
+    }
+    return status;
+}
+
+pinpipe_status pinpipe_kafka_consumer_new(pinpipe_kafka_consumer **out,
+                                          const pinpipe_kafka_consumer_options *options,
+                                          const pinpipe_kafka_config *config, pinpipe_error *err) {
+    *out = NULL;
+    pinpipe_status status = options_check(options, err);
+    if (status < 0) {
+        return status;
+    }
+    pinpipe_kafka_consumer *consumer = pp_alloc_zero(sizeof *consumer);
+    if (!consumer) {
+        return pp_fail_memory(err, "a Kafka consumer", sizeof *consumer);
+    }
+    status = consumer_start(consumer, options, config, err);
+    if (status < 0) {
+        if (consumer->client.handle) {
+            rd_kafka_destroy_flags(consumer->client.handle, RD_KAFKA_DESTROY_F_NO_CONSUMER_CLOSE);
+        }
+        memory_free(consumer);
+        return status;
+    }
+    *out = consumer;
+    return PINPIPE_OK;
+}
+
+static void messages_release(pinpipe_kafka_consumer *consumer) {
+    for (int64_t i = 0; i < consumer->view_count; i++) {
+        rd_kafka_message_destroy(consumer->kept[i]);
+    }
+    consumer->view_count = 0;
+}
+
+/* librdkafka 2.0.2 may wait for ever in its own close when a partition was lost (#4187), so the close is
+ * polled. */
+static bool group_leave(rd_kafka_t *handle) {
+    int64_t deadline_ms = pp_kafka_deadline_ms(CLOSE_MS);
+    rd_kafka_queue_t *queue = rd_kafka_queue_new(handle);
+    rd_kafka_error_t *error = rd_kafka_consumer_close_queue(handle, queue);
+    bool leaving = !error;
+    error_log(error, "leaving the group");
+    while (leaving && !rd_kafka_consumer_closed(handle) && pp_kafka_wait_ms(deadline_ms, 1) > 0) {
+        rd_kafka_queue_poll_callback(queue, pp_kafka_wait_ms(deadline_ms, CLOSE_STEP_MS));
+    }
+    bool closed = rd_kafka_consumer_closed(handle) != 0;
+    rd_kafka_queue_destroy(queue);
+    return closed;
+}
+
+static void *destroy_run(void *handle) {
+    rd_kafka_destroy_flags(handle, RD_KAFKA_DESTROY_F_NO_CONSUMER_CLOSE);
+    return NULL;
+}
+
+/* A commit or a leave waits behind the group's unanswered JoinGroup request, for as long as a dead member's
+ * session lasts, and librdkafka's destroy waits for it. A thread that ends by itself keeps that from the
+ * caller; nothing of ours is behind the handle any more, because only poll calls back into the consumer. */
+static bool destroy_behind(rd_kafka_t *handle) {
+    pthread_t thread;
+    if (pthread_create(&thread, NULL, destroy_run, handle) != 0) {
+        return false;
+    }
+    pthread_detach(thread);
+    return true;
+}
+
+void pinpipe_kafka_consumer_free(pinpipe_kafka_consumer *consumer) {
+    if (!consumer || !pp_kafka_client_owned(&consumer->client)) {
+        return;
+    }
+    rd_kafka_t *handle = consumer->client.handle;
+    messages_release(consumer);
+    if (consumer->next) {
+        rd_kafka_message_destroy(consumer->next);
+    }
+    bool closed = group_leave(handle);
+    if (closed || !destroy_behind(handle)) {
+        rd_kafka_destroy_flags(handle, closed ? 0 : RD_KAFKA_DESTROY_F_NO_CONSUMER_CLOSE);
+    }
+    memory_free(consumer);
+}
+
+static pinpipe_kafka_message message_view(const rd_kafka_message_t *message) {
+    pinpipe_kafka_message view = {0};
+    rd_kafka_timestamp_type_t kind = RD_KAFKA_TIMESTAMP_NOT_AVAILABLE;
+    view.topic = (pinpipe_str){rd_kafka_topic_name(message->rkt), strlen(rd_kafka_topic_name(message->rkt))};
+    view.partition = message->partition;
+    view.offset = message->offset;
+    view.key = (pinpipe_str){message->key, message->key_len};
+    view.value = (pinpipe_str){message->payload, message->len};
+    view.timestamp_ms = rd_kafka_message_timestamp(message, &kind);
+    return view;
+}
+
+/* What the consumer mends by itself is a log line; what only a person mends is an error. */
+static pinpipe_status message_error(const rd_kafka_message_t *message, pinpipe_error *err) {
+    const char *text = rd_kafka_message_errstr(message);
+    pinpipe_status status = pp_kafka_status(message->err);
+    if (message->err == RD_KAFKA_RESP_ERR__PARTITION_EOF) {
+        return PINPIPE_OK;
+    }
+    if (status == PINPIPE_ENOTFOUND || status == PINPIPE_EAUTH || status == PINPIPE_EFATAL ||
+        message->err == RD_KAFKA_RESP_ERR__AUTO_OFFSET_RESET) {
+        return pp_kafka_fail(err, message->err, "consumer", text);
+    }
+    pp_log(PP_LOG_WARNING, "kafka", "consumer: %s", text);
+    return PINPIPE_OK;
+}
+
+/* Fills the batch until it is full, the queue is empty, partitions have moved or an error turns up behind
+ * messages. */
+static pinpipe_status messages_take(pinpipe_kafka_consumer *consumer, int64_t deadline_ms,
+                                    pinpipe_error *err) {
+    pinpipe_status status = PINPIPE_OK;
+    size_t bytes = 0;
+    while (status == PINPIPE_OK && !consumer->moved && !(consumer->next && consumer->view_count) &&
+           consumer->view_count < consumer->view_cap && bytes < POLL_BYTES_MAX) {
+        rd_kafka_message_t *message = consumer->next;
+        consumer->next = NULL;
+        if (!message) {
+            int wait_ms = consumer->view_count ? 0 : pp_kafka_wait_ms(deadline_ms, INT64_MAX);
+            message = rd_kafka_consumer_poll(consumer->client.handle, wait_ms);
+        }
+        if (!message) {
+            break;
+        }
+        if (consumer->moved || (message->err && consumer->view_count)) {
+            consumer->next = message;
+        } else if (message->err) {
+            status = message_error(message, err);
+            rd_kafka_message_destroy(message);
+        } else {
+            bytes += message->len + message->key_len;
+            consumer->kept[consumer->view_count] = message;
+            consumer->views[consumer->view_count++] = message_view(message);
+        }
+    }
+    return status;
+}
+
+static pinpipe_status revoked_publish(pinpipe_kafka_batch *out, pinpipe_kafka_consumer *consumer,
+                                      pinpipe_error *err) {
+    int64_t count = consumer->revoked->cnt;
+    if (count > consumer->revoked_view_cap) {
+        size_t size = (size_t)count * sizeof *consumer->revoked_views;
+        pinpipe_kafka_offset *views = pp_realloc(consumer->revoked_views, size);
+        if (!views) {
+            return pp_fail_memory(err, "the revoked partitions", size);
+        }
+        consumer->revoked_views = views;
+        consumer->revoked_view_cap = count;
+    }
+    rd_kafka_topic_partition_list_destroy(consumer->reported);
+    consumer->reported = consumer->revoked;
+    consumer->revoked = rd_kafka_topic_partition_list_new(8);
+    for (int64_t i = 0; i < count; i++) {
+        const rd_kafka_topic_partition_t *partition = &consumer->reported->elems[i];
+        consumer->revoked_views[i] =
+            (pinpipe_kafka_offset){{partition->topic, strlen(partition->topic)}, partition->partition, 0, -1};
+    }
+    out->revoked = consumer->revoked_views;
+    out->revoked_count = count;
+    consumer->moved = false;
+    return PINPIPE_OK;
+}
+
+/* librdkafka says when all brokers went away, not when one came back: only a question tells. */
+static pinpipe_status silence_judge(pinpipe_kafka_consumer *consumer, pinpipe_error *err) {
+    pp_kafka_client *client = &consumer->client;
+    if (pp_kafka_client_refused(client)) {
+        return pp_kafka_client_fail(client, "reading", err);
+    }
+    bool overdue = client->down_since_ms && pp_clock_monotonic_ms() - client->down_since_ms >= DOWN_MS;
+    if (!client->trouble || (consumer->joined && !overdue)) {
+        return PINPIPE_AGAIN;
+    }
+    const rd_kafka_metadata_t *metadata = NULL;
+    if (rd_kafka_metadata(client->handle, 0, NULL, &metadata, PROBE_MS) == RD_KAFKA_RESP_ERR_NO_ERROR) {
+        rd_kafka_metadata_destroy(metadata);
+        pp_kafka_client_answered(client);
+        return PINPIPE_AGAIN;
+    }
+    return pp_kafka_client_fail(client, "reading", err);
+}
+
+pinpipe_status pinpipe_kafka_consumer_poll(pinpipe_kafka_batch *out, pinpipe_kafka_consumer *consumer,
+                                           int64_t timeout_ms, pinpipe_error *err) {
+    pinpipe_status status = pp_kafka_client_check(&consumer->client, err);
+    if (status < 0) {
+        return status;
+    }
+    if (!out || out->struct_size < sizeof *out) {
+        return pp_fail(err, PINPIPE_EINVAL, "a Kafka batch lacks its struct_size");
+    }
+    *out = (pinpipe_kafka_batch)PINPIPE_KAFKA_BATCH_INIT;
+    messages_release(consumer);
+    status = messages_take(consumer, pp_kafka_deadline_ms(timeout_ms), err);
+    if (status == PINPIPE_OK && consumer->moved) {
+        status = revoked_publish(out, consumer, err);
+    }
+    if (status < 0) {
+        return status;
+    }
+    out->messages = consumer->views;
+    out->message_count = consumer->view_count;
+    if (out->message_count > 0) {
+        pp_kafka_client_answered(&consumer->client);
+    }
+    return out->message_count || out->revoked_count ? PINPIPE_OK : silence_judge(consumer, err);
+}
+
+static pinpipe_status offsets_list(rd_kafka_topic_partition_list_t **out, const pinpipe_kafka_offset *offsets,
+                                   int64_t count, pinpipe_error *err) {
+    *out = NULL;
+    if (count < 1 || count > OFFSETS_MAX) {
+        return pp_fail(err, PINPIPE_EINVAL, "%lld offsets: one call takes 1 to %d", (long long)count,
+                       OFFSETS_MAX);
+    }
+    rd_kafka_topic_partition_list_t *list = rd_kafka_topic_partition_list_new((int)count);
+    pinpipe_status status = PINPIPE_OK;
+    for (int64_t i = 0; i < count && status == PINPIPE_OK; i++) {
+        char *topic = pp_strndup(offsets[i].topic.len ? offsets[i].topic.ptr : "", offsets[i].topic.len);
+        if (topic) {
+            rd_kafka_topic_partition_list_add(list, topic, offsets[i].partition)->offset = offsets[i].offset;
+        } else {
+            status = pp_fail_memory(err, "a topic's name", offsets[i].topic.len);
+        }
+        pp_free(topic);
+    }
+    if (status < 0) {
+        rd_kafka_topic_partition_list_destroy(list);
+        return status;
+    }
+    *out = list;
+    return PINPIPE_OK;
+}
+
+static pinpipe_status commit_answer(const pinpipe_kafka_consumer *consumer, rd_kafka_event_t *event,
+                                    pinpipe_error *err) {
+    if (!event) {
+        return pp_kafka_client_fail(&consumer->client, "waiting for a commit's answer", err);
+    }
+    rd_kafka_resp_err_t code = rd_kafka_event_error(event);
+    const rd_kafka_topic_partition_list_t *list = rd_kafka_event_topic_partition_list(event);
+    for (int i = 0; list && i < list->cnt && !code; i++) {
+        code = list->elems[i].err;
+    }
+    return code ? pp_kafka_fail(err, code, "committing offsets", NULL) : PINPIPE_OK;
+}
+
+pinpipe_status pinpipe_kafka_consumer_commit(pinpipe_kafka_consumer *consumer,
+                                             const pinpipe_kafka_offset *offsets, int64_t count,
+                                             int64_t timeout_ms, pinpipe_error *err) {
+    rd_kafka_topic_partition_list_t *list = NULL;
+    pinpipe_status status = pp_kafka_client_check(&consumer->client, err);
+    if (status == PINPIPE_OK) {
+        status = offsets_list(&list, offsets, count, err);
+    }
+    if (status < 0) {
+        return status;
+    }
+    /* The blocking form of commit has no deadline; its own queue lets a late answer die with the call. */
+    int64_t deadline_ms = pp_kafka_deadline_ms(timeout_ms);
+    rd_kafka_queue_t *queue = rd_kafka_queue_new(consumer->client.handle);
+    rd_kafka_resp_err_t code = rd_kafka_commit_queue(consumer->client.handle, list, queue, NULL, NULL);
+    if (code) {
+        status = pp_kafka_fail(err, code, "committing offsets", NULL);
+    } else {
+        rd_kafka_event_t *event = rd_kafka_queue_poll(queue, pp_kafka_wait_ms(deadline_ms, INT64_MAX));
+        status = commit_answer(consumer, event, err);
+        rd_kafka_event_destroy(event);
+    }
+    rd_kafka_queue_destroy(queue);
+    rd_kafka_topic_partition_list_destroy(list);
+    return status;
+}
+
+pinpipe_status pinpipe_kafka_consumer_committed(pinpipe_kafka_offset *offsets, int64_t count,
+                                                pinpipe_kafka_consumer *consumer, int64_t timeout_ms,
+                                                pinpipe_error *err) {
+    rd_kafka_topic_partition_list_t *list = NULL;
+    pinpipe_status status = pp_kafka_client_check(&consumer->client, err);
+    if (status == PINPIPE_OK) {
+        status = offsets_list(&list, offsets, count, err);
+    }
+    if (status < 0) {
+        return status;
+    }
+    int wait_ms = pp_kafka_wait_ms(pp_kafka_deadline_ms(timeout_ms), INT64_MAX);
+    rd_kafka_resp_err_t code = rd_kafka_committed(consumer->client.handle, list, wait_ms);
+    for (int i = 0; i < list->cnt && !code; i++) {
+        code = list->elems[i].err;
+        offsets[i].offset = list->elems[i].offset >= 0 ? list->elems[i].offset : -1;
+    }
+    if (code) {
+        status = pp_kafka_fail(err, code, "asking for committed offsets", NULL);
+    }
+    rd_kafka_topic_partition_list_destroy(list);
+    return status;
+}
+
+#endif
