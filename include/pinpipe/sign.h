@@ -73,8 +73,8 @@ typedef struct pinpipe_signature pinpipe_signature;
 /** Signs `request`.
  * Errors: EINVAL names the datum: a control character, a header or query parameter that is the signer's own
  * (x-amz-date, authorization, X-Amz-Signature, …), a bad region, an expiry outside 1 to 604800 s, a URL
- * without host, an unsigned payload over http; ELIMIT more than 128 headers or 1,000 query parameters;
- * ENOMEM. */
+ * without host, an unsigned payload over http, a signed one in a presigned URL of S3; ELIMIT more than 128
+ * headers or 1,000 query parameters; ENOMEM. */
 PINPIPE_API pinpipe_status pinpipe_request_sign(pinpipe_signature **out, const pinpipe_sign_request *request,
                                                 const pinpipe_credentials *credentials,
                                                 const pinpipe_sign_options *options,

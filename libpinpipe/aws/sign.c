@@ -171,11 +171,11 @@ static pinpipe_status payload_decide(sign_job *job, pinpipe_error *err) {
     if (mode == PINPIPE_PAYLOAD_SERVICE) {
         mode = job->plain_service && presigned ? PINPIPE_PAYLOAD_UNSIGNED : PINPIPE_PAYLOAD_SIGNED;
     }
-    /* S3 believes an unsigned body of a presigned URL unless a signed header says otherwise; other services
-     * hash what arrives. */
     bool is_unsigned = mode == PINPIPE_PAYLOAD_UNSIGNED;
-    job->hash_told =
-        presigned ? job->plain_service && !is_unsigned : job->plain_service || mode != PINPIPE_PAYLOAD_SIGNED;
+    if (presigned && job->plain_service && !is_unsigned) {
+        return pp_fail(err, PINPIPE_EINVAL, "payload: a presigned URL of S3 says nothing of the body");
+    }
+    job->hash_told = !presigned && (job->plain_service || mode != PINPIPE_PAYLOAD_SIGNED);
     if (!is_unsigned) {
         return pp_sha256_hex(job->payload, job->request->body, err);
     }

@@ -244,6 +244,7 @@ static void test_sign_refusals(void) {
         {"GET", "https://h/", "s3", "r", 1, 0, 7, 0, "form"},
         {"GET", "https://h/", "s3", "r", 1, 0, 0, 9, "payload"},
         {"GET", "http://h/", "s3", "r", 1, 0, 0, PINPIPE_PAYLOAD_UNSIGNED, "http:"},
+        {"PUT", "https://h/", "s3", "r", 1, 60, 1, PINPIPE_PAYLOAD_SIGNED, "presigned"},
         {"GET", "https://h/?X-Amz-Signature=1", "s3", "r", 1, 0, 0, 0, "X-Amz-Signature"},
     };
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {

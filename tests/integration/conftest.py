@@ -1,0 +1,9 @@
+"""Turns the servers of servers.py into fixtures of every integration test.
+
+Never starts anything by itself.
+Rules: tests/README.md.
+"""
+
+from servers import versitygw
+
+__all__ = ["versitygw"]

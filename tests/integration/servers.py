@@ -1,0 +1,121 @@
+"""Turns a name of a real server into a running process on a free loopback port, and stops it.
+
+Never leaves a process behind and never listens beyond 127.0.0.1; a missing tool is a failure that names it.
+Rules: tests/README.md.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import socket
+import subprocess
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+TOOLS = Path(__file__).parents[2] / ".tools"
+VERSITYGW_MODULE = "github.com/versity/versitygw/cmd/versitygw@v1.8.0"
+START_TIMEOUT_S = 30.0
+STOP_TIMEOUT_S = 10.0
+
+
+def free_port() -> int:
+    """A loopback port that nobody listens on now."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def wait_for_http(url: str, process: subprocess.Popen[bytes], log: Path) -> None:
+    """Waits until anything answers HTTP at `url`; a process that dies or is too slow is a failure."""
+    deadline = time.monotonic() + START_TIMEOUT_S
+    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+    while time.monotonic() < deadline and process.poll() is None:
+        try:
+            opener.open(url, timeout=2).close()
+            return
+        except urllib.error.HTTPError:
+            return
+        except OSError:
+            time.sleep(0.05)
+    process.kill()
+    pytest.fail(f"{process.args!r} did not answer at {url}: {log.read_text(errors='replace')[-2000:]}")
+
+
+@contextmanager
+def running(
+    command: list[str], url: str, log: Path, environment: dict[str, str] | None = None
+) -> Iterator[subprocess.Popen[bytes]]:
+    """The command while it runs; it answers HTTP at `url` from the start of the block on."""
+    with log.open("wb") as output:
+        process = subprocess.Popen(
+            command, stdout=output, stderr=subprocess.STDOUT, env={**os.environ, **(environment or {})}
+        )
+        try:
+            wait_for_http(url, process, log)
+            yield process
+        finally:
+            process.terminate()
+            try:
+                process.wait(STOP_TIMEOUT_S)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.wait()
+
+
+def versitygw_program() -> Path:
+    """The strict S3 store, built once from its Go module."""
+    program = TOOLS / "versitygw"
+    if not program.exists():
+        go = shutil.which("go")
+        if not go:
+            pytest.fail(f"go is missing: it builds {VERSITYGW_MODULE}")
+        TOOLS.mkdir(exist_ok=True)
+        environment = {**os.environ, "GOBIN": str(TOOLS)}
+        done = subprocess.run(
+            [go, "install", VERSITYGW_MODULE], env=environment, capture_output=True, text=True, check=False
+        )
+        if done.returncode != 0:
+            pytest.fail(f"go install {VERSITYGW_MODULE}: {done.stderr[-2000:]}")
+    return program
+
+
+@dataclass(frozen=True, slots=True)
+class Store:
+    """A running object store and the key that it knows."""
+
+    endpoint: str
+    key: str
+    secret: str
+    region: str
+    process: subprocess.Popen[bytes]
+
+
+@contextmanager
+def run_versitygw(folder: Path) -> Iterator[Store]:
+    """A versitygw with its data under `folder`."""
+    program = versitygw_program()
+    for name in ("root", "iam", "sidecar"):
+        (folder / name).mkdir(parents=True)
+    port, key, secret, region = free_port(), "pin", "pinpinpinpin", "us-east-1"
+    command = [str(program), "--port", f"127.0.0.1:{port}", "--region", region, "--quiet"]
+    command += ["--iam-dir", str(folder / "iam"), "posix", "--sidecar", str(folder / "sidecar")]
+    command.append(str(folder / "root"))
+    environment = {"ROOT_ACCESS_KEY": key, "ROOT_SECRET_KEY": secret}
+    endpoint = f"http://127.0.0.1:{port}"
+    with running(command, endpoint, folder / "log", environment) as process:
+        yield Store(endpoint, key, secret, region, process)
+
+
+@pytest.fixture(scope="session")
+def versitygw(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Store]:
+    """One store for the whole run; tests use buckets of their own."""
+    with run_versitygw(tmp_path_factory.mktemp("versitygw")) as store:
+        yield store
