@@ -150,3 +150,15 @@ def clean(kind: str, records: Iterable[Mapping[str, object]]) -> Iterator[Row]:
 def clean_csv(kind: str, text: str) -> Iterator[Row]:
     """The clean rows of a CSV text with a header line; every value there is text."""
     return clean(kind, csv.DictReader(io.StringIO(text, newline="")))
+
+
+def as_written(row: Row) -> dict[str, object]:
+    """The row as a reader of the written NDJSON gets it: times are text, with a fraction only if not zero."""
+
+    def written(cell: Cell) -> object:
+        if not isinstance(cell, datetime):
+            return cell
+        fraction = f".{cell.microsecond:06d}".rstrip("0") if cell.microsecond else ""
+        return f"{cell:%Y-%m-%dT%H:%M:%S}{fraction}Z"
+
+    return {name: written(cell) for name, cell in row.items()}
