@@ -6,6 +6,7 @@ Rules: CONTRACT §4; all work on the data is done by the C core, this module onl
 
 from __future__ import annotations
 
+import dataclasses
 import datetime
 import decimal
 import os
@@ -52,7 +53,16 @@ class ArrowStreamExportable(Protocol):
 
 
 #: What `clean` and `decode` read: bytes, a path, an open binary file, a list of payloads, or Arrow data.
-Input = bytes | bytearray | memoryview | str | os.PathLike[str] | IO[bytes] | Sequence[bytes | str] | ArrowStreamExportable
+Input = (
+    bytes
+    | bytearray
+    | memoryview
+    | str
+    | os.PathLike[str]
+    | IO[bytes]
+    | Sequence[bytes | str]
+    | ArrowStreamExportable
+)
 
 
 def choose(what: str, value: str, choices: dict[str, Any]) -> Any:
@@ -85,7 +95,8 @@ class Rule(NamedTuple):
     source: str
 
 
-class Reject(NamedTuple):
+@dataclasses.dataclass(frozen=True, slots=True)
+class Reject:
     """One record that could not be read: its index and byte offset in the input, the reason, and its bytes (the first
     64 KiB of `data_bytes`)."""
 
@@ -184,7 +195,7 @@ class Table:
     Any Arrow consumer reads it, any number of times: pyarrow.table(t), polars.DataFrame(t), duckdb.sql("from t").
     """
 
-    def __init__(self, handle: Any, reader: _Reader) -> None:
+    def __init__(self, handle: Any, reader: Reader) -> None:
         """Made by `clean` and `decode` only."""
         self._handle = handle
         self.schema = reader.schema
@@ -234,8 +245,13 @@ class Table:
             lists = native.batch_lists(batch)
             for i, column in enumerate(columns):
                 if column.type.startswith("timestamp"):
-                    lists[i] = [None if us is None else _EPOCH + datetime.timedelta(microseconds=us) for us in lists[i]]
-            rows.extend(dict(zip(self.column_names, values, strict=True)) for values in zip(*lists, strict=True))
+                    lists[i] = [
+                        None if us is None else _EPOCH + datetime.timedelta(microseconds=us)
+                        for us in lists[i]
+                    ]
+            rows.extend(
+                dict(zip(self.column_names, values, strict=True)) for values in zip(*lists, strict=True)
+            )
         return rows
 
     def __repr__(self) -> str:
@@ -246,7 +262,7 @@ class Table:
         )
 
 
-class _Reader:
+class Reader:
     """Carries input through one decoder; yields the core's batch each time it is full and at the end.
 
     Whoever takes a yielded batch empties it before asking for the next: a table by moving the rows, a writer by
@@ -254,7 +270,13 @@ class _Reader:
     """
 
     def __init__(
-        self, kind: str, shape: str, input_format: str, dedupe: str, max_record_bytes: int, keep_rejects: bool = True
+        self,
+        kind: str,
+        shape: str,
+        input_format: str,
+        dedupe: str,
+        max_record_bytes: int = 0,
+        keep_rejects: bool = True,
     ) -> None:
         self.schema = Schema(kind, shape)
         record, shape_code = kind_index(kind), SHAPES[shape]
@@ -288,7 +310,9 @@ class _Reader:
 
     def census(self) -> Counter[str]:
         """Hits by rule id; rules without a hit are left out (a Counter answers 0 for them)."""
-        hits = ((rule.id, native.pinpipe_report_hits(self._report, i)) for i, rule in enumerate(self.schema.rules))
+        hits = (
+            (rule.id, native.pinpipe_report_hits(self._report, i)) for i, rule in enumerate(self.schema.rules)
+        )
         return Counter({rule_id: count for rule_id, count in hits if count})
 
     def take_rejects_ndjson(self) -> bytes:
@@ -370,7 +394,7 @@ class _Reader:
         elif hasattr(data, "read"):
             yield from self.read_file(cast(IO[bytes], data))
         elif isinstance(data, Sequence):
-            yield from self.read_payloads(data)
+            yield from self.read_payloads(cast(Sequence[bytes | str], data))
         else:
             raise InvalidArgumentError(f"records cannot be read from {type(data).__name__}")
         yield from self.rest()
@@ -386,7 +410,7 @@ def open_for_reading(path: str) -> IO[bytes]:
         raise FileError(f"cannot open '{path}': {error.strerror}", native_code=error.errno or 0) from None
 
 
-def _read_table(reader: _Reader, batches: Iterator[Any]) -> Table:
+def _read_table(reader: Reader, batches: Iterator[Any]) -> Table:
     handle = native.pinpipe_table_new(kind_index(reader.schema.kind), SHAPES[reader.schema.shape])
     for batch in batches:
         native.pinpipe_table_append(handle, batch)
@@ -407,13 +431,13 @@ def clean(
     Arrow object in the raw shape. input_format: auto, ndjson, json or csv. dedupe: none, ind or row.
     max_record_bytes: 0 is 16 MiB; a larger record is rejected. Raises pinpipe.Error.
     """
-    reader = _Reader(kind, "clean", input_format, dedupe, max_record_bytes)
+    reader = Reader(kind, "clean", input_format, dedupe, max_record_bytes)
     return _read_table(reader, reader.read(data))
 
 
 def decode(kind: str, data: Input, *, input_format: str = "auto", max_record_bytes: int = 0) -> Table:
     """Reads records of a type into the raw shape: the wire's names, order and values."""
-    reader = _Reader(kind, "raw", input_format, "none", max_record_bytes)
+    reader = Reader(kind, "raw", input_format, "none", max_record_bytes)
     return _read_table(reader, reader.read(data))
 
 

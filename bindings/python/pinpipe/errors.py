@@ -29,6 +29,7 @@ class Error(Exception):
         byte_offset: int | None = None,
         retry_after_s: float | None = None,
     ) -> None:
+        """The message is one line; the rest is as described above."""
         super().__init__(message)
         self.message = message
         self.status = status or type(self).status

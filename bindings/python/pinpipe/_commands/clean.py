@@ -1,0 +1,110 @@
+"""Turns files of raw records into one clean table, a file of rejects and a census.
+
+Never drops a readable record unless asked, never loses an unreadable one, never holds a whole file.
+Rules: CONTRACT §2 (`pinpipe clean`) and §4.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import sys
+from collections.abc import Iterator
+from typing import Any
+
+from pinpipe import _printing
+from pinpipe._outputs import replaced_file, write_output
+from pinpipe._progress import Progress
+from pinpipe._records import DEDUPES, INPUT_FORMATS, KINDS, Reader, open_for_reading
+
+HELP = "clean raw records into a table; bad records go to a file of their own"
+EXAMPLE = "pinpipe clean pin pins.ndjson -o pins.parquet --rejects bad.ndjson --census census.json"
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """Adds the arguments."""
+    parser.add_argument("kind", choices=KINDS, help="record type")
+    parser.add_argument("inputs", nargs="+", metavar="IN", help="files; - = standard input")
+    parser.add_argument(
+        "-o",
+        "--output",
+        required=True,
+        metavar="OUT",
+        help=".ndjson .csv .arrow .parquet, delta+file://DIR or delta+s3://bucket/prefix",
+    )
+    parser.add_argument("--input-format", choices=tuple(INPUT_FORMATS), default="auto", help="default: auto")
+    parser.add_argument(
+        "--dedupe",
+        choices=tuple(DEDUPES),
+        default="none",
+        help="keep the first of each key, or of equal rows",
+    )
+    parser.add_argument(
+        "--rejects", metavar="FILE", help="where bad records go (default: OUT.rejects.ndjson)"
+    )
+    parser.add_argument("--census", metavar="FILE", help="write the rules' hits as JSON")
+    parser.add_argument(
+        "--format", choices=_printing.FORMATS, default="table", help="how to print the census"
+    )
+
+
+def default_rejects_path(output: str) -> str:
+    """Where rejects lie when nothing is said: beside a local output, else in the working directory."""
+    local = output.removeprefix("delta+file://")
+    name = local.rstrip("/") if "://" not in local else local.rstrip("/").rsplit("/", 1)[-1]
+    return f"{name}.rejects.ndjson"
+
+
+class _RejectsFile:
+    """A file that comes to be with the first reject; one of an earlier run goes."""
+
+    def __init__(self, path: str) -> None:
+        self.path = path
+        if os.path.exists(path):
+            os.unlink(path)
+
+    def write(self, ndjson: bytes) -> None:
+        if ndjson:
+            with open(self.path, "ab") as file:
+                file.write(ndjson)
+
+
+def _batches(reader: Reader, inputs: list[str], rejects: _RejectsFile, progress: Progress) -> Iterator[Any]:
+    for path in inputs:
+        with sys.stdin.buffer if path == "-" else open_for_reading(path) as file:
+            for piece in progress.pieces(file):
+                yield from reader.feed(piece)
+                rejects.write(reader.take_rejects_ndjson())
+            yield from reader.finish()
+            rejects.write(reader.take_rejects_ndjson())
+    yield from reader.rest()
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Cleans; prints what went in, what came out and what was changed; returns the exit code."""
+    reader = Reader(arguments.kind, "clean", arguments.input_format, arguments.dedupe, keep_rejects=False)
+    rejects = _RejectsFile(arguments.rejects or default_rejects_path(arguments.output))
+    with Progress(f"cleaning {arguments.kind}", arguments.inputs) as progress:
+        write_output(arguments.output, reader.schema, _batches(reader, arguments.inputs, rejects, progress))
+    census = reader.census()
+    flow = {
+        "records": reader.num_records,
+        "cleaned": reader.num_records - reader.num_rejected - reader.duplicates,
+        "duplicates": reader.duplicates,
+        "conflicts": reader.conflicts,
+        "rejected": reader.num_rejected,
+    }
+    if arguments.census:
+        with replaced_file(arguments.census) as file:
+            file.write(
+                json.dumps({"kind": arguments.kind, **flow, "census": census}, indent=1).encode() + b"\n"
+            )
+    effects = {rule.id: rule.effect for rule in reader.schema.rules}
+    rows = [(rule, effects[rule], hits) for rule, hits in census.items()]
+    print(_printing.render(("rule", "effect", "hits"), rows, arguments.format))
+    said = ", ".join(f"{count:,} {name}" for name, count in flow.items())
+    print(f"pinpipe clean: {said} -> {arguments.output}", file=sys.stderr)
+    if reader.num_rejected:
+        print(f"pinpipe clean: rejected records lie in {rejects.path}", file=sys.stderr)
+    return 3 if reader.num_rejected else 0
