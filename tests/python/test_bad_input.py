@@ -17,30 +17,9 @@ from typing import Any
 import pytest
 
 from tests.python import reference_cleaner
+from tests.python.bad_records import BAD_LINES, GEO, GOOD, PIN, USER, as_json
 
 FULL_REJECT_BYTES = 64 << 10
-GEO = {
-    "ind": 1,
-    "timestamp": "2020-08-28T03:52:47",
-    "latitude": -89.9787,
-    "longitude": 0.5,
-    "country": "Aruba",
-}
-USER = {"ind": 7, "first_name": "Ann", "last_name": "Lee", "age": 30, "date_joined": "2016-01-02 03:04:05"}
-PIN = {
-    "index": 7528,
-    "unique_id": "fbe53c66-3442-4773-b19e-d3ec6f54dddf",
-    "title": "No Title Data Available",
-    "description": "No description available Story format",
-    "poster_name": "User Info Error",
-    "follower_count": "1.5k",
-    "tag_list": "N,o, ,T,a,g,s, ,A,v,a,i,l,a,b,l,e",
-    "is_image_or_video": "multi-video(story page format)",
-    "image_src": "Image src error.",
-    "downloaded": 0,
-    "save_location": "Local save in /data/mens-fashion",
-    "category": "mens-fashion",
-}
 
 
 @dataclass
@@ -70,49 +49,8 @@ def _run(folder: Path, kind: str, source: str, *options: str) -> Run:
     command = [sys.executable, "-m", "pinpipe", "clean", kind, source, *places, *options]
     done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=120)
     assert "Traceback" not in done.stderr
-    counts = json.loads(census.read_text()) if census.exists() else {}
+    counts = json.loads(census.read_text())["census"] if census.exists() else {}
     return Run(done.returncode, done.stderr, _lines(out), _lines(rejects), counts)
-
-
-def _json(record: dict[str, Any]) -> bytes:
-    return json.dumps(record).encode()
-
-
-GOOD = [_json(GEO | {"ind": number}) for number in range(4)]
-
-BAD_LINES = {
-    "malformed": b'{"ind": 2, "country": }',
-    "no comma": b'{"ind": 2 "country": "Aruba"}',
-    "single quotes": b"{'ind': 2}",
-    "truncated in a text": b'{"ind": 2, "country": "Aru',
-    "truncated in a number": b'{"ind": 2, "latitude": -',
-    "truncated in a literal": b'{"ind": 2, "latitude": nul',
-    "trailing comma": b'{"ind": 2,}',
-    "leading zero": b'{"ind": 2, "latitude": 01.5}',
-    "something after the record": b'{"ind": 2} x',
-    "two records on a line without a break": b'{"ind": 2}{"ind"',
-    "invalid UTF-8": b'{"ind": 2, "country": "\xff\xfe"}',
-    "overlong UTF-8": b'{"ind": 2, "country": "\xc0\xaf"}',
-    "UTF-8 cut short": b'{"ind": 2, "country": "\xe2\x82"}',
-    "surrogate in UTF-8": b'{"ind": 2, "country": "\xed\xa0\x80"}',
-    "lone surrogate escape": b'{"ind": 2, "country": "\\ud83d"}',
-    "unknown escape": b'{"ind": 2, "country": "\\x41"}',
-    "control character in a text": b'{"ind": 2, "country": "a\x01b"}',
-    "NaN": b'{"ind": 2, "latitude": NaN}',
-    "a number": b"17",
-    "a text": b'"ind"',
-    "null": b"null",
-    "an empty array": b"[]",
-    "key missing": b'{"country": "Aruba"}',
-    "key null": b'{"ind": null, "country": "Aruba"}',
-    "key a fraction": b'{"ind": 2.5, "country": "Aruba"}',
-    "key a word": b'{"ind": "two", "country": "Aruba"}',
-    "key a list": b'{"ind": [2], "country": "Aruba"}',
-    "key true": b'{"ind": true, "country": "Aruba"}',
-    "key beyond int64": b'{"ind": 9223372036854775808, "country": "Aruba"}',
-    "key far beyond int64": b'{"ind": -99999999999999999999999999, "country": "Aruba"}',
-    "key as text beyond int64": b'{"ind": "9223372036854775808", "country": "Aruba"}',
-}
 
 
 @pytest.mark.parametrize("name", BAD_LINES)
@@ -145,7 +83,7 @@ def test_last_line_without_line_end_is_read(tmp_path: Path) -> None:
 
 
 def test_line_of_20_mb_keeps_its_length_and_its_beginning(tmp_path: Path) -> None:
-    long = _json(GEO | {"ind": 2, "country": "A" * 20_000_000})
+    long = as_json(GEO | {"ind": 2, "country": "A" * 20_000_000})
     run = _clean(tmp_path, "geo", b"\n".join([GOOD[0], long, GOOD[3], b""]))
     assert run.code == 3
     assert [row["ind"] for row in run.rows] == [0, 3]
@@ -156,8 +94,8 @@ def test_line_of_20_mb_keeps_its_length_and_its_beginning(tmp_path: Path) -> Non
 
 
 def test_record_of_just_under_16_mib_is_read(tmp_path: Path) -> None:
-    empty = _json(GEO | {"country": ""})
-    run = _clean(tmp_path, "geo", _json(GEO | {"country": "A" * ((16 << 20) - len(empty) - 1)}) + b"\n")
+    empty = as_json(GEO | {"country": ""})
+    run = _clean(tmp_path, "geo", as_json(GEO | {"country": "A" * ((16 << 20) - len(empty) - 1)}) + b"\n")
     assert (run.code, run.rejects) == (0, [])
     assert len(run.rows[0]["country"]) == (16 << 20) - len(empty) - 1
 
@@ -238,8 +176,8 @@ UNREADABLE = [
 def test_unreadable_value_is_null_and_counted(
     kind: str, good: dict[str, Any], change: dict[str, Any], column: str, tmp_path: Path
 ) -> None:
-    before = _clean(tmp_path, kind, _json(good))
-    run = _clean(tmp_path, kind, _json(good | change))
+    before = _clean(tmp_path, kind, as_json(good))
+    run = _clean(tmp_path, kind, as_json(good | change))
     assert (run.code, run.rejects) == (0, [])
     assert run.rows[0][column] is None
     assert {k: v for k, v in run.rows[0].items() if k != column} == {
@@ -274,7 +212,7 @@ def test_odd_but_readable_value(
     kind: str, good: dict[str, Any], change: dict[str, Any], tmp_path: Path
 ) -> None:
     record = good | change
-    run = _clean(tmp_path, kind, _json(record))
+    run = _clean(tmp_path, kind, as_json(record))
     assert (run.code, run.rejects) == (0, [])
     (wanted,) = reference_cleaner.clean(kind, [record])
     assert run.rows == [reference_cleaner.as_written(wanted)]

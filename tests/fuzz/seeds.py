@@ -1,0 +1,63 @@
+"""Writes the seed corpus: whole records, bad lines and every vector file, once for each choice of the target.
+
+Never overwrites what a fuzzer found: it only adds files of its own names.
+Rules: docs/testing.md, "Fuzz"; the first two bytes of a seed are read by tests/fuzz/decode_fuzz.c.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+sys.path.insert(0, str(ROOT))
+
+from tests.python.bad_records import BAD_LINES, GEO, GOOD, PIN, USER, as_json  # noqa: E402
+
+FORMATS = {"auto": 0, "ndjson": 1, "json": 2, "csv": 3}
+SHAPES = 2
+RECORDS = {"pin": 0, "geo": 1, "user": 2}
+VECTOR_BYTES = 64 << 10
+
+
+def _csv(record: dict[str, object]) -> bytes:
+    values = ",".join('"' + str(value).replace('"', '""') + '"' for value in record.values())
+    return f"{','.join(record)}\n{values}\n".encode()
+
+
+def _inputs() -> Iterator[tuple[str, str, bytes]]:
+    """(record, format, bytes)."""
+    for name, record in (("pin", PIN), ("geo", GEO), ("user", USER)):
+        line = as_json(record)
+        yield name, "ndjson", b"\n".join([line] * 4)
+        yield name, "json", b"[" + b", ".join([line] * 4) + b"]"
+        yield name, "auto", line
+        yield name, "csv", _csv(record)
+    for bad in BAD_LINES.values():
+        yield "geo", "ndjson", GOOD[0] + b"\n" + bad + b"\n" + GOOD[1]
+        yield "geo", "json", b"[" + bad + b"]"
+    for path in sorted((ROOT / "tests/vectors").rglob("*")):
+        if path.suffix in (".csv", ".ndjson", ".tsv"):
+            data = path.read_bytes()[:VECTOR_BYTES]
+            for name in RECORDS:
+                yield name, "ndjson" if path.suffix == ".ndjson" else "csv", data
+
+
+def main(folder: Path) -> None:
+    """Writes the seeds of the decoder's target below `folder`."""
+    target = folder / "decode_fuzz"
+    target.mkdir(parents=True, exist_ok=True)
+    count = 0
+    for record, form, data in _inputs():
+        for shape in range(SHAPES):
+            choice = RECORDS[record] + 3 * shape + 6 * FORMATS[form]
+            seed = bytes([choice, len(data) % 251]) + data
+            (target / f"seed-{hashlib.sha256(seed).hexdigest()[:16]}").write_bytes(seed)
+            count += 1
+    print(f"{count} seeds in {target}")
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]))
