@@ -13,5 +13,8 @@
 #include "schema.h"
 #include "batch.h"
 #include "decode.h"
+#include "credentials.h"
+#include "sign.h"
+#include "s3.h"
 
 #endif

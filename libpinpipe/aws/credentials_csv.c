@@ -1,7 +1,6 @@
 /* Turns the CSV text that the IAM console offers for a new access key into credentials.
  * Never opens the file, and never quotes a value of it in an error.
- * Rules: the console's two layouts, "Access key ID,Secret access key" and one with "User name" before them;
- * quoting as in RFC 4180. */
+ * Rules: docs/credentials.md, "The console's file"; quoting as in RFC 4180. */
 #include <assert.h>
 #include <string.h>
 #include <strings.h>

@@ -118,4 +118,17 @@ pinpipe_status pp_xml_walk(pinpipe_str document, pp_xml_fn element, void *user, 
     return status;
 }
 
+pinpipe_status pp_xml_versions_write(pinpipe_buf *out, pinpipe_error *err) {
+    XML_Expat_Version version = XML_ExpatVersionInfo();
+    return pp_buf_printf(out, err, "expat %d.%d.%d\n", version.major, version.minor, version.micro);
+}
+
+#else
+
+pinpipe_status pp_xml_versions_write(pinpipe_buf *out, pinpipe_error *err) {
+    (void)out;
+    (void)err;
+    return PINPIPE_OK;
+}
+
 #endif

@@ -20,4 +20,7 @@ typedef pinpipe_status (*pp_xml_fn)(pinpipe_str path, pinpipe_str text, void *us
  * ENOMEM. */
 pinpipe_status pp_xml_walk(pinpipe_str document, pp_xml_fn element, void *user, pinpipe_error *err);
 
+/** Appends the "name version" line of expat; nothing in a build without it. */
+pinpipe_status pp_xml_versions_write(pinpipe_buf *out, pinpipe_error *err);
+
 #endif

@@ -1,6 +1,6 @@
 /* Turns one HTTP request into one answer by libcurl.
  * Never follows a redirect and never touches a connection of the parent in a forked child.
- * Rules: docs/http.md; libcurl's manual pages; curl_global_init is thread-safe since 7.84. */
+ * Rules: docs/s3.md, "Connections"; libcurl's manual pages; curl_global_init is thread-safe since 7.84. */
 #include "io/http.h"
 
 #if PINPIPE_WITH_S3
@@ -365,6 +365,18 @@ pinpipe_status pp_http_send(pp_http_answer *answer, pp_http *http, const pp_http
     }
     curl_slist_free_all(job.headers);
     return status;
+}
+
+pinpipe_status pp_http_versions_write(pinpipe_buf *out, pinpipe_error *err) {
+    return pp_buf_printf(out, err, "libcurl %s\n", curl_version_info(CURLVERSION_NOW)->version);
+}
+
+#else
+
+pinpipe_status pp_http_versions_write(pinpipe_buf *out, pinpipe_error *err) {
+    (void)out;
+    (void)err;
+    return PINPIPE_OK;
 }
 
 #endif

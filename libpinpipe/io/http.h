@@ -1,6 +1,6 @@
 /* Turns one HTTP request into one answer over kept-alive connections, with a deadline and a maximum.
  * Never follows a redirect, never repeats a request that the server may have seen, never unpacks a body.
- * Rules: docs/http.md; RFC 9110. The only user of libcurl; built with S3 only. */
+ * Rules: docs/s3.md, "Connections"; RFC 9110. The only user of libcurl; built with S3 only. */
 #ifndef PP_IO_HTTP_H
 #define PP_IO_HTTP_H
 
@@ -54,6 +54,9 @@ pinpipe_str pp_http_header(const pp_http_answer *answer, const char *name);
 
 /** Reads an HTTP date into microseconds since 1970; -1 when it is none. */
 int64_t pp_http_date_us(pinpipe_str text);
+
+/** Appends the "name version" line of libcurl; nothing in a build without it. */
+pinpipe_status pp_http_versions_write(pinpipe_buf *out, pinpipe_error *err);
 
 void pp_http_answer_reset(pp_http_answer *answer);
 

@@ -1,6 +1,6 @@
 /* Turns the number of a failed attempt into the pause before the next one.
  * Never sleeps and never decides whether there is a next one.
- * Rules: docs/retries.md. */
+ * Rules: docs/s3.md, "Retries". */
 #include "io/retry.h"
 
 #include <sys/random.h>

@@ -1,6 +1,6 @@
 /* Turns the number of a failed attempt into the pause before the next one.
  * Never sleeps and never decides whether there is a next one.
- * Rules: docs/retries.md: AWS SDK "standard" mode as revised in 2026 (exponential, full jitter). */
+ * Rules: docs/s3.md, "Retries": AWS SDK "standard" mode as revised in 2026 (exponential, full jitter). */
 #ifndef PP_IO_RETRY_H
 #define PP_IO_RETRY_H
 

@@ -1,6 +1,6 @@
 /* Turns every call of pinpipe/s3.h into ENOTSUP where S3 was left out of the build.
  * Never compiled together with the client.
- * Rules: docs/building.md, "Leaving parts out". */
+ * Rules: docs/architecture.md, "Parts that can be switched off". */
 #include "pinpipe/s3.h"
 
 #if !PINPIPE_WITH_S3

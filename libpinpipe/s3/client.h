@@ -1,6 +1,6 @@
 /* Turns one operation on a store into signed attempts within one deadline.
  * Never shows a secret in an error.
- * Rules: docs/s3.md, docs/retries.md. */
+ * Rules: docs/s3.md. */
 #ifndef PP_S3_CLIENT_H
 #define PP_S3_CLIENT_H
 

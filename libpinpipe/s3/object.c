@@ -1,7 +1,6 @@
 /* Turns the public calls on buckets and single objects into operations.
  * Never sends an empty key, which would name the bucket.
- * Rules: Amazon S3 API Reference: CreateBucket, DeleteBucket, PutObject, GetObject, HeadObject, DeleteObject.
- */
+ * Rules: Amazon S3 API Reference: CreateBucket, DeleteBucket, Put-, Get-, Head- and DeleteObject. */
 #include "s3/client.h"
 
 #if PINPIPE_WITH_S3

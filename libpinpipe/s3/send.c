@@ -1,6 +1,6 @@
 /* Turns one operation into signed attempts within one deadline.
  * Never keeps anything of a failed attempt for the next one.
- * Rules: docs/retries.md; Amazon S3 API Reference, "Error responses". */
+ * Rules: docs/s3.md, "Retries"; Amazon S3 API Reference, "Error responses". */
 #include "s3/client.h"
 
 #if PINPIPE_WITH_S3
