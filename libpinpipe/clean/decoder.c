@@ -277,8 +277,11 @@ static void format_decide(pinpipe_decoder *decoder, pp_input_end end) {
 static pinpipe_status pending_take(pinpipe_decoder *decoder, pp_columns *columns, pinpipe_report *report,
                                    pinpipe_error *err) {
     size_t taken = 0;
-    pinpipe_str rest = {decoder->pending.ptr + decoder->pending_at,
-                        decoder->pending.len - decoder->pending_at};
+    pinpipe_str rest = pp_buf_view(&decoder->pending);
+    if (rest.len) {
+        rest.ptr += decoder->pending_at;
+        rest.len -= decoder->pending_at;
+    }
     pinpipe_status status = rest.len ? bytes_take(&taken, decoder, columns, rest, report, err) : PINPIPE_OK;
     decoder->pending_at += taken;
     if (status >= 0 && decoder->pending_at == decoder->pending.len) {
