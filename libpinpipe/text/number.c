@@ -4,6 +4,7 @@
 #include "text/number.h"
 
 #include <assert.h>
+#include <float.h>
 #include <locale.h>
 #include <math.h>
 #include <pthread.h>
@@ -401,7 +402,9 @@ size_t pp_number_write_f64(char *out, double value) {
     }
     char scientific[40];
     locale_t before = uselocale(c_locale_get());
-    for (int precision = 14; precision <= 16; precision++) {
+    /* Fifteen digits tell all normal doubles of fewer digits apart; subnormal ones may need less. */
+    int first_precision = fabs(value) < DBL_MIN ? 0 : 14;
+    for (int precision = first_precision; precision <= 16; precision++) {
         snprintf(scientific, sizeof scientific, "%.*e", precision, value);
         if (strtod(scientific, NULL) == value) {
             break;
