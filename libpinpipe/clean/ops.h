@@ -50,7 +50,7 @@ static inline int32_t pp_op_marker(const pp_part *part, const pp_rule *rules, co
         return -1;
     }
     for (int32_t i = part->marker_first; i < part->marker_first + part->marker_count; i++) {
-        if (memcmp(rules[i].text, text, len) == 0 && rules[i].text[len] == '\0') {
+        if (strlen(rules[i].text) == len && memcmp(rules[i].text, text, len) == 0) {
             return i;
         }
     }
