@@ -13,7 +13,7 @@ import sys
 from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
-MAX_INPUT_BYTES = 1 << 16
+MAX_INPUT_BYTES = 1 << 13
 INPUT_SECONDS = 10
 MEMORY_MIB = 2048
 

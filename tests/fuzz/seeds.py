@@ -19,7 +19,7 @@ from tests.python.bad_records import BAD_LINES, GEO, GOOD, PIN, USER, as_json  #
 FORMATS = {"auto": 0, "ndjson": 1, "json": 2, "csv": 3}
 SHAPES = 2
 RECORDS = {"pin": 0, "geo": 1, "user": 2}
-VECTOR_BYTES = 64 << 10
+VECTOR_BYTES = 8 << 10
 
 
 def _csv(record: dict[str, object]) -> bytes:

@@ -23,7 +23,8 @@ def compile_object(source: Path, target: Path, first_include: Path | None = None
     includes += [ROOT / "include", ROOT / "libpinpipe", ROOT / "tests" / "unit"]
     define = f'-DPINPIPE_SOURCE_DIR="{ROOT}"'
     subprocess.run(
-        ["gcc", *FLAGS, define, *(f"-I{path}" for path in includes), "-c", str(source), "-o", str(target)], check=True
+        ["gcc", *FLAGS, define, *(f"-I{path}" for path in includes), "-c", str(source), "-o", str(target)],
+        check=True,
     )
     return target
 
@@ -32,7 +33,9 @@ def compile_object(source: Path, target: Path, first_include: Path | None = None
 def objects(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
     """The data wing and the vectors' program, all but the file that expands the rules."""
     folder = tmp_path_factory.mktemp("objects")
-    sources = [s for part in CORE for s in sorted((ROOT / "libpinpipe" / part).glob("*.c")) if s.name != "rules.c"]
+    sources = [
+        s for part in CORE for s in sorted((ROOT / "libpinpipe" / part).glob("*.c")) if s.name != "rules.c"
+    ]
     sources.append(ROOT / "tests" / "unit" / "rules_test.c")
     with ThreadPoolExecutor(2) as pool:
         return list(pool.map(lambda s: compile_object(s, folder / f"{s.parent.name}_{s.stem}.o"), sources))
