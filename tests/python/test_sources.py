@@ -97,6 +97,24 @@ def test_key_names_of_the_local_variants_are_understood(tmp_path: Path, database
         assert changed.rows(2863)["user"] == plain.rows(2863)["user"]
 
 
+def test_a_table_of_text_columns_gives_typed_values_too(tmp_path: Path, database: Path) -> None:
+    path = tmp_path / "text.sqlite"
+    connection = sqlite3.connect(path)
+    connection.execute("ATTACH ? AS plain", (str(database),))
+    for table in _sources.TABLES.values():
+        names = [row[1] for row in connection.execute(f"PRAGMA plain.table_info({table})")]
+        columns = ", ".join(f'"{name}" TEXT' for name in names)
+        connection.execute(f"CREATE TABLE {table} ({columns})")
+        connection.execute(f"INSERT INTO {table} SELECT * FROM plain.{table}")
+    connection.commit()
+    connection.close()
+    with (
+        _sources.open_source(f"sqlite:///{path}") as text,
+        _sources.open_source(f"sqlite:///{database}") as plain,
+    ):
+        assert [text.rows(key) for key in range(200)] == [plain.rows(key) for key in range(200)]
+
+
 def test_csv_values_are_typed_and_odd_ones_stay_text(tmp_path: Path) -> None:
     row = '7,id,"a ""b"", c\nd",,Poster,12k,"x,y",image,src,1,Local save in /data/art,art'
     with _sources.open_source(_csv_folder(tmp_path, f"{PIN_HEADER}\n{row}\n")) as source:

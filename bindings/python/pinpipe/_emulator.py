@@ -10,7 +10,6 @@ import hashlib
 import json
 import os
 import signal
-import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -20,8 +19,10 @@ from pathlib import Path
 from types import FrameType
 from typing import Literal
 
+from pinpipe._outputs import replaced_file
+from pinpipe._records import KINDS, RowEncoder
 from pinpipe._row_sinks import RowSink, Target, open_sink
-from pinpipe._sources import KINDS, Source, open_source
+from pinpipe._sources import Source, open_source
 from pinpipe.errors import DataError, Error, FileError, InvalidArgumentError
 
 # Rows are flushed and the state is saved after so many draws or seconds, whichever comes first.
@@ -145,12 +146,8 @@ class _State:
             return
         try:
             self._path.parent.mkdir(parents=True, exist_ok=True)
-            handle, scratch = tempfile.mkstemp(prefix=".emulate-", dir=self._path.parent)
-            with os.fdopen(handle, "w", encoding="utf-8") as file:
-                json.dump({**self._facts, "next_draw": next_draw}, file)
-                file.flush()
-                os.fsync(file.fileno())
-            os.replace(scratch, self._path)
+            with replaced_file(str(self._path)) as file:
+                file.write(json.dumps({**self._facts, "next_draw": next_draw}).encode())
         except OSError as error:
             raise FileError(f"{self._path}: {error.strerror}", native_code=error.errno or 0) from error
 
@@ -168,6 +165,7 @@ class _Run:
         self._source = source
         self._sink = sink
         self._state = state
+        self._encoders = {kind: RowEncoder(kind) for kind in KINDS}
         self._stop = threading.Event()
         self._started = time.monotonic()
         self._checkpoint = self._started
@@ -211,8 +209,6 @@ class _Run:
         return self._stop.wait(max(0.0, self._due - time.monotonic()))
 
     def _send(self, key: int) -> None:
-        from pinpipe._records import encode_row
-
         summary = self._summary
         found = self._source.rows(key)
         for kind in KINDS:
@@ -220,7 +216,7 @@ class _Run:
             if row is None:
                 summary.missing[kind] += 1
                 continue
-            payload = encode_row(kind, row)
+            payload = self._encoders[kind].encode(row)
             self._sink.put(kind, payload)
             summary.emulated[kind] += 1
             summary.sent_bytes += len(payload)

@@ -13,7 +13,7 @@ from typing import Any
 
 from pinpipe import _charts
 from pinpipe._query import QUESTIONS, TITLES
-from pinpipe._sources import KINDS
+from pinpipe._records import KINDS, Schema
 
 _FLOW = ("emulated", "stored", "read", "cleaned", "duplicates", "rejected", "conflicts")
 _KIND_NAMES = {"pin": "pins", "geo": "places", "user": "users"}
@@ -243,11 +243,9 @@ def _census(census: Mapping[str, Any], summary: Mapping[str, Any]) -> str:
 
 def _meanings() -> dict[str, str]:
     """Rule id -> what it means, as HTML, from the core's table of rules."""
-    from pinpipe._records import schema
-
     meanings = {}
     for kind in KINDS:
-        for rule in schema(kind, "clean").rules:
+        for rule in Schema(kind).rules:
             effect = _EFFECTS.get(rule.effect, rule.effect)
             seen = f"“{rule.text}”" if rule.text else rule.id.rpartition(".")[2].replace("_", " ")
             where = rule.id.split(".")[1] if rule.id.count(".") > 1 else "record"

@@ -6,22 +6,19 @@ Rules: CONTRACT §2 (the closed list of source URLs); domain notes §2 (tables) 
 
 from __future__ import annotations
 
-import configparser
-import csv
 import importlib
 import os
 import re
-import sqlite3
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
-from datetime import date, datetime
-from decimal import Decimal
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager, suppress
+from datetime import datetime
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 from urllib.parse import parse_qsl, quote, quote_plus, unquote
 
-from pinpipe import _synthetic
+from pinpipe import native
+from pinpipe._records import KINDS, Schema
 from pinpipe.errors import (
     AuthError,
     DataError,
@@ -36,33 +33,16 @@ from pinpipe.errors import (
 if TYPE_CHECKING:
     import sqlalchemy
 
-KINDS = ("pin", "geo", "user")
-TABLES = {"pin": "pinterest_data", "geo": "geolocation_data", "user": "user_data"}
-RAW_COLUMNS: dict[str, tuple[str, ...]] = {
-    "pin": (
-        "index",
-        "unique_id",
-        "title",
-        "description",
-        "poster_name",
-        "follower_count",
-        "tag_list",
-        "is_image_or_video",
-        "image_src",
-        "downloaded",
-        "save_location",
-        "category",
-    ),
-    "geo": ("ind", "timestamp", "latitude", "longitude", "country"),
-    "user": ("ind", "first_name", "last_name", "age", "date_joined"),
-}
+TABLES: dict[str, str] = {kind: native.pinpipe_record_table(number) for number, kind in enumerate(KINDS)}
+RAW_COLUMNS = {kind: tuple(Schema(kind, "raw").names) for kind in KINDS}
 KEY_NAMES = ("index", "ind", "idx")
 CONNECT_TIMEOUT_S = 10
 READ_TIMEOUT_S = 60
 
-_INTEGERS = frozenset({"index", "ind", "downloaded", "age"})
-_NUMBERS = frozenset({"latitude", "longitude"})
-_TIMES = frozenset({"timestamp", "date_joined"})
+_TYPES = {column.name: column.type for kind in KINDS for column in Schema(kind, "raw").columns}
+_TIMES = {
+    column.name for kind in KINDS for column in Schema(kind).columns if column.type.startswith("timestamp")
+}
 _INTEGER_FORM = re.compile(r"-?[0-9]{1,18}\Z")
 _NUMBER_FORM = re.compile(r"-?[0-9]+(\.[0-9]+)?([eE][-+]?[0-9]+)?\Z")
 _TIME_FORM = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}[ T][0-9]{2}:[0-9]{2}:[0-9]{2}\Z")
@@ -85,7 +65,7 @@ class Source:
     def rows(self, key: int) -> Rows:
         """The row of each table with that key, None where a table has none; values in raw column order.
 
-        Numbers are int and float, times are datetime, everything else is str or None.
+        Values are the database driver's: int, float, str, None, datetime for times.
         """
         raise NotImplementedError
 
@@ -111,7 +91,9 @@ def open_source(url: str | os.PathLike[str] | None = None) -> Source:
     text = os.fspath(url) if url is not None else ""
     scheme = text.partition(":")[0]
     if not text:
-        return _DatabaseSource(f"sqlite:///{_synthetic.ensure_database()}")
+        from pinpipe._synthetic import ensure_database
+
+        return _DatabaseSource(f"sqlite:///{ensure_database()}")
     if text.endswith((".yaml", ".yml")):
         return _DatabaseSource(_url_of_credentials(_yaml_credentials(Path(text)), text))
     if text.endswith(".ini"):
@@ -159,7 +141,7 @@ class _DatabaseSource(Source):
         with self._clear_errors():
             for kind, query in self._queries.items():
                 row = self._connection.execute(query, {"key": key}).first()
-                found[kind] = None if row is None else tuple(_plain(value) for value in row)
+                found[kind] = row and _typed_row(kind, row)
         return found
 
     def close(self) -> None:
@@ -209,6 +191,8 @@ class _CsvSource(Source):
     """Rows of CSV files, held in SQLite's temporary database: on disk once they are many."""
 
     def __init__(self, text: str) -> None:
+        import sqlite3
+
         super().__init__(text)
         folder, _, query = text.removeprefix("csv:").partition("?")
         files = {kind: f"{table}.csv" for kind, table in TABLES.items()}
@@ -217,6 +201,7 @@ class _CsvSource(Source):
                 raise InvalidArgumentError(f"source {text}: {name}={value} is none of pin=, geo=, user=FILE")
             files[name] = value
         self._database = sqlite3.connect("", isolation_level=None)
+        self._closed = False
         try:
             for kind in KINDS:
                 self._load(kind, Path(unquote(folder)) / files[kind])
@@ -226,18 +211,17 @@ class _CsvSource(Source):
 
     def rows(self, key: int) -> Rows:
         """See Source.rows."""
+        if self._closed:
+            raise InvalidArgumentError(f"source {self.name} is closed")
         found: Rows = {}
         for kind in KINDS:
-            try:
-                row = self._database.execute(f'SELECT * FROM "{kind}" WHERE key = ?', (key,)).fetchone()
-            except sqlite3.ProgrammingError:
-                raise InvalidArgumentError(f"source {self.name} is closed") from None
-            names = RAW_COLUMNS[kind]
-            found[kind] = row and tuple(_typed(name, value) for name, value in zip(names, row, strict=True))
+            row = self._database.execute(f'SELECT * FROM "{kind}" WHERE key = ?', (key,)).fetchone()
+            found[kind] = row and _typed_row(kind, row)
         return found
 
     def close(self) -> None:
         """See Source.close."""
+        self._closed = True
         self._database.close()
 
     def _load(self, kind: str, path: Path) -> None:
@@ -254,6 +238,8 @@ class _CsvSource(Source):
 
 def _csv_rows(path: Path, names: tuple[str, ...]) -> Iterator[tuple[object, ...]]:
     """The key and the named columns of a CSV file, None for a column that the file has not."""
+    import csv
+
     try:
         with path.open(encoding="utf-8-sig", newline="") as file:
             reader = csv.reader(file, strict=True)
@@ -280,31 +266,26 @@ def _csv_rows(path: Path, names: tuple[str, ...]) -> Iterator[tuple[object, ...]
         raise DataError(f"{path}: line {reader.line_num}: {error}") from None
 
 
+def _typed_row(kind: str, row: Iterable[object]) -> Row:
+    return tuple(_typed(name, value) for name, value in zip(RAW_COLUMNS[kind], row, strict=True))
+
+
 def _typed(name: str, value: object) -> object:
-    """The value of a CSV field as a database would give it; what has another form stays text for cleaning."""
+    """Text in a column of numbers or times (CSV, a table of text columns) as a number or a time.
+
+    What has another form stays text: cleaning decides, and counts.
+    """
     if not isinstance(value, str):
         return value
-    if name in _INTEGERS and _INTEGER_FORM.match(value):
+    kind = "time" if name in _TIMES else _TYPES[name]
+    if kind == "int64" and _INTEGER_FORM.match(value):
         return int(value)
-    if name in _NUMBERS and _NUMBER_FORM.match(value):
+    if kind == "double" and _NUMBER_FORM.match(value):
         return float(value)
-    if name in _TIMES and _TIME_FORM.match(value):
-        try:
+    if kind == "time" and _TIME_FORM.match(value):
+        with suppress(ValueError):
             return datetime.fromisoformat(value)
-        except ValueError:
-            return value
-    return None if not value and name in _INTEGERS | _NUMBERS | _TIMES else value
-
-
-def _plain(value: object) -> object:
-    """A driver's value as one of int, float, str, datetime, None."""
-    if isinstance(value, Decimal):
-        return int(value) if value == value.to_integral_value() else float(value)
-    if isinstance(value, (bytes, bytearray, memoryview)):
-        return bytes(value).decode("utf-8", "replace")
-    if isinstance(value, date) and not isinstance(value, datetime):
-        return datetime(value.year, value.month, value.day)
-    return value
+    return None if not value and kind != "utf8" else value
 
 
 def _import_sqlalchemy() -> Any:
@@ -353,6 +334,8 @@ def _yaml_credentials(path: Path) -> Mapping[str, object]:
 
 
 def _ini_credentials(path: Path) -> Mapping[str, object]:
+    import configparser
+
     settings = configparser.ConfigParser(interpolation=None)
     try:
         settings.read_string(_text_of(path))

@@ -12,28 +12,18 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from pinpipe._records import Input, Schema, clean
 from pinpipe.errors import DataError, FileError, InvalidArgumentError, NotFoundError, NotSupportedError
 
 if TYPE_CHECKING:
     import pyarrow
 
-# Clean columns as DuckDB types: what the readers of NDJSON and CSV are told.
-_CLEAN: dict[str, dict[str, str]] = {
-    "pin": {
-        "ind": "BIGINT",
-        "unique_id": "VARCHAR",
-        "title": "VARCHAR",
-        "description": "VARCHAR",
-        "follower_count": "BIGINT",
-        "poster_name": "VARCHAR",
-        "tag_list": "VARCHAR",
-        "is_image_or_video": "VARCHAR",
-        "image_src": "VARCHAR",
-        "save_location": "VARCHAR",
-        "category": "VARCHAR",
-    },
-    "geo": {"ind": "BIGINT", "country": "VARCHAR", "coordinates": "DOUBLE[]", "timestamp": "TIMESTAMPTZ"},
-    "user": {"ind": "BIGINT", "user_name": "VARCHAR", "age": "BIGINT", "date_joined": "TIMESTAMPTZ"},
+# What DuckDB's readers of NDJSON and CSV are told about a column of the clean shape.
+_DUCKDB_TYPES = {
+    "int64": "BIGINT",
+    "utf8": "VARCHAR",
+    "timestamp[us, UTC]": "TIMESTAMPTZ",
+    "list<double>": "DOUBLE[]",
 }
 # A column that only the raw shape has, and the clean one has not.
 _RAW_MARKS = {"pin": ("index", "idx", "downloaded"), "geo": ("latitude",), "user": ("first_name",)}
@@ -75,12 +65,10 @@ def _is_raw(kind: str, names: list[str]) -> bool:
     return any(mark in names for mark in _RAW_MARKS[kind])
 
 
-def _cleaned(kind: str, data: object) -> pyarrow.Table:
+def _cleaned(kind: str, data: Input) -> pyarrow.Table:
     import pyarrow
 
-    import pinpipe
-
-    table: pyarrow.Table = pyarrow.table(pinpipe.clean(kind, data))
+    table: pyarrow.Table = pyarrow.table(clean(kind, data))
     return table
 
 
@@ -98,29 +86,19 @@ def _from_arrow(kind: str, data: object) -> pyarrow.Table:
     missing = [name for name in _NEEDED[kind] if name not in table.column_names]
     if missing:
         raise InvalidArgumentError(f"{kind}: the table has no column {', '.join(missing)}")
-    wanted = [name for name in _CLEAN[kind] if name in table.column_names]
+    fields = [field for field in Schema(kind).arrow() if field.name in table.column_names]
     try:
-        schema = pyarrow.schema([(name, _arrow_type(_CLEAN[kind][name])) for name in wanted])
-        return table.select(wanted).cast(schema, safe=False)
+        wanted = pyarrow.schema([field.with_nullable(True) for field in fields])
+        return table.select(wanted.names).cast(wanted, safe=False)
     except pyarrow.ArrowException as error:
         raise DataError(f"{kind}: {str(error).splitlines()[0]}") from None
-
-
-def _arrow_type(name: str) -> Any:
-    import pyarrow
-
-    return {
-        "BIGINT": pyarrow.int64(),
-        "VARCHAR": pyarrow.string(),
-        "DOUBLE[]": pyarrow.list_(pyarrow.field("item", pyarrow.float64())),
-        "TIMESTAMPTZ": pyarrow.timestamp("us", tz="UTC"),
-    }[name]
 
 
 def _read_text(kind: str, path: Path, names: list[str]) -> pyarrow.Table:
     import duckdb
 
-    types = {name: _CLEAN[kind][name] for name in names if name in _CLEAN[kind]}
+    known = {column.name: _DUCKDB_TYPES[column.type] for column in Schema(kind).columns}
+    types = {name: known[name] for name in names if name in known}
     wanted = ", ".join(types)
     if path.suffix.lower() == ".csv":
         # Every column is read as text, so that "" stays an empty string; the coordinates are a JSON array.

@@ -7,16 +7,13 @@ Rules: CONTRACT §2 (arguments, URLs, exit codes); domain notes §3.1 (the cours
 from __future__ import annotations
 
 import argparse
-import sys
-import time
 
 from pinpipe import _emulator
-from pinpipe._sources import KINDS
+from pinpipe._progress import Progress
+from pinpipe._records import KINDS
 
 HELP = "draw rows of the three tables as the course's script does and send them as JSON"
 EXAMPLE = "pinpipe emulate --source db_creds.yaml --to kafka://localhost:9092 --rows 500 --rate course"
-
-_PROGRESS_S = 0.25
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -40,20 +37,18 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Emulates and prints the summary; returns the exit code."""
-    shown = _Progress(arguments.rows) if sys.stderr.isatty() else None
-    summary = _emulator.emulate(
-        arguments.source,
-        arguments.to,
-        rows=arguments.rows,
-        seed=arguments.seed,
-        user_id=arguments.user_id,
-        rate=arguments.rate,
-        resume=arguments.resume,
-        state_dir=_emulator.default_state_dir(),
-        progress=shown,
-    )
-    if shown is not None:
-        shown.clear()
+    with Progress("emulating draws", total=arguments.rows or 0) as progress:
+        summary = _emulator.emulate(
+            arguments.source,
+            arguments.to,
+            rows=arguments.rows,
+            seed=arguments.seed,
+            user_id=arguments.user_id,
+            rate=arguments.rate,
+            resume=arguments.resume,
+            state_dir=_emulator.default_state_dir(),
+            progress=lambda _: progress.add(1),
+        )
     print(_described(summary))
     return 0
 
@@ -75,24 +70,6 @@ def _described(summary: _emulator.Summary) -> str:
     if summary.stopped == "interrupt":
         lines.append(f"stopped  before draw {summary.next_draw:,}; --resume goes on from there")
     return "\n".join(lines)
-
-
-class _Progress:
-    """One line on the terminal, written anew a few times a second."""
-
-    def __init__(self, rows: int | None) -> None:
-        self._of = f" of {rows:,}" if rows is not None else ""
-        self._due = 0.0
-
-    def __call__(self, summary: _emulator.Summary) -> None:
-        now = time.monotonic()
-        if now >= self._due:
-            self._due = now + _PROGRESS_S
-            print(f"\r\x1b[K{summary.draws:,}{self._of} draws", end="", file=sys.stderr, flush=True)
-
-    def clear(self) -> None:
-        """Takes the line away."""
-        print("\r\x1b[K", end="", file=sys.stderr, flush=True)
 
 
 def _count(text: str) -> int:

@@ -8,13 +8,12 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
-import tempfile
 from pathlib import Path
 from typing import Any
 
 from pinpipe import _query, _report
-from pinpipe._sources import KINDS
+from pinpipe._outputs import replaced_file
+from pinpipe._records import KINDS
 from pinpipe.errors import DataError, FileError, NotFoundError
 
 HELP = "write report.html from the summary and the clean tables of a run"
@@ -36,21 +35,10 @@ def run(arguments: argparse.Namespace) -> int:
     tables = {kind: getattr(arguments, kind) or str(directory / "batch" / kind) for kind in KINDS}
     page = _report.render_report(summary, _query.query_all(tables), summary.get("census") or {})
     out = Path(arguments.out) if arguments.out else directory / "report.html"
-    write_page(out, page)
+    with replaced_file(str(out)) as file:
+        file.write(page.encode())
     print(out)
     return 0
-
-
-def write_page(path: Path, page: str) -> None:
-    """Writes the page at once or not at all."""
-    try:
-        handle, scratch = tempfile.mkstemp(prefix=".report-", dir=path.absolute().parent)
-        with os.fdopen(handle, "w", encoding="utf-8") as file:
-            file.write(page)
-        os.chmod(scratch, 0o644)
-        os.replace(scratch, path)
-    except OSError as error:
-        raise FileError(f"{path}: {error.strerror}", native_code=error.errno or 0) from error
 
 
 def _summary(path: Path) -> dict[str, Any]:
