@@ -1,0 +1,98 @@
+/* Turns bytes into files that are there whole or not at all.
+ * Never follows up a failure with a second one: the temporary file goes before the error is reported.
+ * Rules: POSIX rename(2), fsync(2). */
+#include "io/file.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#define FILE_MODE 0666
+#define FOLDER_MODE 0777
+
+/* `path` is changed in between and whole again at the end. */
+static pinpipe_status folders_make(char *path, pinpipe_error *err) {
+    for (char *slash = strchr(path + 1, '/'); slash; slash = strchr(slash + 1, '/')) {
+        *slash = '\0';
+        pinpipe_status status = PINPIPE_OK;
+        if (mkdir(path, FOLDER_MODE) != 0 && errno != EEXIST) {
+            status = pp_fail_file(err, "make folder", path);
+        }
+        *slash = '/';
+        if (status < 0) {
+            return status;
+        }
+    }
+    return PINPIPE_OK;
+}
+
+static pinpipe_status bytes_write(int file, const char *path, pinpipe_str bytes, pinpipe_error *err) {
+    size_t done = 0;
+    while (done < bytes.len) {
+        ssize_t count = write(file, bytes.ptr + done, bytes.len - done);
+        if (count < 0 && errno != EINTR) {
+            return pp_fail_file(err, "write", path);
+        }
+        done += count > 0 ? (size_t)count : 0;
+    }
+    return fsync(file) == 0 ? PINPIPE_OK : pp_fail_file(err, "flush", path);
+}
+
+/* The rename itself must outlive a crash, and it is the folder that holds it. */
+static pinpipe_status folder_flush(char *path, pinpipe_error *err) {
+    char *slash = strrchr(path, '/');
+    *slash = '\0';
+    const char *name = path[0] ? path : "/";
+    int folder = open(name, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    pinpipe_status status = PINPIPE_OK;
+    if (folder < 0 || fsync(folder) != 0) {
+        status = pp_fail_file(err, "flush folder", name);
+    }
+    if (folder >= 0) {
+        close(folder);
+    }
+    *slash = '/';
+    return status;
+}
+
+pinpipe_status pp_file_replace(const char *path, pinpipe_str bytes, pinpipe_error *err) {
+    char final[PP_FILE_PATH_BYTES] = "";
+    char part[PP_FILE_PATH_BYTES] = "";
+    const char *slash = strrchr(path, '/');
+    assert(slash);
+    int final_len = snprintf(final, sizeof final, "%s", path);
+    int part_len = snprintf(part, sizeof part, "%.*s/.%s.%ld.part", (int)(slash - path), path, slash + 1,
+                            (long)getpid());
+    if (final_len >= PP_FILE_PATH_BYTES || part_len >= PP_FILE_PATH_BYTES) {
+        return pp_fail(err, PINPIPE_ELIMIT, "path '%.64s…' is longer than %d bytes", path,
+                       PP_FILE_PATH_BYTES - 1);
+    }
+    int flags = O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC;
+    int file = open(part, flags, FILE_MODE);
+    if (file < 0 && errno == ENOENT) {
+        pinpipe_status made = folders_make(part, err);
+        if (made < 0) {
+            return made;
+        }
+        file = open(part, flags, FILE_MODE);
+    }
+    if (file < 0) {
+        return pp_fail_file(err, "create", part);
+    }
+    pinpipe_status status = bytes_write(file, part, bytes, err);
+    if (close(file) != 0 && status == PINPIPE_OK) {
+        status = pp_fail_file(err, "close", part);
+    }
+    if (status == PINPIPE_OK && rename(part, final) != 0) {
+        status = pp_fail_file(err, "rename to", final);
+    }
+    if (status < 0) {
+        unlink(part);
+        return status;
+    }
+    return folder_flush(final, err);
+}
