@@ -70,7 +70,8 @@ PINPIPE_API void pinpipe_s3_free(pinpipe_s3 *s3);
  * Errors of every call: EINVAL a name that cannot be one; ENET, ETIMEOUT; EAUTH refused credentials or
  * rights; ENOTFOUND bucket or object; ECONFLICT; ETHROTTLED, ESERVICE; EREFUSED what else the store refuses;
  * EDATA an answer that is not S3's; EFORK; ENOMEM. The message carries the service's code and text,
- * native_code is the HTTP status. */
+ * native_code is the HTTP status; where no answer came, `service` is "http" and native_code libcurl's code.
+ */
 
 /** Creates a bucket in the client's region. Errors: ECONFLICT it exists, whoever owns it. */
 PINPIPE_API pinpipe_status pinpipe_s3_bucket_put(pinpipe_s3 *s3, pinpipe_str bucket, int64_t timeout_ms,

@@ -5,7 +5,7 @@
 
 #if PINPIPE_WITH_S3
 
-#include <stdlib.h>
+#include <assert.h>
 #include <string.h>
 
 #include "base/buffer.h"
@@ -51,6 +51,14 @@ pinpipe_status pp_s3_fail(pinpipe_error *err, const pp_s3_call *call, const pp_h
     return status;
 }
 
+/* A failure below S3, with the operation before its text. */
+static pinpipe_status transport_fail(pinpipe_error *err, const pp_s3_call *call, const pinpipe_error *cause) {
+    pinpipe_str key = call->name.key, bucket = call->name.bucket;
+    return pp_fail_service(err, cause->status, cause->service, cause->native_code, "%s s3://%.*s%s%.*s: %s",
+                           call->doing, pp_quote_len(bucket.len), bucket.ptr, key.len ? "/" : "",
+                           pp_quote_len(key.len), key.len ? key.ptr : "", cause->message);
+}
+
 static pinpipe_status attempt_sign(pinpipe_signature **out, pinpipe_s3 *s3, const pp_s3_call *call,
                                    pinpipe_error *err) {
     pinpipe_sign_request request = PINPIPE_SIGN_REQUEST_INIT;
@@ -69,13 +77,14 @@ static pinpipe_status attempt_sign(pinpipe_signature **out, pinpipe_s3 *s3, cons
 static pinpipe_status attempt(pinpipe_s3 *s3, const pp_s3_call *call, int64_t timeout_ms,
                               pinpipe_error *err) {
     pinpipe_signature *signature = NULL;
-    pinpipe_header headers[16];
+    pinpipe_header headers[16]; /* ours are at most two, the signer's four */
+    pinpipe_error cause = PINPIPE_ERROR_INIT;
     pinpipe_status status = attempt_sign(&signature, s3, call, err);
     if (status < 0) {
         return status;
     }
     size_t count = (size_t)pinpipe_signature_header_count(signature);
-    count = count > sizeof headers / sizeof headers[0] ? sizeof headers / sizeof headers[0] : count;
+    assert(count <= sizeof headers / sizeof headers[0]);
     for (size_t i = 0; i < count; i++) {
         headers[i] = pinpipe_signature_header_at(signature, (int64_t)i);
     }
@@ -86,9 +95,11 @@ static pinpipe_status attempt(pinpipe_s3 *s3, const pp_s3_call *call, int64_t ti
                                .body = call->body,
                                .out = call->out,
                                .out_max = call->out_max};
-    status = pp_http_send(&s3->answer, s3->http, &request, timeout_ms, err);
+    status = pp_http_send(&s3->answer, s3->http, &request, timeout_ms, &cause);
     pinpipe_signature_free(signature);
-    if (status == PINPIPE_OK && s3->answer.status / 100 != 2) {
+    if (status < 0) {
+        status = transport_fail(err, call, &cause);
+    } else if (s3->answer.status / 100 != 2) {
         status = pp_s3_fail(err, call, &s3->answer, pp_buf_view(&s3->answer.refusal));
     }
     return status;

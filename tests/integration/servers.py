@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import shutil
 import socket
+import ssl
 import subprocess
 import time
 import urllib.error
@@ -36,7 +37,11 @@ def free_port() -> int:
 def wait_for_http(url: str, process: subprocess.Popen[bytes], log: Path) -> None:
     """Waits until anything answers HTTP at `url`; a process that dies or is too slow is a failure."""
     deadline = time.monotonic() + START_TIMEOUT_S
-    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+    context = ssl.create_default_context()
+    context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+    opener = urllib.request.build_opener(
+        urllib.request.ProxyHandler({}), urllib.request.HTTPSHandler(context=context)
+    )
     while time.monotonic() < deadline and process.poll() is None:
         try:
             opener.open(url, timeout=2).close()
@@ -98,9 +103,28 @@ class Store:
     process: subprocess.Popen[bytes]
 
 
+@dataclass(frozen=True, slots=True)
+class Certificate:
+    """A self-signed certificate for 127.0.0.1 and its key, as PEM files."""
+
+    file: Path
+    key_file: Path
+
+
+def make_certificate(folder: Path) -> Certificate:
+    """Makes one that is good for a day."""
+    made = Certificate(folder / "certificate.pem", folder / "key.pem")
+    command = (
+        "openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 1 -subj /CN=loopback"
+    )
+    command += f" -addext subjectAltName=IP:127.0.0.1 -keyout {made.key_file} -out {made.file}"
+    subprocess.run(command.split(), check=True, capture_output=True)
+    return made
+
+
 @contextmanager
-def run_versitygw(folder: Path) -> Iterator[Store]:
-    """A versitygw with its data under `folder`."""
+def run_versitygw(folder: Path, certificate: Certificate | None = None) -> Iterator[Store]:
+    """A versitygw with its data under `folder`; over TLS where it has a certificate."""
     program = versitygw_program()
     for name in ("root", "iam", "sidecar"):
         (folder / name).mkdir(parents=True)
@@ -109,7 +133,9 @@ def run_versitygw(folder: Path) -> Iterator[Store]:
     command += ["--iam-dir", str(folder / "iam"), "posix", "--sidecar", str(folder / "sidecar")]
     command.append(str(folder / "root"))
     environment = {"ROOT_ACCESS_KEY": key, "ROOT_SECRET_KEY": secret}
-    endpoint = f"http://127.0.0.1:{port}"
+    if certificate:
+        environment |= {"VGW_CERT": str(certificate.file), "VGW_KEY": str(certificate.key_file)}
+    endpoint = f"{'https' if certificate else 'http'}://127.0.0.1:{port}"
     with running(command, endpoint, folder / "log", environment) as process:
         yield Store(endpoint, key, secret, region, process)
 

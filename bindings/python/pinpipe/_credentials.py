@@ -7,7 +7,6 @@ Rules: docs/credentials.md; CONTRACT §3.
 from __future__ import annotations
 
 import os
-from pathlib import Path
 from typing import Any
 
 from pinpipe import native
@@ -42,7 +41,7 @@ class Credentials:
     def from_csv(cls, path: str | os.PathLike[str]) -> Credentials:
         """The key in the CSV file that the IAM console offers; a `User name` column is ignored."""
         try:
-            with Path(path).open("rb") as file:
+            with open(path, "rb") as file:
                 text = file.read(_CSV_MAX_BYTES + 1)
         except FileNotFoundError as error:
             raise NotFoundError(f"cannot read '{path}': {error.strerror}") from error

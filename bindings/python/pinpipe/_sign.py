@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterable
-from dataclasses import dataclass
 from datetime import UTC, datetime
+from typing import NamedTuple
 
 from pinpipe import native
 from pinpipe._credentials import Credentials
@@ -24,8 +24,7 @@ _PAYLOADS = {
 _SWITCHES = {None: native.SWITCH_SERVICE, True: native.SWITCH_ON, False: native.SWITCH_OFF}
 
 
-@dataclass(frozen=True, slots=True)
-class SignedRequest:
+class SignedRequest(NamedTuple):
     """What to send, and what was signed on the way to it.
 
     url: the request's own, or the presigned one. headers: the caller's in their order, then the signer's.

@@ -10,9 +10,8 @@ import os
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from pinpipe import native
 from pinpipe.errors import ForkedError, InvalidArgumentError
@@ -30,8 +29,7 @@ _ADDRESSING = {
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
-@dataclass(frozen=True, slots=True)
-class Object:
+class Object(NamedTuple):
     """What a store says of an object. etag keeps its quotes; content_type is None in a list."""
 
     key: str

@@ -1,0 +1,107 @@
+/* Turns every block that the library frees into a search for the secrets it was given.
+ * Never looks at memory that is still in use.
+ * Rules: docs/credentials.md: secrets are wiped before their memory is freed. */
+#include "check.h"
+
+#include <stdlib.h>
+
+#include "base/buffer.h"
+#include "pinpipe/library.h"
+#include "pinpipe/sign.h"
+
+#define WINDOW 8
+#define SECRET "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY"
+#define TOKEN "AQoDYXdzEPTexampleTokenOfTwoHundredBytes0123456789abcdefghijklmnopqrstuvwxyz"
+
+/* Its size goes before each block; 16 bytes keep the alignment. */
+typedef union block_head {
+    size_t size;
+    char padding[16];
+} block_head;
+
+static int64_t freed_bytes;
+static int64_t leaked_windows;
+static int64_t blocks;
+
+static void freed_search(const char *bytes, size_t size, const char *secret) {
+    size_t len = strlen(secret);
+    for (size_t i = 0; i + WINDOW <= size; i++) {
+        for (size_t k = 0; k + WINDOW <= len; k++) {
+            leaked_windows += memcmp(bytes + i, secret + k, WINDOW) == 0;
+        }
+    }
+}
+
+static void block_free(void *ptr, void *user) {
+    (void)user;
+    block_head *head = (block_head *)ptr - 1;
+    freed_search(ptr, head->size, SECRET);
+    freed_search(ptr, head->size, TOKEN);
+    freed_bytes += (int64_t)head->size;
+    blocks--;
+    free(head);
+}
+
+static void *block_realloc(void *ptr, size_t size, void *user) {
+    block_head *head = malloc(sizeof *head + size);
+    if (!head) {
+        return NULL;
+    }
+    head->size = size;
+    blocks++;
+    if (ptr) {
+        size_t former = ((block_head *)ptr - 1)->size;
+        memcpy(head + 1, ptr, former < size ? former : size);
+        block_free(ptr, user);
+    }
+    return head + 1;
+}
+
+static void sign_once(const pinpipe_credentials *key, int32_t form, int32_t sign_token) {
+    pinpipe_error err = PINPIPE_ERROR_INIT;
+    pinpipe_signature *signature = NULL;
+    pinpipe_sign_request request = PINPIPE_SIGN_REQUEST_INIT;
+    pinpipe_sign_options options = PINPIPE_SIGN_OPTIONS_INIT;
+    request.method = pp_str("GET");
+    request.url = pp_str("https://h/a//b%20c?x=1&y=2");
+    options.service = pp_str("s3");
+    options.region = pp_str("eu-west-1");
+    options.time_s = 1700000000;
+    options.form = form;
+    options.expires_s = form == PINPIPE_SIGN_QUERY ? 60 : 0;
+    options.sign_token = sign_token;
+    CHECK_INT(pinpipe_request_sign(&signature, &request, key, &options, &err), PINPIPE_OK);
+    pinpipe_signature_free(signature);
+}
+
+int main(void) {
+    pinpipe_error err = PINPIPE_ERROR_INIT;
+    pinpipe_library_options library = PINPIPE_LIBRARY_OPTIONS_INIT;
+    library.realloc_bytes = block_realloc;
+    library.free_bytes = block_free;
+    CHECK_INT(pinpipe_library_configure(&library, &err), PINPIPE_OK);
+    pinpipe_credentials *key = NULL;
+    pinpipe_credentials_options parts = PINPIPE_CREDENTIALS_OPTIONS_INIT;
+    parts.access_key_id = pp_str("AKIDEXAMPLE");
+    parts.secret_access_key = pp_str(SECRET);
+    parts.session_token = pp_str(TOKEN);
+    CHECK_INT(pinpipe_credentials_new(&key, &parts, &err), PINPIPE_OK);
+    for (int32_t form = PINPIPE_SIGN_HEADER; form <= PINPIPE_SIGN_QUERY; form++) {
+        sign_once(key, form, PINPIPE_SWITCH_ON);
+        sign_once(key, form, PINPIPE_SWITCH_OFF);
+    }
+    pinpipe_credentials_free(key);
+    CHECK_INT(pinpipe_credentials_decode(
+                  &key, pp_str("Access key ID,Secret access key\nAKIDEXAMPLE," SECRET "\n"), &err),
+              PINPIPE_OK);
+    pinpipe_credentials_free(key);
+    CHECK(setenv("AWS_ACCESS_KEY_ID", "AKIDEXAMPLE", 1) == 0);
+    CHECK(setenv("AWS_SECRET_ACCESS_KEY", SECRET, 1) == 0);
+    CHECK(setenv("AWS_SESSION_TOKEN", TOKEN, 1) == 0);
+    CHECK_INT(pinpipe_credentials_default(&key, &err), PINPIPE_OK);
+    pinpipe_credentials_free(key);
+    CHECK_INT(leaked_windows, 0);
+    CHECK_INT(blocks, 0);
+    CHECK(freed_bytes > 1000);
+    return check_report();
+}
