@@ -1,0 +1,45 @@
+"""Compares the pages that are printed from the library's tables with the tables."""
+
+from pathlib import Path
+
+from pinpipe import errors, native
+from pinpipe._records import KINDS, Schema
+
+DOCS = Path(__file__).resolve().parents[2] / "docs"
+
+
+def test_rules_page_is_the_tables() -> None:
+    page = (DOCS / "rules.md").read_text(encoding="utf-8")
+    rows = [line for line in page.splitlines() if line.startswith("| `")]
+    expected = []
+    for kind in KINDS:
+        for rule in Schema(kind).rules:
+            text = f"`{rule.text}`" if rule.text else ""
+            expected.append(f"| `{rule.id}` | {rule.effect} | {text} | {rule.source} |")
+    assert rows == expected
+
+
+def test_errors_page_names_every_status() -> None:
+    page = (DOCS / "errors.md").read_text(encoding="utf-8")
+    for status in range(-16, 0):
+        name = native.pinpipe_status_name(status)
+        text = native.pinpipe_status_text(status)
+        policy = (
+            "retry"
+            if native.pinpipe_status_retriable(status)
+            else "fatal"
+            if native.pinpipe_status_fatal(status)
+            else ""
+        )
+        row = next(line for line in page.splitlines() if line.startswith(f"| {name} |"))
+        assert f"| {status} | {policy} |".replace("|  |", "| |") in row
+        assert text.rstrip(".") in row.replace(",", "") or text in row
+        assert errors.from_status(status, "x", "", 0, -1, -1, -1).__class__.__name__ in row
+
+
+def test_records_page_has_the_clean_columns() -> None:
+    page = (DOCS / "records.md").read_text(encoding="utf-8")
+    for kind in KINDS:
+        row = next(line for line in page.splitlines() if line.startswith(f"| {kind} |"))
+        positions = [row.index(f"{column.name} ") for column in Schema(kind).columns]
+        assert positions == sorted(positions)
