@@ -250,6 +250,19 @@ def test_presigned_urls(versitygw: Store, client: pinpipe.s3.Client, bucket: str
     assert client.get(bucket, "pre+signed") == b"presigned"
 
 
+def test_escapes_of_a_path_are_signed_as_what_they_mean(
+    versitygw: Store, client: pinpipe.s3.Client, bucket: str
+) -> None:
+    client.put(bucket, "a/b!(c)", b"1")
+    key = pinpipe.Credentials.static(versitygw.key, versitygw.secret)
+    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+    for path in ("a/b!(c)", "a%2Fb!(c)", "%61/b%21%28c%29", "a/b%21(%63)"):
+        url = f"{versitygw.endpoint}/{bucket}/{path}"
+        signed = pinpipe.sign("GET", url, service="s3", region=versitygw.region, credentials=key)
+        with opener.open(urllib.request.Request(url, headers=dict(signed.headers)), timeout=10) as answer:
+            assert answer.read() == b"1"
+
+
 def test_curl_line_of_the_command(
     versitygw: Store, client: pinpipe.s3.Client, bucket: str, tmp_path: Any
 ) -> None:
