@@ -1,0 +1,97 @@
+"""The same full cleaning by DuckDB, as its documentation advises: explicit columns, one query, Arrow out.
+
+Never does more than the rows need: its follower counts spare decimals and commas, which the input has not.
+Rules: CONTRACT §4; recipes/peers.md §6 for DuckDB 2's `sql(...).to_arrow_table()`.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import resource
+from typing import Any
+
+import duckdb
+
+TEXT, MOMENT = "VARCHAR", "TIMESTAMP"
+RAW = {
+    "pin": {
+        "index": "BIGINT",
+        **dict.fromkeys(["unique_id", "title", "description", "poster_name", "follower_count"], TEXT),
+        **dict.fromkeys(["tag_list", "is_image_or_video", "image_src"], TEXT),
+        "downloaded": "BIGINT",
+        **dict.fromkeys(["save_location", "category"], TEXT),
+    },
+    "geo": {
+        "ind": "BIGINT",
+        "timestamp": MOMENT,
+        "latitude": "DOUBLE",
+        "longitude": "DOUBLE",
+        "country": TEXT,
+    },
+    "user": {"ind": "BIGINT", "first_name": TEXT, "last_name": TEXT, "age": "BIGINT", "date_joined": MOMENT},
+}
+CLEAN = {
+    "pin": """
+        SELECT "index" AS ind, nullif(unique_id, '') AS unique_id,
+            CASE WHEN title IN ('', 'No Title Data Available') THEN NULL ELSE title END AS title,
+            CASE WHEN description IN ('', 'No description available', 'No description available Story format')
+                THEN NULL ELSE description END AS description,
+            CASE lower(right(follower_count, 1))
+                WHEN 'k' THEN try_cast(left(follower_count, -1) AS BIGINT) * 1000
+                WHEN 'm' THEN try_cast(left(follower_count, -1) AS BIGINT) * 1000000
+                WHEN 'b' THEN try_cast(left(follower_count, -1) AS BIGINT) * 1000000000
+                ELSE try_cast(follower_count AS BIGINT) END AS follower_count,
+            CASE WHEN poster_name IN ('', 'User Info Error') THEN NULL ELSE poster_name END AS poster_name,
+            CASE WHEN tag_list IN ('', 'N,o, ,T,a,g,s, ,A,v,a,i,l,a,b,l,e') THEN NULL ELSE tag_list END AS tag_list,
+            nullif(is_image_or_video, '') AS is_image_or_video,
+            CASE WHEN image_src IN ('', 'Image src error.') THEN NULL ELSE image_src END AS image_src,
+            CASE WHEN starts_with(save_location, 'Local save in ') THEN substr(save_location, 15)
+                ELSE nullif(save_location, '') END AS save_location,
+            nullif(category, '') AS category
+        FROM raw""",
+    "geo": """
+        SELECT ind, nullif(country, '') AS country, [latitude, longitude] AS coordinates,
+            timezone('UTC', "timestamp") AS "timestamp"
+        FROM raw""",
+    "user": """
+        SELECT ind, first_name || ' ' || last_name AS user_name, age, timezone('UTC', date_joined) AS date_joined
+        FROM raw""",
+}
+
+
+def _cpu_seconds() -> float:
+    usage = resource.getrusage(resource.RUSAGE_SELF)
+    return usage.ru_utime + usage.ru_stime
+
+
+def clean(connection: Any, kind: str, path: str) -> Any:
+    """The clean table as Arrow."""
+    columns = ", ".join(f"'{name}': '{type_}'" for name, type_ in RAW[kind].items())
+    raw = f"SELECT * FROM read_json('{path}', format = 'newline_delimited', columns = {{{columns}}})"
+    return connection.sql(f"WITH raw AS ({raw}) {CLEAN[kind]}").to_arrow_table()
+
+
+def connect() -> Any:
+    """A connection on one thread, in UTC."""
+    connection = duckdb.connect(config={"threads": 1})
+    connection.execute("SET TimeZone = 'UTC'")
+    return connection
+
+
+def main() -> None:
+    """One run; prints what the C program prints."""
+    parser = argparse.ArgumentParser()
+    parser.add_argument("kind", choices=RAW)
+    parser.add_argument("path")
+    arguments = parser.parse_args()
+    connection = connect()
+    connection.sql("SELECT timezone('UTC', TIMESTAMP '2020-01-01')").to_arrow_table()
+    before = _cpu_seconds()
+    table = clean(connection, arguments.kind, arguments.path)
+    cpu = _cpu_seconds() - before
+    print(json.dumps({"cpu_s": cpu, "rows": table.num_rows}))
+
+
+if __name__ == "__main__":
+    main()
