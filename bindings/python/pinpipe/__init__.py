@@ -1,18 +1,24 @@
 """The Pinterest data pipeline in one package: records, cleaning, Kafka, S3, IAM signing, the nine answers.
 
-Everything public is a name of this package; modules that begin with an underscore are private.
+Everything public is a name of this package; modules that begin with an underscore are private. A name is loaded when
+it is first used, so that `import pinpipe` stays cheap in a DAG file or a notebook cell.
 """
 
-from pinpipe import s3
-from pinpipe._credentials import Credentials
-from pinpipe._emulator import emulate
-from pinpipe._query import query
-from pinpipe._records import Schema, Table, clean, decode, encode, schema
-from pinpipe._sign import SignedRequest, sign
-from pinpipe.errors import Error
-from pinpipe.native import pinpipe_version as _version
+from __future__ import annotations
 
-__version__: str = _version()
+import importlib
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from pinpipe import kafka, s3
+    from pinpipe._credentials import Credentials
+    from pinpipe._emulator import emulate
+    from pinpipe._query import query
+    from pinpipe._records import Schema, Table, clean, decode, encode, schema
+    from pinpipe._sign import SignedRequest, sign
+    from pinpipe.errors import Error
+
+    __version__: str
 
 __all__ = [
     "Credentials",
@@ -25,8 +31,47 @@ __all__ = [
     "decode",
     "emulate",
     "encode",
+    "kafka",
     "query",
     "s3",
     "schema",
     "sign",
 ]
+
+_HOMES = {
+    "Credentials": "pinpipe._credentials",
+    "Error": "pinpipe.errors",
+    "Schema": "pinpipe._records",
+    "SignedRequest": "pinpipe._sign",
+    "Table": "pinpipe._records",
+    "clean": "pinpipe._records",
+    "decode": "pinpipe._records",
+    "emulate": "pinpipe._emulator",
+    "encode": "pinpipe._records",
+    "query": "pinpipe._query",
+    "schema": "pinpipe._records",
+    "sign": "pinpipe._sign",
+}
+_MODULES = ("errors", "kafka", "s3")
+
+
+def __getattr__(name: str) -> object:
+    """Loads a public name from its home, once."""
+    value: object
+    if name in _HOMES:
+        value = getattr(importlib.import_module(_HOMES[name]), name)
+    elif name in _MODULES:
+        value = importlib.import_module(f"pinpipe.{name}")
+    elif name == "__version__":
+        from pinpipe import native
+
+        value = native.pinpipe_version()
+    else:
+        raise AttributeError(f"module 'pinpipe' has no attribute '{name}'")
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    """The public names."""
+    return __all__
