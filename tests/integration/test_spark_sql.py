@@ -1,0 +1,143 @@
+"""Turns the nine SQL files into answers by Spark and by DuckDB and compares them row by row, order and types too.
+
+Never installs Spark into the product's environment: it has one of its own under build/.
+Rules: CONTRACT §5; python recipe §4 and §5 (one text for both engines).
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pytest
+from pinpipe import _query, _records, _synthetic
+from pyarrow import parquet
+
+BUILD = Path(__file__).parents[2] / "build"
+PACKAGES = ("pyspark==4.2.0", "pyarrow==26.0.1", "pandas==2.3.3", "setuptools==80.9.0")
+START_TIMEOUT_S = 600
+READINGS: tuple[dict[str, str], ...] = (
+    {},
+    {"show": "all", "median": "approx", "over": "people", "years": "all"},
+    {"show": "top", "ties": "one", "median": "approx", "years": "2016-2019"},
+    {"over": "names"},
+)
+
+
+def _spark_python() -> Path:
+    """The interpreter of Spark's environment, made once."""
+    if not shutil.which("java"):
+        pytest.fail("java is missing: Spark needs JDK 17")
+    folder = BUILD / "spark" / "venv"
+    python = folder / "bin" / "python"
+    if not (folder / "ready").exists():
+        shutil.rmtree(folder, ignore_errors=True)
+        for command in (
+            [sys.executable, "-m", "venv", str(folder)],
+            [str(python), "-m", "pip", "install", "-q", "--disable-pip-version-check", *PACKAGES],
+        ):
+            done = subprocess.run(command, capture_output=True, text=True, check=False)
+            if done.returncode != 0:
+                pytest.fail(f"{' '.join(command)}: {done.stderr[-2000:]}")
+        (folder / "ready").touch()
+    return python
+
+
+def _followers(text: str) -> int | None:
+    if text == "User Info Error":
+        return None
+    return int(text.rstrip("kM")) * {"k": 1000, "M": 1_000_000}.get(text[-1], 1)
+
+
+def _moment(text: object) -> datetime:
+    return datetime.fromisoformat(str(text)).replace(tzinfo=UTC)
+
+
+def _tables() -> dict[str, pa.Table]:
+    """Clean tables of all synthetic rows, and rows with the nulls that cleaning leaves behind."""
+    raw = _synthetic.tables()
+    pins: list[dict[str, Any]] = [
+        {"ind": row[0], "poster_name": row[4], "follower_count": _followers(str(row[5])), "category": row[11]}
+        for row in raw["pinterest_data"]
+    ]
+    geos: list[dict[str, Any]] = [
+        {"ind": row[0], "timestamp": _moment(row[1]), "coordinates": [row[2], row[3]], "country": row[4]}
+        for row in raw["geolocation_data"]
+    ]
+    users: list[dict[str, Any]] = [
+        {"ind": row[0], "user_name": f"{row[1]} {row[2]}", "age": row[3], "date_joined": _moment(row[4])}
+        for row in raw["user_data"]
+    ]
+    for n, key in enumerate(range(20_000, 20_040)):
+        pins.append({"ind": key, "poster_name": "Zoë" if n % 3 else None, "follower_count": n or None})
+        geos.append(
+            {
+                "ind": key,
+                "country": "Åland" if n % 4 else None,
+                "timestamp": None if n % 5 else _moment("2017-12-31 23:59:59"),
+            }
+        )
+        users.append({"ind": key, "user_name": "Zoë" if n % 3 else None, "age": (17, None, 50, 51)[n % 4]})
+        users[-1]["date_joined"] = None if n % 5 else _moment("2016-01-01 00:00:00")
+    rows = {"pin": pins, "geo": geos, "user": users}
+    return {kind: pa.Table.from_pylist(rows[kind], _records.schema(kind).arrow()) for kind in rows}
+
+
+def _cases() -> dict[str, tuple[str, _query.Reading]]:
+    cases = {}
+    for number, reading in enumerate(READINGS):
+        for question in _query.QUESTIONS:
+            if reading.get("over") != "names" or question == "q6":
+                cases[f"{question}-{number}"] = (question, _query.Reading(**reading))
+    return cases
+
+
+@pytest.fixture(scope="module")
+def tables() -> dict[str, pa.Table]:
+    return _tables()
+
+
+@pytest.fixture(scope="module")
+def spark(tables: dict[str, pa.Table], tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+    folder = tmp_path_factory.mktemp("spark")
+    for kind, table in tables.items():
+        parquet.write_table(table, folder / f"{kind}s.parquet")
+    request = [
+        {"name": name, "sql": _query.sql(question), "reading": reading.row(question)}
+        for name, (question, reading) in _cases().items()
+    ]
+    (folder / "request.json").write_text(json.dumps(request))
+    script = Path(__file__).with_name("spark_answers.py")
+    environment = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
+    done = subprocess.run(
+        [str(_spark_python()), str(script), str(folder)],
+        capture_output=True,
+        text=True,
+        timeout=START_TIMEOUT_S,
+        check=False,
+        cwd=folder,
+        env={**environment, "TZ": "Asia/Tokyo"},
+    )
+    assert done.returncode == 0, done.stderr[-4000:]
+    answers: dict[str, Any] = json.loads((folder / "answers.json").read_text())
+    return answers
+
+
+@pytest.mark.parametrize("name", _cases())
+def test_spark_and_duckdb_give_the_same_rows(
+    name: str, spark: dict[str, Any], tables: dict[str, pa.Table]
+) -> None:
+    question, reading = _cases()[name]
+    found = _query.answer([question], tables, reading, "ind")[question]
+    wanted = spark[name]
+    assert [[field.name, str(field.type)] for field in found.schema] == wanted["columns"]
+    rows = [list(row.values()) for row in found.to_pylist()]
+    assert rows == wanted["rows"] and rows
+    print(f"{name}: {len(rows)} rows equal")
