@@ -16,10 +16,11 @@ import time
 from datetime import datetime
 from pathlib import Path
 
+import pinpipe
 import pytest
 from pinpipe import _emulator, _row_sinks, _sources, _synthetic
 from pinpipe._cli import main
-from pinpipe.errors import DataError, FileError, InvalidArgumentError, LimitError, NetworkError
+from pinpipe.errors import DataError, DeadlineError, FileError, InvalidArgumentError, LimitError, NetworkError
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 SEQUENCE = REPOSITORY.parent / "shared" / "data" / "real" / "emulator_sequence_seed100.csv"
@@ -75,6 +76,31 @@ def test_payloads_are_compact_json_in_raw_order(source: str) -> None:
             if kind in times:
                 row[times[kind]] = datetime.fromisoformat(str(row[times[kind]])).isoformat()
             assert list(record.values()) == row
+
+
+def test_kafka_gets_every_row_byte_for_byte_and_in_order(source: str) -> None:
+    _emulator.emulate(source, "memory:beside", rows=500, user_id="0a1b")
+    wanted = _row_sinks.memory_rows("beside")
+    with pinpipe.kafka.MockCluster() as cluster:
+        for kind in KINDS:
+            cluster.create_topic(f"0a1b.{kind}")
+        summary = _emulator.emulate(source, f"kafka://{cluster.brokers}", rows=500, user_id="0a1b")
+        assert summary.emulated == dict.fromkeys(KINDS, 500)
+        read: dict[str, list[bytes | None]] = {topic: [] for topic in wanted}
+        with pinpipe.kafka.Consumer(cluster.brokers, "readers", list(wanted)) as consumer:
+            deadline = time.monotonic() + 30
+            while sum(map(len, read.values())) < 1500 and time.monotonic() < deadline:
+                for message in consumer.poll(1.0):
+                    assert message.key is None
+                    read[message.topic].append(message.value)
+    assert read == wanted
+
+
+def test_a_broker_that_is_not_there_is_one_clear_error(source: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(_row_sinks, "FLUSH_TIMEOUT_S", 1.0)
+    monkeypatch.setattr(_row_sinks, "WRITE_TIMEOUT_S", 1.0)
+    with pytest.raises((NetworkError, DeadlineError)):
+        _emulator.emulate(source, "kafka://127.0.0.1:1", rows=1)
 
 
 def test_a_function_can_be_the_sink(source: str) -> None:

@@ -19,6 +19,7 @@ from pathlib import Path
 from types import FrameType
 from typing import Literal
 
+from pinpipe._draws import Draws
 from pinpipe._outputs import replaced_file
 from pinpipe._records import KINDS, RowEncoder
 from pinpipe._row_sinks import RowSink, Target, open_sink
@@ -177,8 +178,6 @@ class _Run:
     ) -> Summary:
         """Takes `rows` draws, or all until the run is interrupted."""
         summary = self._summary
-        from pinpipe._draws import Draws
-
         draws = Draws(summary.seed)
         draws.skip(summary.first_draw)
         with _stopped_by_signals(self._stop):

@@ -18,6 +18,7 @@ from pinpipe._records import KINDS
 from pinpipe.errors import Error, FileError, InvalidArgumentError, LimitError
 
 MEMORY_MAX_BYTES = 256 << 20
+WRITE_TIMEOUT_S = 30.0
 FLUSH_TIMEOUT_S = 30.0
 
 # What a sink may be given as: a URL, or a function that takes (kind, row as JSON).
@@ -173,7 +174,7 @@ class _KafkaSink(RowSink):
         self._producer = Producer(url.removeprefix("kafka://").rstrip("/"))
 
     def put(self, kind: str, payload: bytes) -> None:
-        self._producer.write(self._topics[kind], payload)
+        self._producer.write(self._topics[kind], payload, timeout=WRITE_TIMEOUT_S)
 
     def flush(self) -> None:
         self._producer.flush(FLUSH_TIMEOUT_S)
