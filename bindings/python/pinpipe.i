@@ -20,3 +20,4 @@
 
 %include "records.i"
 %include "wire.i"
+%include "kafka.i"

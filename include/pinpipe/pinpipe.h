@@ -16,5 +16,8 @@
 #include "credentials.h"
 #include "sign.h"
 #include "s3.h"
+#include "kafka.h"
+#include "sink.h"
+#include "emulator.h"
 
 #endif

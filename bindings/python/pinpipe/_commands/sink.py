@@ -1,0 +1,129 @@
+"""Turns the arguments of `pinpipe sink` into a running object sink and a summary of what it stored.
+
+Never prints progress into a pipe; never ends on a signal without storing what it has read.
+Rules: CONTRACT §2 (arguments, exit codes); docs/sink.md.
+"""
+
+from __future__ import annotations
+
+import argparse
+import signal
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from types import FrameType
+
+from pinpipe import _printing
+from pinpipe._progress import Progress
+from pinpipe._sink import Sink
+
+HELP = "store Kafka topics as objects, one JSON value a line"
+EXAMPLE = "pinpipe sink --brokers localhost:9092 --topics 'demo\\..*' --to s3://bucket/topics"
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """Adds the arguments."""
+    parser.add_argument("--brokers", required=True, metavar="B", help="host:port,host:port")
+    parser.add_argument(
+        "--topics", required=True, metavar="RE", help="regular expression that whole topic names match"
+    )
+    parser.add_argument("--to", required=True, metavar="URL", help="s3://bucket/topics or file:///folder")
+    parser.add_argument(
+        "--flush-records", type=int, default=0, metavar="N", help="lines of an object (default: 10,000)"
+    )
+    parser.add_argument(
+        "--flush-bytes", type=int, default=0, metavar="N", help="bytes of an object (default: 8 MiB)"
+    )
+    parser.add_argument(
+        "--idle-ms",
+        type=int,
+        default=0,
+        metavar="MS",
+        help="store a file when no record has come for so long (default: 10,000)",
+    )
+    parser.add_argument("--group", default="pinpipe-sink", metavar="G", help="consumer group (pinpipe-sink)")
+    parser.add_argument(
+        "--until-idle", type=float, metavar="SECONDS", help="end when no record has come for so long"
+    )
+    parser.add_argument(
+        "--set",
+        action="append",
+        default=[],
+        metavar="NAME=VALUE",
+        help="a librdkafka setting, such as security.protocol=ssl",
+    )
+    parser.add_argument("--format", choices=_printing.FORMATS, default="table", help="of the summary")
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Runs the sink until it is idle or stopped; returns the exit code."""
+    settings = dict(setting.partition("=")[::2] for setting in arguments.set)
+    with (
+        _stopped_by_signals() as stop,
+        Progress("storing records") as progress,
+        Sink(
+            arguments.brokers,
+            arguments.topics,
+            arguments.to,
+            group=arguments.group,
+            settings=settings,
+            flush_records=arguments.flush_records,
+            flush_bytes=arguments.flush_bytes,
+            idle_ms=arguments.idle_ms,
+        ) as sink,
+    ):
+        sink.run(_Watch(stop, progress, arguments.until_idle))
+        sink.flush()
+        counters, offsets = sink.counters, sink.stored_offsets
+    print(_summary(counters, offsets, arguments.format))
+    return 3 if counters["records_rejected"] else 0
+
+
+class _Watch:
+    """Shows progress and says when to end."""
+
+    def __init__(self, stop: threading.Event, progress: Progress, until_idle_s: float | None) -> None:
+        self._stop = stop
+        self._progress = progress
+        self._until_idle_s = until_idle_s
+        self._read = 0
+        self._since = time.monotonic()
+
+    def __call__(self, sink: Sink) -> bool:
+        read = sink.counters["records_read"]
+        self._progress.add(read - self._read)
+        if read != self._read:
+            self._read, self._since = read, time.monotonic()
+        idle_s = time.monotonic() - self._since
+        return self._stop.is_set() or (self._until_idle_s is not None and idle_s >= self._until_idle_s)
+
+
+@contextmanager
+def _stopped_by_signals() -> Iterator[threading.Event]:
+    """The first SIGINT or SIGTERM asks for an end; a second one does what it always does."""
+    stop = threading.Event()
+    numbers = (signal.SIGINT, signal.SIGTERM)
+    before = [signal.getsignal(number) for number in numbers]
+
+    def ask(_number: int, _frame: FrameType | None) -> None:
+        stop.set()
+        for number, handler in zip(numbers, before, strict=True):
+            signal.signal(number, handler)
+
+    for number in numbers:
+        signal.signal(number, ask)
+    try:
+        yield stop
+    finally:
+        for number, handler in zip(numbers, before, strict=True):
+            signal.signal(number, handler)
+
+
+def _summary(counters: dict[str, int], offsets: dict[tuple[str, int], int], form: str) -> str:
+    rows = [("counter", name, value) for name, value in counters.items() if value or form != "table"]
+    rows += [
+        ("stored offset", f"{topic}/{partition}", offset)
+        for (topic, partition), offset in sorted(offsets.items())
+    ]
+    return _printing.render(("what", "name", "value"), rows, form)

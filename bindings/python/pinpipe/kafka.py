@@ -1,0 +1,267 @@
+"""Turns records into Kafka's topics and back, by librdkafka in the C core.
+
+Never waits beyond a call's timeout; never lets a record's failed delivery pass unnoticed.
+Rules: docs/kafka.md; settings are librdkafka's (CONFIGURATION.md), passed through over safe defaults.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from types import TracebackType
+from typing import Any, NamedTuple
+
+from pinpipe import native
+from pinpipe._waiting import Handle, beside, in_steps, milliseconds, steps
+from pinpipe.errors import DeadlineError, InvalidArgumentError, NetworkError
+
+__all__ = ["Admin", "Consumer", "Message", "MockCluster", "Producer", "Settings"]
+
+Settings = Mapping[str, str | int | float | bool]
+Buffer = bytes | bytearray | memoryview | str
+
+
+class Message(NamedTuple):
+    """A record that was read. A key or value of None is Kafka's null; timestamp_ms is -1 where there is none."""
+
+    topic: str
+    partition: int
+    offset: int
+    key: bytes | None
+    value: bytes | None
+    timestamp_ms: int
+
+
+def native_settings(settings: Settings | None) -> Any:
+    """The C core's copy of the settings; None where there are none."""
+    if not settings:
+        return None
+    config = native.pinpipe_kafka_config_new()
+    for name, value in settings.items():
+        text = str(value).lower() if isinstance(value, bool) else str(value)
+        native.pinpipe_kafka_config_set(config, name, text)
+    return config
+
+
+class Producer(Handle):
+    """Writes records: idempotent, partitioned as Java's clients do, with a bounded queue.
+
+    As a context manager it flushes at a clean end. Threads may share it. In a forked child every call raises
+    `ForkedError`.
+    """
+
+    def __init__(self, brokers: str, *, settings: Settings | None = None) -> None:
+        """Opens a producer on "host:port,host:port"; waits for nothing."""
+        super().__init__(native.pinpipe_kafka_producer_new(brokers, native_settings(settings)))
+
+    def write(
+        self,
+        topic: str,
+        value: Buffer | None,
+        key: Buffer | None = None,
+        *,
+        timestamp_ms: int = 0,
+        timeout: float = 30.0,
+    ) -> None:
+        """Queues a record; waits up to `timeout` seconds for room, and for the topic at its first record.
+
+        value, key: None is Kafka's null. timestamp_ms: since 1970; 0 = now. Raises DeadlineError (the queue stayed
+        full), NetworkError, AuthError, NotFoundError (no such topic), LimitError (the record is too large).
+        """
+
+        def attempt(step_ms: int) -> None:
+            with self._alone() as handle:
+                native.kafka_producer_write(handle, topic, value, key, timestamp_ms, step_ms)
+
+        in_steps(attempt, timeout)
+
+    def flush(self, timeout: float = 30.0) -> None:
+        """Waits until every record is delivered.
+
+        Raises DeadlineError or NetworkError with records still queued, else the error of the first record whose
+        delivery failed for good since the last flush.
+        """
+        for step_ms, last in steps(timeout):
+            try:
+                with self._alone() as handle:
+                    native.pinpipe_kafka_producer_flush(handle, step_ms)
+                return
+            except (DeadlineError, NetworkError):
+                if last or self.waiting == 0:
+                    raise
+
+    def poll(self) -> None:
+        """Takes in the delivery reports that have come; write and flush do it too."""
+        with self._alone() as handle:
+            native.pinpipe_kafka_producer_poll(handle)
+
+    @property
+    def written(self) -> int:
+        """Records taken so far."""
+        with self._alone() as handle:
+            return int(native.pinpipe_kafka_producer_written_count(handle))
+
+    @property
+    def delivered(self) -> int:
+        """Records that a broker has acknowledged."""
+        with self._alone() as handle:
+            return int(native.pinpipe_kafka_producer_delivered_count(handle))
+
+    @property
+    def failed(self) -> int:
+        """Records whose delivery failed for good."""
+        with self._alone() as handle:
+            return int(native.pinpipe_kafka_producer_failed_count(handle))
+
+    @property
+    def waiting(self) -> int:
+        """Records whose delivery report has not come."""
+        return self.written - self.delivered - self.failed
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Flushes after a clean block, then closes."""
+        try:
+            if error is None and self._native is not None:
+                self.flush()
+        finally:
+            self.close()
+
+
+class Consumer(Handle):
+    """Reads records as a member of a group; commits only what it is told to.
+
+    Threads may share it. In a forked child every call raises `ForkedError`.
+    """
+
+    def __init__(
+        self,
+        brokers: str,
+        group: str,
+        topics: str | Iterable[str],
+        *,
+        settings: Settings | None = None,
+        poll_records: int = 1000,
+    ) -> None:
+        """Subscribes to topics; joining goes on inside poll.
+
+        topics: names, or one regular expression that begins with `^`. poll_records: most messages of one poll.
+        """
+        names = topics if isinstance(topics, str) else ",".join(topics)
+        config = native_settings(settings)
+        super().__init__(native.kafka_consumer_new(brokers, group, names, poll_records, config))
+        self._batch = native.kafka_batch_new()
+        self.revoked: list[tuple[str, int]] = []
+        """Partitions that the last poll found to belong to this consumer no longer; its messages came before."""
+
+    def poll(self, timeout: float = 1.0) -> list[Message]:
+        """Returns messages as soon as there are some; an empty list after `timeout` seconds or a revocation.
+
+        Raises NetworkError where no broker could be reached, AuthError, NotFoundError where a named topic does not
+        exist.
+        """
+        self.revoked = []
+        for step_ms, last in steps(timeout):
+            try:
+                with self._alone() as handle:
+                    if native.kafka_consumer_poll(self._batch, handle, step_ms) == native.STATUS_AGAIN:
+                        continue
+                    self.revoked = native.kafka_batch_revoked(self._batch)
+                    return [Message(*parts) for parts in native.kafka_batch_messages(self._batch)]
+            except NetworkError:
+                if last:
+                    raise
+        return []
+
+    def commit(self, offsets: Mapping[tuple[str, int], int], timeout: float = 10.0) -> None:
+        """Commits the next offset to read of each (topic, partition).
+
+        Raises ConflictError where a partition is another consumer's by now; after a DeadlineError the outcome is
+        unknown.
+        """
+        places = [(topic, partition, offset) for (topic, partition), offset in offsets.items()]
+        timeout_ms = milliseconds(timeout)
+
+        def call() -> None:
+            with self._alone() as handle:
+                native.pinpipe_kafka_consumer_commit(handle, places, timeout_ms)
+
+        beside(call)
+
+    def committed(
+        self, partitions: Iterable[tuple[str, int]], timeout: float = 10.0
+    ) -> dict[tuple[str, int], int | None]:
+        """The group's committed offset of each (topic, partition); None where there is none."""
+        asked = list(partitions)
+        places = [(topic, partition, -1) for topic, partition in asked]
+        timeout_ms = milliseconds(timeout)
+
+        def call() -> list[int]:
+            with self._alone() as handle:
+                found: list[int] = native.pinpipe_kafka_consumer_committed(places, handle, timeout_ms)
+                return found
+
+        return {
+            place: (offset if offset >= 0 else None)
+            for place, offset in zip(asked, beside(call), strict=True)
+        }
+
+    def close(self) -> None:
+        """Leaves the group, within 5 s."""
+        super().close()
+        self._batch = None
+
+
+class Admin(Handle):
+    """Creates and lists topics."""
+
+    def __init__(self, brokers: str, *, settings: Settings | None = None) -> None:
+        """Opens an admin on "host:port,host:port"; waits for nothing."""
+        super().__init__(native.pinpipe_kafka_admin_new(brokers, native_settings(settings)))
+
+    def create_topic(
+        self, name: str, partitions: int = 1, *, replication: int = 1, timeout: float = 30.0
+    ) -> None:
+        """Creates a topic. Raises ConflictError where it exists, RefusedError with the broker's reason."""
+        timeout_ms = milliseconds(timeout)
+
+        def call() -> None:
+            with self._alone() as handle:
+                native.kafka_admin_topic_create(handle, name, partitions, replication, timeout_ms)
+
+        beside(call)
+
+    def topics(self, timeout: float = 30.0) -> dict[str, int]:
+        """The cluster's topics, by name, and how many partitions each has."""
+
+        def attempt(step_ms: int) -> dict[str, int]:
+            with self._alone() as handle:
+                native.pinpipe_kafka_admin_list(handle, step_ms)
+                return dict(native.kafka_admin_topics(handle))
+
+        return in_steps(attempt, timeout)
+
+
+class MockCluster(Handle):
+    """librdkafka's mock cluster in this process: brokers for demos and tests.
+
+    Keeps about the last 5 MiB of each partition, nothing on disk; a group's first member waits 3 s. Topics are made
+    here, not by `Admin`; one that is only written to gets 4 partitions.
+    """
+
+    def __init__(self, brokers: int = 1) -> None:
+        """Starts 1 to 16 brokers on free loopback ports."""
+        super().__init__(native.pinpipe_kafka_mock_new(brokers))
+
+    @property
+    def brokers(self) -> str:
+        """ "host:port,…" for producers and consumers."""
+        with self._alone() as handle:
+            return str(native.pinpipe_kafka_mock_brokers(handle))
+
+    def create_topic(self, name: str, partitions: int = 1) -> None:
+        """Creates a topic. Raises ConflictError where it exists."""
+        if partitions < 1:
+            raise InvalidArgumentError(f"topic '{name}': {partitions} partitions are less than 1")
+        with self._alone() as handle:
+            native.kafka_mock_topic_create(handle, name, partitions)
