@@ -37,17 +37,19 @@ test: test-c test-sanitized test-python
 test-c: $(VENV_STAMPS)/test
 	cmake --preset default >build/configure.log || { cat build/configure.log; exit 1; }
 	cmake --build --preset default
-	ctest --test-dir build --output-on-failure
+	ctest --test-dir build --output-on-failure -j 2
 
 test-sanitized: $(VENV_STAMPS)/test
 	cmake --preset asan >build/configure.log || { cat build/configure.log; exit 1; }
 	cmake --build --preset asan
-	ctest --test-dir build/asan --output-on-failure
+	ctest --test-dir build/asan --output-on-failure -j 2
 
 test-python: $(VENV_STAMPS)/test test-c
 	$(BIN)/python -m pytest tests/python tests/house $(PYTEST_ARGS)
 
 test-real: $(VENV_STAMPS)/test
+	@missing=""; for tool in java mvn go node npm; do command -v $$tool >/dev/null || missing+=" $$tool"; done; \
+	[[ -z "$$missing" ]] || { echo "test-real: missing:$$missing (JDK 17, Maven, Go and Node are expected)"; exit 1; }
 	$(BIN)/python -m pytest tests/integration $(PYTEST_ARGS)
 
 bench: $(VENV_STAMPS)/test

@@ -29,9 +29,7 @@ typedef struct pinpipe_library_options {
 } pinpipe_library_options;
 
 #define PINPIPE_LIBRARY_OPTIONS_INIT                                                                         \
-    {                                                                                                        \
-        (uint32_t)sizeof(pinpipe_library_options), 0, NULL, NULL, NULL, NULL, NULL                           \
-    }
+    { (uint32_t)sizeof(pinpipe_library_options), 0, NULL, NULL, NULL, NULL, NULL }
 
 /** Sets allocator and log. Legal only before any handle exists; not thread-safe.
  * Errors: EINVAL one of the two allocator functions is missing. */

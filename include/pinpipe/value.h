@@ -26,9 +26,7 @@ typedef struct pinpipe_buf {
 } pinpipe_buf;
 
 #define PINPIPE_BUF_INIT                                                                                     \
-    {                                                                                                        \
-        NULL, 0, 0                                                                                           \
-    }
+    { NULL, 0, 0 }
 
 /** Frees the bytes of `buf` and leaves it empty; NULL is allowed. */
 PINPIPE_API void pinpipe_buf_reset(pinpipe_buf *buf);

@@ -108,7 +108,9 @@ pinpipe_status pp_fail_file(pinpipe_error *err, const char *verb, const char *pa
         snprintf(text, sizeof text, "errno %d", code);
     }
 #endif
-    pinpipe_status status = code == ENOENT ? PINPIPE_ENOTFOUND : code == EEXIST ? PINPIPE_ECONFLICT : PINPIPE_EIO;
+    pinpipe_status status = code == ENOENT   ? PINPIPE_ENOTFOUND
+                            : code == EEXIST ? PINPIPE_ECONFLICT
+                                             : PINPIPE_EIO;
     return pp_fail_service(err, status, "", code, "cannot %s '%.200s': %s", verb, path, text);
 }
 

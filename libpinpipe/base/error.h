@@ -25,7 +25,8 @@ pinpipe_status pp_fail_service(pinpipe_error *err, pinpipe_status status, const 
 /** The one message for memory that could not be had: `what` names the thing, `size` its bytes. */
 pinpipe_status pp_fail_memory(pinpipe_error *err, const char *what, size_t size);
 
-/** The one message for a failed file operation: "cannot <verb> '<path>': <strerror>"; errno decides the status. */
+/** The one message for a failed file operation: "cannot <verb> '<path>': <strerror>"; errno decides the
+ * status. */
 pinpipe_status pp_fail_file(pinpipe_error *err, const char *verb, const char *path);
 
 /** Longest part of a value that an error quotes. */

@@ -33,7 +33,9 @@ OUTSIDE_HEADERS: dict[str, frozenset[str]] = {
     "netinet/": frozenset({"io"}),
     "netdb.h": frozenset({"io"}),
     "fcntl.h": frozenset({"io"}),
-    "unistd.h": frozenset({"io", "kafka"}),
+    "unistd.h": frozenset(
+        {"io", "kafka", "pipeline"}
+    ),  # getpid() of the fork check; its other calls are homed below
     "time.h": frozenset({"io"}),
     "sys/time.h": frozenset({"io"}),
     "sys/stat.h": frozenset({"io"}),
