@@ -10,7 +10,7 @@ import importlib
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from pinpipe import kafka, s3
+    from pinpipe import kafka, native, s3  # noqa: F401 - native is private, and known to the type checker
     from pinpipe._credentials import Credentials
     from pinpipe._emulator import emulate
     from pinpipe._query import query
@@ -55,21 +55,23 @@ _HOMES = {
 _MODULES = ("errors", "kafka", "s3")
 
 
-def __getattr__(name: str) -> object:
-    """Loads a public name from its home, once."""
-    value: object
-    if name in _HOMES:
-        value = getattr(importlib.import_module(_HOMES[name]), name)
-    elif name in _MODULES:
-        value = importlib.import_module(f"pinpipe.{name}")
-    elif name == "__version__":
-        from pinpipe import native
+if not TYPE_CHECKING:  # a type checker reads the imports above, and would take any name for a public one
 
-        value = native.pinpipe_version()
-    else:
-        raise AttributeError(f"module 'pinpipe' has no attribute '{name}'")
-    globals()[name] = value
-    return value
+    def __getattr__(name: str) -> object:
+        """Loads a public name from its home, once."""
+        value: object
+        if name in _HOMES:
+            value = getattr(importlib.import_module(_HOMES[name]), name)
+        elif name in _MODULES:
+            value = importlib.import_module(f"pinpipe.{name}")
+        elif name == "__version__":
+            from pinpipe import native
+
+            value = native.pinpipe_version()
+        else:
+            raise AttributeError(f"module 'pinpipe' has no attribute '{name}'")
+        globals()[name] = value
+        return value
 
 
 def __dir__() -> list[str]:

@@ -41,6 +41,9 @@ STALL_S = 60.0
 DRAIN_S = 120.0
 
 
+FLOW = ("emulated", "stored", "read", "cleaned", "duplicates", "rejected", "conflicts")
+
+
 @dataclass
 class Options:
     """What a demo is asked for; see `pinpipe demo --help`."""
@@ -78,9 +81,6 @@ class Run:
             yield
         finally:
             self.steps_s[name] = self.steps_s.get(name, 0.0) + time.monotonic() - started
-
-
-FLOW = ("emulated", "stored", "read", "cleaned", "duplicates", "rejected", "conflicts")
 
 
 def _say(text: str) -> None:
