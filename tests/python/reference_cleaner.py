@@ -1,13 +1,16 @@
 """Raw records (dicts of JSON values, or CSV text) to clean rows: a second opinion on every cell.
 
 Never imports the library and never reads its tables or sources: a mistake there must not be repeated here.
-Rules: CONTRACT §4 and the domain notes §2 and §5 (profile `course`), read anew for this file.
+Rules: CONTRACT §4 and the domain notes §2 and §5 (profile `course`), read anew for this file. Where they leave a
+choice it takes: a sign, an exponent and outer blanks belong to a number in text; an infinite number is none; a path
+of which nothing is left is null.
 """
 
 from __future__ import annotations
 
 import csv
 import io
+import math
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import UTC, datetime, timedelta, timezone
@@ -26,10 +29,12 @@ NO_DATA = {
 }
 TIMES = {"": 1, "k": 1000, "m": 1_000_000, "b": 1_000_000_000}
 PREFIX = "Local save in "
+BLANKS = " \t\r\n"
 
-_INTEGER = re.compile(r"-?[0-9]+\Z")
-_NUMBER = re.compile(r"-?[0-9]+(\.[0-9]+)?([eE][+-]?[0-9]+)?\Z")
-_FOLLOWERS = re.compile(r"([0-9]{1,3}(?:,[0-9]{3})+|[0-9]+)(\.[0-9]+)?([kKmMbB]?)\Z")
+_NUMBER = re.compile(r"[+-]?[0-9]+(\.[0-9]+)?([eE][+-]?[0-9]+)?\Z")
+_FOLLOWERS = re.compile(
+    r"([+-]?)([0-9]{1,3}(?:,[0-9]{3})+|[0-9]+)(\.[0-9]+)?((?:[eE][+-]?[0-9]+)?)([kKmMbB]?)\Z"
+)
 _TIME = re.compile(
     r"(\d{4})-(\d\d)-(\d\d)(?:[T ](\d\d):(\d\d):(\d\d)(?:\.(\d{1,6}))?(Z|[+-]\d\d:?\d\d)?)?\Z", re.ASCII
 )
@@ -45,27 +50,35 @@ def _text(column: str, value: object) -> str | None:
     return value
 
 
+def _whole(number: Decimal) -> int | None:
+    return int(number) if number == number.to_integral_value() and int(number) in INT64 else None
+
+
 def _integer(value: object) -> int | None:
-    if isinstance(value, str) and _INTEGER.match(value):
-        value = int(value)
-    return value if type(value) is int and value in INT64 else None
+    """An integer in int64, also as numeric text; outer blanks, a sign and an exponent are part of a number."""
+    if isinstance(value, str) and _NUMBER.match(value.strip(BLANKS)):
+        return _whole(Decimal(value.strip(BLANKS)))
+    return _whole(Decimal(value)) if type(value) in (int, float) else None  # type: ignore[arg-type]
 
 
 def _float(value: object) -> float | None:
-    if isinstance(value, str) and _NUMBER.match(value):
-        return float(value)
-    return float(value) if type(value) in (int, float) else None  # type: ignore[arg-type]
+    number = None
+    if isinstance(value, str) and _NUMBER.match(value.strip(BLANKS)):
+        number = float(value.strip(BLANKS))
+    elif type(value) in (int, float):
+        number = float(value)  # type: ignore[arg-type]
+    return number if number is not None and math.isfinite(number) else None
 
 
 def _followers(value: object) -> int | None:
-    if type(value) is int:
+    if not isinstance(value, str):
         return _integer(value)
-    match = _FOLLOWERS.match(value.strip(" \t\r\n")) if isinstance(value, str) else None
+    match = _FOLLOWERS.match(value.strip(BLANKS))
     if not match:
         return None
-    whole, fraction, letter = match.groups()
-    number = Decimal(whole.replace(",", "") + (fraction or "")) * TIMES[letter.lower()]
-    return int(number) if number == int(number) and int(number) in INT64 else None
+    sign, whole, fraction, exponent, letter = match.groups()
+    digits = sign + whole.replace(",", "") + (fraction or "") + exponent
+    return _whole(Decimal(digits) * TIMES[letter.lower()])
 
 
 def _time(value: object) -> datetime | None:
@@ -113,7 +126,7 @@ def _pin(record: Mapping[str, object]) -> Row:
         "tag_list": text("tag_list"),
         "is_image_or_video": text("is_image_or_video"),
         "image_src": text("image_src"),
-        "save_location": location.removeprefix(PREFIX) if location else None,
+        "save_location": (location.removeprefix(PREFIX) or None) if location else None,
         "category": text("category"),
     }
 
@@ -159,6 +172,6 @@ def as_written(row: Row) -> dict[str, object]:
         if not isinstance(cell, datetime):
             return cell
         fraction = f".{cell.microsecond:06d}".rstrip("0") if cell.microsecond else ""
-        return f"{cell:%Y-%m-%dT%H:%M:%S}{fraction}Z"
+        return f"{cell.replace(tzinfo=None, microsecond=0).isoformat()}{fraction}Z"
 
     return {name: written(cell) for name, cell in row.items()}
