@@ -4,6 +4,7 @@ Never starts anything by itself.
 Rules: tests/README.md.
 """
 
+from kafka_broker import kafka_broker
 from servers import versitygw
 
-__all__ = ["versitygw"]
+__all__ = ["kafka_broker", "versitygw"]

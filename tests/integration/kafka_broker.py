@@ -1,0 +1,157 @@
+"""Turns Apache Kafka's jars into one running broker on free loopback ports, and stops it.
+
+Never leaves a process behind and never listens beyond 127.0.0.1; a missing JDK or Maven is a failure that names it.
+Rules: tests/README.md; Kafka's own documentation, "KRaft" (one process as broker and controller).
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import subprocess
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+from pinpipe import errors, kafka
+from servers import STOP_TIMEOUT_S, TOOLS, free_port
+
+KAFKA_VERSION = "4.3.1"
+CLUSTER_ID = "cGlucGlwZS10ZXN0LWNsdQ"
+START_TIMEOUT_S = 60.0
+
+POM = f"""<project xmlns="http://maven.apache.org/POM/4.0.0">
+  <modelVersion>4.0.0</modelVersion>
+  <groupId>pinpipe</groupId><artifactId>kafka-broker</artifactId><version>1</version><packaging>pom</packaging>
+  <dependencies>
+    <dependency>
+      <groupId>org.apache.kafka</groupId><artifactId>kafka_2.13</artifactId><version>{KAFKA_VERSION}</version>
+    </dependency>
+    <dependency><groupId>org.slf4j</groupId><artifactId>slf4j-simple</artifactId><version>1.7.36</version></dependency>
+  </dependencies>
+</project>
+"""
+
+PROPERTIES = """process.roles=broker,controller
+node.id=1
+controller.quorum.voters=1@127.0.0.1:{controller}
+listeners=PLAINTEXT://127.0.0.1:{port},CONTROLLER://127.0.0.1:{controller}
+advertised.listeners=PLAINTEXT://127.0.0.1:{port}
+inter.broker.listener.name=PLAINTEXT
+controller.listener.names=CONTROLLER
+listener.security.protocol.map=PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT
+log.dirs={data}
+offsets.topic.replication.factor=1
+offsets.topic.num.partitions=1
+transaction.state.log.replication.factor=1
+transaction.state.log.min.isr=1
+transaction.state.log.num.partitions=1
+share.coordinator.state.topic.replication.factor=1
+share.coordinator.state.topic.min.isr=1
+share.coordinator.state.topic.num.partitions=1
+group.initial.rebalance.delay.ms=0
+auto.create.topics.enable=false
+num.network.threads=2
+num.io.threads=2
+"""
+
+
+def program(name: str, what_for: str) -> str:
+    """The path of a program that the machine must have."""
+    path = shutil.which(name)
+    if not path:
+        pytest.fail(f"{name} is missing: it is needed {what_for}")
+    return path
+
+
+def kafka_jars() -> Path:
+    """The broker's jars, fetched once by Maven."""
+    home = TOOLS / "kafka"
+    jars = home / f"lib-{KAFKA_VERSION}"
+    if not jars.exists():
+        maven = program("mvn", f"to fetch Apache Kafka {KAFKA_VERSION}")
+        part = home / f"part-{os.getpid()}"
+        part.mkdir(parents=True, exist_ok=True)
+        (part / "pom.xml").write_text(POM)
+        command = [maven, "-q", "-B", "dependency:copy-dependencies", "-DincludeScope=runtime"]
+        done = subprocess.run(
+            [*command, f"-DoutputDirectory={part / 'lib'}"],
+            cwd=part,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        if done.returncode != 0:
+            pytest.fail(f"Maven did not fetch Apache Kafka {KAFKA_VERSION}: {done.stdout[-2000:]}")
+        (part / "lib").rename(jars)
+        shutil.rmtree(part)
+    return jars
+
+
+@dataclass(slots=True)
+class Broker:
+    """A running broker; `brokers` is its address. It may be stopped and started again on its data."""
+
+    brokers: str
+    folder: Path
+    process: subprocess.Popen[bytes]
+
+
+def java_command(*words: str) -> list[str]:
+    """A Java program on the broker's class path."""
+    java = program("java", "to run Apache Kafka (JDK 17)")
+    options = ["-Xms128m", "-Xmx512m", "-XX:+UseSerialGC", "-Dorg.slf4j.simpleLogger.defaultLogLevel=warn"]
+    return [java, *options, "-cp", f"{kafka_jars()}/*", *words]
+
+
+def wait_until_ready(broker: Broker) -> None:
+    """Waits until the broker lists its topics; one that dies or is too slow is a failure with its log."""
+    deadline = time.monotonic() + START_TIMEOUT_S
+    with kafka.Admin(broker.brokers) as admin:
+        while time.monotonic() < deadline and broker.process.poll() is None:
+            try:
+                admin.topics(1.0)
+                return
+            except errors.Error:
+                time.sleep(0.1)
+    broker.process.kill()
+    log = (broker.folder / "log").read_text(errors="replace")
+    pytest.fail(f"Apache Kafka {KAFKA_VERSION} did not answer at {broker.brokers}: {log[-3000:]}")
+
+
+@contextmanager
+def run_kafka(folder: Path, extra: str = "") -> Iterator[Broker]:
+    """A broker with its data under `folder`; `extra` is added to its server.properties."""
+    port, controller = free_port(), free_port()
+    properties = folder / "server.properties"
+    properties.write_text(PROPERTIES.format(port=port, controller=controller, data=folder / "data") + extra)
+    format_it = java_command("kafka.tools.StorageTool", "format", "-t", CLUSTER_ID, "-c", str(properties))
+    done = subprocess.run(format_it, capture_output=True, text=True, check=False)
+    if done.returncode != 0:
+        pytest.fail(f"kafka.tools.StorageTool format: {done.stdout[-1000:]} {done.stderr[-1000:]}")
+    with (folder / "log").open("wb") as log:
+        process = subprocess.Popen(
+            java_command("kafka.Kafka", str(properties)), stdout=log, stderr=subprocess.STDOUT
+        )
+        try:
+            broker = Broker(f"127.0.0.1:{port}", folder, process)
+            wait_until_ready(broker)
+            yield broker
+        finally:
+            process.send_signal(signal.SIGTERM)
+            try:
+                process.wait(STOP_TIMEOUT_S)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.wait()
+
+
+@pytest.fixture(scope="session")
+def kafka_broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Broker]:
+    """One broker for the whole run; tests use topics and groups of their own. Topics are not created by writing."""
+    with run_kafka(tmp_path_factory.mktemp("kafka")) as broker:
+        yield broker

@@ -1,0 +1,201 @@
+"""Turns a real broker into proof: what was written is read and stored, byte for byte, whatever kills the sink.
+
+Never skips: a missing JDK or Maven is a failure.
+Rules: docs/kafka.md, docs/sink.md; issue 3, "It must show" (20 kills of the sink at random moments).
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import signal
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+from urllib.parse import quote
+
+import pytest
+from kafka_broker import Broker
+from pinpipe import Credentials, errors, kafka, s3
+from pinpipe._sink import Sink
+from servers import Store
+
+KILLS = 20
+SESSION = {"session.timeout.ms": 6000, "heartbeat.interval.ms": 500}
+
+
+def record(number: int) -> bytes:
+    """A value that tells its number, of 20 to 800 bytes, with text beyond ASCII."""
+    text = "naïve 😀 " * (number % 61)
+    return json.dumps({"n": number, "text": text}, ensure_ascii=number % 2 == 0).encode()
+
+
+def stored_values(objects: dict[str, bytes], topic: str) -> dict[tuple[int, int], bytes]:
+    """(partition, offset) -> value of the objects, by names and line numbers alone; offsets stored twice must agree."""
+    values: dict[tuple[int, int], bytes] = {}
+    for key, body in objects.items():
+        folder, _, name = key.rpartition("/")
+        found, partition, start = name.removesuffix(".json").split("+")
+        assert (found, folder) == (topic, f"topics/{topic}/partition={partition}")
+        assert len(start) == 10
+        assert body.endswith(b"\n")
+        for at, line in enumerate(body[:-1].split(b"\n")):
+            place = (int(partition), int(start) + at)
+            assert values.setdefault(place, line) == line, f"{place} is stored with two contents"
+    return values
+
+
+def files_below(folder: Path) -> dict[str, bytes]:
+    return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*.json")}
+
+
+def test_round_trip_and_errors(kafka_broker: Broker) -> None:
+    with kafka.Admin(kafka_broker.brokers) as admin:
+        admin.create_topic("real.pin", 3)
+        with pytest.raises(errors.ConflictError, match=r"real\.pin"):
+            admin.create_topic("real.pin", 3)
+        with pytest.raises(errors.RefusedError):
+            admin.create_topic("real.replicas", 1, replication=3)
+        assert admin.topics()["real.pin"] == 3
+    values = [record(n) for n in range(3000)]
+    started = time.monotonic()
+    with kafka.Producer(kafka_broker.brokers) as producer:
+        with pytest.raises(errors.NotFoundError, match=r"topic 'real\.none' does not exist"):
+            producer.write("real.none", b"1", timeout=10)
+        assert time.monotonic() - started < 6
+        with pytest.raises(errors.LimitError):
+            producer.write("real.pin", b"x" * 2_000_000)
+        for n, value in enumerate(values):
+            producer.write("real.pin", value, str(n % 100))
+        producer.flush()
+        assert (producer.delivered, producer.failed) == (3000, 0)
+    with kafka.Consumer(kafka_broker.brokers, "real", "real.pin", settings=SESSION) as consumer:
+        messages: list[kafka.Message] = []
+        deadline = time.monotonic() + 30
+        while len(messages) < 3000 and time.monotonic() < deadline:
+            messages += consumer.poll(1.0)
+        assert sorted(m.value or b"" for m in messages) == sorted(values)
+        offsets = {("real.pin", p): 1 + max(m.offset for m in messages if m.partition == p) for p in range(3)}
+        consumer.commit(offsets)
+        assert consumer.committed(offsets) == offsets
+    with (
+        kafka.Consumer(kafka_broker.brokers, "lost", "real.none") as consumer,
+        pytest.raises(errors.NotFoundError, match=r"real\.none"),
+    ):
+        consumer.poll(15)
+
+
+def test_sink_to_files(kafka_broker: Broker, tmp_path: Path) -> None:
+    topic = "files.pin"
+    with kafka.Admin(kafka_broker.brokers) as admin:
+        admin.create_topic(topic, 2)
+    written = [record(n) for n in range(5000)]
+    with kafka.Producer(kafka_broker.brokers) as producer:
+        for value in written:
+            producer.write(topic, value)
+    with Sink(
+        kafka_broker.brokers, "files.*", tmp_path.as_uri(), flush_records=700, settings=SESSION
+    ) as sink:
+        sink.run(lambda s: s.counters["records_read"] >= 5000)
+        sink.flush()
+        assert sink.committed_offsets == sink.stored_offsets
+        assert sink.counters["offsets_skipped"] == 0
+    values = stored_values(files_below(tmp_path), topic)
+    assert sorted(values.values()) == sorted(written)
+    print(f"{len(values)} values compared byte for byte")
+
+
+def test_sink_to_s3(kafka_broker: Broker, versitygw: Store) -> None:
+    topic, bucket = "store.pin", "sink-objects"
+    client = s3.Client(
+        versitygw.endpoint,
+        region=versitygw.region,
+        credentials=Credentials.static(versitygw.key, versitygw.secret),
+        attempts=1,
+    )
+    with kafka.Admin(kafka_broker.brokers) as admin:
+        admin.create_topic(topic, 1)
+    written = [record(n) for n in range(2000)]
+    with kafka.Producer(kafka_broker.brokers) as producer:
+        for value in written:
+            producer.write(topic, value)
+    sink = Sink(
+        kafka_broker.brokers, topic, f"s3://{bucket}/topics", s3=client, flush_records=300, settings=SESSION
+    )
+    with pytest.raises(errors.NotFoundError, match=bucket):
+        sink.run(lambda s: s.counters["records_read"] >= 2000)
+    assert sink.committed_offsets == {}
+    client.create_bucket(bucket)
+    with sink:
+        sink.run(lambda s: s.counters["records_read"] >= 2000)
+    objects = {found.key: client.get(bucket, found.key) for found in client.list(bucket)}
+    assert len(objects) == 7
+    values = stored_values(objects, topic)
+    assert [values[0, n] for n in range(2000)] == written
+    print(f"{len(values)} values compared byte for byte")
+
+
+class Writer(threading.Thread):
+    """Writes numbered records until it is told to stop; flushes at the end."""
+
+    def __init__(self, brokers: str, topic: str) -> None:
+        super().__init__(daemon=True)
+        self._producer = kafka.Producer(brokers)
+        self._topic = topic
+        self.stop = threading.Event()
+        self.written = 0
+
+    def run(self) -> None:
+        while not self.stop.wait(0.001):
+            for _ in range(3):
+                self._producer.write(self._topic, record(self.written), str(self.written))
+                self.written += 1
+        self._producer.flush()
+
+
+def start_sink(broker: Broker, topic: str, folder: Path) -> subprocess.Popen[bytes]:
+    """The command as a user runs it; static membership, so that a new process takes the dead one's place at once."""
+    command = [sys.executable, "-m", "pinpipe", "sink", "--brokers", broker.brokers, "--topics", topic]
+    command += ["--to", f"file://{quote(str(folder))}", "--flush-records", "50", "--idle-ms", "200"]
+    command += ["--group", f"{topic}-group", "--until-idle", "8"]
+    for name, value in {**SESSION, "group.instance.id": "one"}.items():
+        command += ["--set", f"{name}={value}"]
+    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+
+
+def test_killed_sink_loses_nothing(kafka_broker: Broker, tmp_path: Path) -> None:
+    seed = int(os.environ.get("PINPIPE_SEED", "0")) or random.SystemRandom().randrange(1, 2**31)
+    print(f"PINPIPE_SEED={seed}")
+    chance = random.Random(seed)
+    topic = "killed.pin"
+    with kafka.Admin(kafka_broker.brokers) as admin:
+        admin.create_topic(topic, 2)
+    writer = Writer(kafka_broker.brokers, topic)
+    writer.start()
+    first = len(files_below(tmp_path))
+    between = 0
+    for _ in range(KILLS):
+        process = start_sink(kafka_broker, topic, tmp_path)
+        before = len(files_below(tmp_path))
+        time.sleep(chance.uniform(0.4, 2.5))
+        process.send_signal(signal.SIGKILL)
+        out, err = process.communicate()
+        assert (process.returncode, out, err) == (-signal.SIGKILL, b"", b"")
+        # Every kill precedes the run's last write; one that follows a write of its own process lands between.
+        between += len(files_below(tmp_path)) > before
+    assert first == 0
+    writer.stop.set()
+    writer.join()
+    process = start_sink(kafka_broker, topic, tmp_path)
+    out, err = process.communicate(timeout=90)
+    assert (process.returncode, err) == (0, b"")
+    values = stored_values(files_below(tmp_path), topic)
+    ends = {p: 1 + max(offset for partition, offset in values if partition == p) for p in range(2)}
+    missing = [(p, n) for p, end in ends.items() for n in range(end) if (p, n) not in values]
+    print(f"{KILLS} kills, {between} of them after a write; {len(values)} offsets, {len(missing)} missing")
+    assert missing == []
+    assert sorted(values.values()) == sorted(record(n) for n in range(writer.written))
+    assert between >= KILLS / 2
