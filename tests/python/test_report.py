@@ -35,6 +35,7 @@ SUMMARY: dict[str, Any] = {
     "rss_bytes": 64 << 20,
     "steps_s": {"emulate": 1.0, "sink": 0.5},
     "versions": {"duckdb": "2.0.0"},
+    "notes": ["no <store>: files were used"],
 }
 CENSUS = {"pin": {"pin.poster_name.user_info_error": 3, "pin.title.empty": 0}, "geo": {}, "user": {}}
 ODD = "<b>Côte</b> & $x$ 😍 日本 " + "long " * 30
@@ -105,6 +106,7 @@ def test_the_page_is_whole_and_self_contained() -> None:
 def test_data_is_escaped_and_shown_in_full() -> None:
     page = _report.render_report(SUMMARY, _answers(), CENSUS)
     assert "<b>Côte" not in page and ODD.strip() in _read(page).text
+    assert "no <store>: files were used" in _read(page).text
     assert "59,500.5" in page and "1,601" in page and "8,000,000" in page
 
 

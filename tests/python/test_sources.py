@@ -66,7 +66,7 @@ def test_a_key_outside_the_tables_has_no_rows(database: Path) -> None:
 def test_the_default_is_the_embedded_database(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     with _sources.open_source() as source:
-        assert source.rows(0)["pin"] is not None
+        assert source.rows(0)["pin"] is not None and source.name == "embedded synthetic tables"
     assert (tmp_path / "pinpipe").is_dir()
 
 

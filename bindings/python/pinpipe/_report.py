@@ -88,10 +88,11 @@ def _rows(answer: Any) -> list[dict[str, Any]]:
 def _head(summary: Mapping[str, Any]) -> str:
     source = summary.get("source")
     told = f" Source: <code>{escape(str(source))}</code>." if source else ""
+    notes = "".join(f"<p>{escape(str(note))}</p>" for note in summary.get("notes") or [])
     return (
         "<h1>Pinterest pipeline: the answers</h1>"
         "<p class=soft>Rows drawn from the source tables, sent as JSON, stored as objects, cleaned, and asked"
-        f" eight questions in nine answers.{told}</p>"
+        f" eight questions in nine answers.{told}</p>{notes}"
     )
 
 

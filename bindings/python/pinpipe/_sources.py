@@ -36,6 +36,7 @@ if TYPE_CHECKING:
 TABLES: dict[str, str] = {kind: native.pinpipe_record_table(number) for number, kind in enumerate(KINDS)}
 RAW_COLUMNS = {kind: tuple(Schema(kind, "raw").names) for kind in KINDS}
 KEY_NAMES = ("index", "ind", "idx")
+EMBEDDED_NAME = "embedded synthetic tables"
 CONNECT_TIMEOUT_S = 10
 READ_TIMEOUT_S = 60
 
@@ -93,7 +94,7 @@ def open_source(url: str | os.PathLike[str] | None = None) -> Source:
     if not text:
         from pinpipe._synthetic import ensure_database
 
-        return _DatabaseSource(f"sqlite:///{ensure_database()}")
+        return _DatabaseSource(f"sqlite:///{ensure_database()}", name=EMBEDDED_NAME)
     if text.endswith((".yaml", ".yml")):
         return _DatabaseSource(_url_of_credentials(_yaml_credentials(Path(text)), text))
     if text.endswith(".ini"):
@@ -110,13 +111,13 @@ def open_source(url: str | os.PathLike[str] | None = None) -> Source:
 class _DatabaseSource(Source):
     """Rows of a database, through SQLAlchemy."""
 
-    def __init__(self, text: str | sqlalchemy.URL) -> None:
+    def __init__(self, text: str | sqlalchemy.URL, *, name: str = "") -> None:
         alchemy = _import_sqlalchemy()
         try:
             url = alchemy.engine.make_url(text)
         except (alchemy.exc.ArgumentError, ValueError):
             raise InvalidArgumentError("the URL of the source database cannot be read") from None
-        super().__init__(url.render_as_string(hide_password=True))
+        super().__init__(name or url.render_as_string(hide_password=True))
         self._secret = str(url.password or "")
         self._connection: sqlalchemy.Connection | None = None
         with self._clear_errors():
