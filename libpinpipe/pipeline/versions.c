@@ -8,6 +8,7 @@
 #include "aws/xml.h"
 #include "base/buffer.h"
 #include "io/http.h"
+#include "kafka/version.h"
 #include "pinpipe/version.h"
 
 pinpipe_status pinpipe_library_versions(pinpipe_buf *out, pinpipe_error *err) {
@@ -17,5 +18,8 @@ pinpipe_status pinpipe_library_versions(pinpipe_buf *out, pinpipe_error *err) {
     if (status == PINPIPE_OK) {
         status = pp_http_versions_write(out, err);
     }
-    return status == PINPIPE_OK ? pp_xml_versions_write(out, err) : status;
+    if (status == PINPIPE_OK) {
+        status = pp_xml_versions_write(out, err);
+    }
+    return status == PINPIPE_OK ? pp_kafka_versions_write(out, err) : status;
 }

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import resource
 import shutil
 import sys
@@ -25,9 +26,17 @@ from pinpipe._objects import Objects, open_objects
 from pinpipe._outputs import replaced_file, write_output
 from pinpipe._progress import Progress
 from pinpipe._records import KINDS, Reader
+from pinpipe._row_sinks import topics_of
 from pinpipe._sources import open_source
 from pinpipe._versions import versions
-from pinpipe.errors import ConflictError, DeadlineError, Error, NotSupportedError, ServiceError
+from pinpipe.errors import (
+    ConflictError,
+    DeadlineError,
+    Error,
+    InvalidArgumentError,
+    NotSupportedError,
+    ServiceError,
+)
 
 #: Partitions of each embedded topic: more than one, so that a reader of one only would be noticed.
 PARTITIONS = 3
@@ -92,7 +101,7 @@ def _object_store(run: Run, folder: Path) -> Iterator[Objects]:
     """The embedded S3 that verifies signatures; a folder where that cannot be had, and then it says so."""
     from pinpipe._store import Store
 
-    bucket = f"user-{run.options.user_id.lower()}-bucket"
+    bucket = re.sub("[^a-z0-9-]", "-", f"user-{run.options.user_id.lower()}-bucket")[-63:].strip("-")
     store = Store(os.environ.get("PINPIPE_STORE_DIR", os.path.join("build", "ministack")))
     try:
         store.start()
@@ -115,7 +124,7 @@ def _kafka(run: Run) -> Iterator[str]:
     """Brokers with the three topics: the embedded cluster, or real ones where the topics must be new."""
     from pinpipe.kafka import Admin, MockCluster
 
-    topics = [f"{run.options.user_id}.{kind}" for kind in KINDS]
+    topics = topics_of(run.options.user_id).values()
     if run.options.brokers:
         with Admin(run.options.brokers) as admin:
             for topic in topics:
@@ -186,8 +195,8 @@ def _emulate_and_store(run: Run, objects: Objects) -> None:
     from pinpipe._sink import Sink
 
     options = run.options
-    topics = {kind: f"{options.user_id}.{kind}" for kind in KINDS}
-    pattern = "|".join(topic.replace(".", r"\.") for topic in topics.values())
+    topics = topics_of(options.user_id)
+    pattern = "|".join(re.escape(topic) for topic in topics.values())
     with _kafka(run) as brokers, ExitStack() as stack:
         sink = stack.enter_context(
             _SinkThread(
@@ -302,6 +311,9 @@ def demo(options: Options) -> dict[str, Any]:
     """
     started = time.monotonic()
     usage = resource.getrusage(resource.RUSAGE_SELF)
+    topics_of(options.user_id)  # a bad user id is told before anything is started
+    if options.rows < 0:
+        raise InvalidArgumentError(f"rows={options.rows} is less than 0")
     out = Path(options.out)
     for folder in (out, out / "batch", out / "rejects"):
         folder.mkdir(parents=True, exist_ok=True)

@@ -56,16 +56,21 @@ class RowSink:
         self.close()
 
 
+def topics_of(user_id: str) -> dict[str, str]:
+    """Kind -> topic. Raises InvalidArgumentError for a user id that cannot begin a topic."""
+    if not _USER_ID.match(user_id):
+        raise InvalidArgumentError(
+            f"user id {user_id[:60]!r}: only A-Z a-z 0-9 . _ - are allowed, 1 to 200 of them"
+        )
+    return {kind: f"{user_id}.{kind}" for kind in KINDS}
+
+
 def open_sink(target: Target, user_id: str = "demo") -> RowSink:
     """Opens kafka://brokers, file:///dir, memory:name or a function. The user id begins the topics' names.
 
     Raises InvalidArgumentError for another URL or a user id that cannot begin a topic.
     """
-    if not _USER_ID.match(user_id):
-        raise InvalidArgumentError(
-            f"user id {user_id[:60]!r}: only A-Z a-z 0-9 . _ - are allowed, 1 to 200 of them"
-        )
-    topics = {kind: f"{user_id}.{kind}" for kind in KINDS}
+    topics = topics_of(user_id)
     if not isinstance(target, str):
         return _FunctionSink(target)
     if target.startswith("kafka://") and len(target) > len("kafka://"):

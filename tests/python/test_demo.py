@@ -1,0 +1,115 @@
+"""Turns a few draws into answers through every joint, and counts.
+
+Never mocks a joint: the embedded Kafka and the embedded S3 are the ones that a newcomer gets.
+Rules: CONTRACT §2 (`pinpipe demo`), §6 (summary.json).
+"""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pyarrow
+import pytest
+from deltalake import DeltaTable
+from pinpipe import _demo
+from pinpipe._records import KINDS
+from pinpipe._sources import open_source
+
+ROOT = Path(__file__).resolve().parents[2]
+REAL = ROOT.parent / "shared" / "data" / "real"
+
+
+def run_demo(*arguments: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "pinpipe", "demo", *arguments]
+    return subprocess.run(command, capture_output=True, text=True, check=False, cwd=ROOT, timeout=900)
+
+
+def assert_adds_up(summary: dict, draws: int) -> None:
+    assert summary["draws"] == draws
+    assert _demo.flow_errors(summary["records"]) == []
+    for kind in KINDS:
+        flow = summary["records"][kind]
+        assert flow["emulated"] + summary["missing_rows"][kind] == draws
+        assert flow["emulated"] == flow["stored"] == flow["read"] > 0
+        assert flow["read"] == flow["cleaned"] + flow["duplicates"] + flow["rejected"]
+        assert flow["conflicts"] <= flow["duplicates"]
+
+
+def test_demo_on_synthetic_rows(tmp_path: Path) -> None:
+    done = run_demo("--rows", "300", "--out", str(tmp_path), "--user-id", "0a1b2c3d4e5f")
+    assert done.returncode == 0, done.stderr
+    summary = json.loads((tmp_path / "summary.json").read_text(encoding="utf-8"))
+    assert_adds_up(summary, 300)
+    assert summary["missing"] == 0
+    assert summary["notes"] == []  # the embedded S3 was used
+    assert {"libpinpipe", "librdkafka", "libcurl", "openssl", "duckdb", "deltalake"} <= set(
+        summary["versions"]
+    )
+    for name in ("elapsed_s", "cpu_s", "rss_bytes"):
+        assert summary[name] > 0
+    page = (tmp_path / "report.html").read_text(encoding="utf-8")
+    assert page.count("<figure class=wide>") == page.count("<figure class=narrow>") == 9
+    assert "http://" not in page.replace("http://www.w3.org/", "")
+    for question in ("q1", "q2", "q3a", "q3b", "q4", "q5", "q6", "q7", "q8"):
+        assert f"\n{question}  " in done.stdout
+
+
+def test_the_tables_are_the_drawn_rows(tmp_path: Path) -> None:
+    """Every row of the Delta tables is the source's row, cleaned, and every drawn key is there."""
+    done = run_demo("--rows", "200", "--out", str(tmp_path))
+    assert done.returncode == 0, done.stderr
+    from pinpipe._draws import Draws
+
+    draws = Draws(100)
+    keys = {next(draws)[1] for _ in range(200)}
+    with open_source(None) as source:
+        expected = {key: source.rows(key) for key in keys}
+    for kind in KINDS:
+        table = DeltaTable(str(tmp_path / "batch" / kind)).to_pyarrow_table()
+        assert sorted(table.column("ind").to_pylist()) == sorted(keys)
+        assert isinstance(table, pyarrow.Table)
+    users = DeltaTable(str(tmp_path / "batch" / "user")).to_pyarrow_table().to_pylist()
+    for row in users:
+        _, first, last, age, joined = expected[row["ind"]]["user"]
+        assert (row["user_name"], row["age"]) == (f"{first} {last}", age)
+        assert row["date_joined"].replace(tzinfo=None) == joined
+
+
+def test_demo_on_real_rows_counts_what_the_source_lacks(tmp_path: Path) -> None:
+    done = run_demo(
+        "--rows", "3000", "--out", str(tmp_path), "--source", f"csv:{REAL}?pin=pinterest_data_mit.csv"
+    )
+    assert done.returncode == 0, done.stderr
+    summary = json.loads((tmp_path / "summary.json").read_text(encoding="utf-8"))
+    assert_adds_up(summary, 3000)
+    assert summary["missing"] == summary["missing_rows"]["pin"] > 0
+    assert summary["missing_rows"]["geo"] == summary["missing_rows"]["user"] == 0
+
+
+@pytest.mark.soak
+def test_nothing_is_lost_at_any_number_of_rows(tmp_path: Path, soak_share: float) -> None:
+    """The embedded Kafka keeps 5 MiB a partition: without the emulator held back, records would be lost."""
+    draws = int(200_000 * soak_share)
+    done = run_demo("--rows", str(draws), "--out", str(tmp_path))
+    assert done.returncode == 0, done.stderr
+    summary = json.loads((tmp_path / "summary.json").read_text(encoding="utf-8"))
+    assert_adds_up(summary, draws)
+    print(f"{draws} draws, {3 * draws} records: {summary['elapsed_s']} s, {summary['rss_bytes'] >> 20} MiB")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--source", "sqlite:////nowhere/p.db"], "nowhere"),
+        (["--source", "ftp://x"], "ftp"),
+        (["--rows", "-1"], "rows=-1 is less than 0"),
+        (["--user-id", "a b"], "user id 'a b'"),
+    ],
+)
+def test_one_clear_message(tmp_path: Path, arguments: list[str], message: str) -> None:
+    done = run_demo("--out", str(tmp_path), *arguments)
+    assert done.returncode == 1
+    (line,) = [line for line in done.stderr.splitlines() if line.startswith("pinpipe")]
+    assert message in line
+    assert "Traceback" not in done.stderr
