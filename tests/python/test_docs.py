@@ -1,4 +1,8 @@
-"""Compares the pages that are printed from the library's tables with the tables."""
+"""Turns the pages that are printed from the library's tables into comparisons with the tables.
+
+Never trusts a page: a row that the library does not have fails.
+Rules: docs/architecture.md, "A fact has one home".
+"""
 
 from pathlib import Path
 

@@ -22,8 +22,9 @@ static const char pins[] = "{\"index\":1,\"title\":\"\\u00e9\\ud83d\\ude00\",\"c
                            "{\"title\":\"no key\"}\n"
                            "{\"index\":6}";
 
-static const char array[] = " [ {\"ind\":1,\"country\":\"]}\\\"\"} ,{\"ind\":2,\"country\":\"x\"}, 17, {\"ind\" 3},\n"
-                            "{\"ind\":4} {\"ind\":5}, {\"ind\":6}]\n[{\"ind\":7}";
+static const char array[] =
+    " [ {\"ind\":1,\"country\":\"]}\\\"\"} ,{\"ind\":2,\"country\":\"x\"}, 17, {\"ind\" 3},\n"
+    "{\"ind\":4} {\"ind\":5}, {\"ind\":6}]\n[{\"ind\":7}";
 
 static const char csv[] = "\xef\xbb\xbf,ind,first_name,last_name,age,date_joined\r\n"
                           "0,1,Ada,\"Lo, \"\"x\"\"\",20,2015-10-24 11:23:51\r\n"
@@ -45,7 +46,8 @@ static void batch_take(run *r, pinpipe_batch *batch) {
 }
 
 /* Feeds `text` in pieces of `piece` bytes with batches of `batch_rows`. */
-static run run_pieces(int32_t record, int32_t format, const char *text, size_t len, size_t piece, int64_t batch_rows) {
+static run run_pieces(int32_t record, int32_t format, const char *text, size_t len, size_t piece,
+                      int64_t batch_rows) {
     run r = {PINPIPE_BUF_INIT, PINPIPE_BUF_INIT, 0};
     pinpipe_decoder *decoder = NULL;
     pinpipe_batch *batch = NULL;
@@ -83,7 +85,8 @@ static bool buf_equal(const pinpipe_buf *a, const pinpipe_buf *b) {
 }
 
 /* A heap copy without a byte to spare, so that a sanitizer sees every read beyond the input. */
-static void test_cuts(int32_t record, int32_t format, const char *text, size_t len, int64_t rows, int64_t records) {
+static void test_cuts(int32_t record, int32_t format, const char *text, size_t len, int64_t rows,
+                      int64_t records) {
     pinpipe_buf copy = PINPIPE_BUF_INIT;
     CHECK_INT(pp_buf_append(&copy, text, len, NULL), PINPIPE_OK);
     run whole = run_pieces(record, format, copy.ptr, len, len, 0);
@@ -106,7 +109,8 @@ static void test_cuts(int32_t record, int32_t format, const char *text, size_t l
 static void test_csv_values(void) {
     run r = run_pieces(PINPIPE_USER, PINPIPE_FORMAT_CSV, csv, sizeof csv - 1, 7, 0);
     const char *expected =
-        "{\"ind\":1,\"user_name\":\"Ada Lo, \\\"x\\\"\",\"age\":20,\"date_joined\":\"2015-10-24T11:23:51Z\"}\n"
+        "{\"ind\":1,\"user_name\":\"Ada Lo, "
+        "\\\"x\\\"\",\"age\":20,\"date_joined\":\"2015-10-24T11:23:51Z\"}\n"
         "{\"ind\":2,\"user_name\":\"A\\nB C\",\"age\":null,\"date_joined\":\"2015-10-24T11:23:51Z\"}\n"
         "{\"ind\":3,\"user_name\":null,\"age\":21,\"date_joined\":null}\n"
         "{\"ind\":6,\"user_name\":\"Ada Lo\",\"age\":1,\"date_joined\":\"2015-10-24T00:00:00Z\"}\n";
@@ -132,7 +136,8 @@ static void test_refusals(void) {
     int64_t taken = 0;
     CHECK_INT(pinpipe_batch_new(&batch, PINPIPE_GEO, PINPIPE_CLEAN, NULL), PINPIPE_OK);
     CHECK_INT(pinpipe_report_new(&report, PINPIPE_GEO, PINPIPE_CLEAN, NULL), PINPIPE_OK);
-    CHECK_INT(pinpipe_decoder_feed(&taken, decoder, batch, pp_str("a,b\n1,2\n"), report, &err), PINPIPE_EDATA);
+    CHECK_INT(pinpipe_decoder_feed(&taken, decoder, batch, pp_str("a,b\n1,2\n"), report, &err),
+              PINPIPE_EDATA);
     CHECK(strstr(err.message, "'a,b' has no column for the key") != NULL);
     pinpipe_decoder_free(decoder);
     pinpipe_batch_free(batch);

@@ -77,8 +77,10 @@ static pinpipe_kafka_consumer *consumer_open(const char *brokers, const char *to
     options.topics = pp_str(topics);
     /* The mock cluster lets a group's next member wait for the session of the one that left. */
     CHECK_INT(pinpipe_kafka_config_new(&config, &err), PINPIPE_OK);
-    CHECK_INT(pinpipe_kafka_config_set(config, pp_str("session.timeout.ms"), pp_str("4000"), &err), PINPIPE_OK);
-    CHECK_INT(pinpipe_kafka_config_set(config, pp_str("heartbeat.interval.ms"), pp_str("200"), &err), PINPIPE_OK);
+    CHECK_INT(pinpipe_kafka_config_set(config, pp_str("session.timeout.ms"), pp_str("4000"), &err),
+              PINPIPE_OK);
+    CHECK_INT(pinpipe_kafka_config_set(config, pp_str("heartbeat.interval.ms"), pp_str("200"), &err),
+              PINPIPE_OK);
     CHECK_INT(pinpipe_kafka_consumer_new(&consumer, &options, config, &err), PINPIPE_OK);
     pinpipe_kafka_config_free(config);
     return consumer;

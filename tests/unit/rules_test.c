@@ -54,7 +54,8 @@ static void fields_append(pinpipe_buf *out, const char *kind, const char *left_o
     const char *separator = "";
     for (size_t i = 0; i < sizeof base_fields / sizeof base_fields[0]; i++) {
         const base_field *field = &base_fields[i];
-        bool is_left_out = strlen(field->name) == left_out_len && strncmp(field->name, left_out, left_out_len) == 0;
+        bool is_left_out =
+            strlen(field->name) == left_out_len && strncmp(field->name, left_out, left_out_len) == 0;
         if (strcmp(field->kind, kind) == 0 && !is_left_out) {
             CHECK(pp_buf_printf(out, NULL, "%s\"%s\":%s", separator, field->name, field->text) == PINPIPE_OK);
             separator = ",";
@@ -101,8 +102,8 @@ static void vector_compare(const vector *v, const pinpipe_buf *row, const pinpip
     bool is_census_right = strcmp(census->ptr ? census->ptr : "", v->census) == 0;
     CHECK(is_row_right && is_census_right);
     if (!is_row_right || !is_census_right) {
-        fprintf(stderr, "  %s %s %s %.200s\n  row %.400s  census %s\n", v->kind, v->shape, v->rule, v->input, text,
-                census->ptr ? census->ptr : "");
+        fprintf(stderr, "  %s %s %s %.200s\n  row %.400s  census %s\n", v->kind, v->shape, v->rule, v->input,
+                text, census->ptr ? census->ptr : "");
     }
 }
 

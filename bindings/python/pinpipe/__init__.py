@@ -1,7 +1,8 @@
 """The Pinterest data pipeline in one package: records, cleaning, Kafka, S3, IAM signing, the nine answers.
 
-Everything public is a name of this package; modules that begin with an underscore are private. A name is loaded when
-it is first used, so that `import pinpipe` stays cheap in a DAG file or a notebook cell.
+Turns a program's use of a public name into the load of its home, so that `import pinpipe` stays cheap in a DAG file or a
+notebook cell. Never loads an optional package; modules that begin with an underscore are private.
+Rules: CONTRACT §3.
 """
 
 from __future__ import annotations

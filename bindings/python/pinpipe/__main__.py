@@ -1,4 +1,8 @@
-"""`python -m pinpipe` is the `pinpipe` program."""
+"""Turns `python -m pinpipe` into the `pinpipe` program.
+
+Never does anything of its own.
+Rules: CONTRACT §2.
+"""
 
 from pinpipe._cli import main
 
