@@ -1,6 +1,6 @@
 /* Turns every Kafka call of a build without Kafka into ENOTSUP.
  * Never compiled beside the real client.
- * Rules: docs/architecture.md, "Parts that can be switched off". */
+ * Rules: docs/kafka.md, "Builds without Kafka". */
 #include "pinpipe/kafka.h"
 
 #if !PINPIPE_WITH_KAFKA

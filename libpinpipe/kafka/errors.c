@@ -1,6 +1,6 @@
 /* Turns librdkafka's codes into statuses and one line of text.
  * Never drops the code: it travels as native_code.
- * Rules: docs/errors.md, "Kafka"; librdkafka rdkafka.h (rd_kafka_resp_err_t), Kafka protocol error codes. */
+ * Rules: docs/kafka.md, "Errors"; librdkafka rdkafka.h (rd_kafka_resp_err_t), Kafka protocol error codes. */
 #include "pinpipe/kafka.h"
 
 #if PINPIPE_WITH_KAFKA

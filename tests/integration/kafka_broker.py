@@ -39,11 +39,13 @@ POM = f"""<project xmlns="http://maven.apache.org/POM/4.0.0">
 PROPERTIES = """process.roles=broker,controller
 node.id=1
 controller.quorum.voters=1@127.0.0.1:{controller}
-listeners=PLAINTEXT://127.0.0.1:{port},CONTROLLER://127.0.0.1:{controller}
-advertised.listeners=PLAINTEXT://127.0.0.1:{port}
+listeners=PLAINTEXT://127.0.0.1:{port},SASL://127.0.0.1:{sasl},CONTROLLER://127.0.0.1:{controller}
+advertised.listeners=PLAINTEXT://127.0.0.1:{port},SASL://127.0.0.1:{sasl}
 inter.broker.listener.name=PLAINTEXT
 controller.listener.names=CONTROLLER
-listener.security.protocol.map=PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT
+listener.security.protocol.map=PLAINTEXT:PLAINTEXT,SASL:SASL_PLAINTEXT,CONTROLLER:PLAINTEXT
+listener.name.sasl.sasl.enabled.mechanisms=PLAIN
+listener.name.sasl.plain.sasl.jaas.config={jaas}
 log.dirs={data}
 offsets.topic.replication.factor=1
 offsets.topic.num.partitions=1
@@ -58,6 +60,10 @@ auto.create.topics.enable=false
 num.network.threads=2
 num.io.threads=2
 """
+
+
+SASL_USER, SASL_PASSWORD = "pin", "pin-password"
+JAAS = f'org.apache.kafka.common.security.plain.PlainLoginModule required user_{SASL_USER}="{SASL_PASSWORD}";'
 
 
 def program(name: str, what_for: str) -> str:
@@ -94,9 +100,10 @@ def kafka_jars() -> Path:
 
 @dataclass(slots=True)
 class Broker:
-    """A running broker; `brokers` is its address. It may be stopped and started again on its data."""
+    """A running broker; `brokers` is its address, `sasl_brokers` the one that asks for SASL_USER (mechanism PLAIN)."""
 
     brokers: str
+    sasl_brokers: str
     folder: Path
     process: subprocess.Popen[bytes]
 
@@ -126,9 +133,12 @@ def wait_until_ready(broker: Broker) -> None:
 @contextmanager
 def run_kafka(folder: Path, extra: str = "") -> Iterator[Broker]:
     """A broker with its data under `folder`; `extra` is added to its server.properties."""
-    port, controller = free_port(), free_port()
+    port, sasl, controller = free_port(), free_port(), free_port()
     properties = folder / "server.properties"
-    properties.write_text(PROPERTIES.format(port=port, controller=controller, data=folder / "data") + extra)
+    properties.write_text(
+        PROPERTIES.format(port=port, sasl=sasl, controller=controller, data=folder / "data", jaas=JAAS)
+        + extra
+    )
     format_it = java_command("kafka.tools.StorageTool", "format", "-t", CLUSTER_ID, "-c", str(properties))
     done = subprocess.run(format_it, capture_output=True, text=True, check=False)
     if done.returncode != 0:
@@ -138,7 +148,7 @@ def run_kafka(folder: Path, extra: str = "") -> Iterator[Broker]:
             java_command("kafka.Kafka", str(properties)), stdout=log, stderr=subprocess.STDOUT
         )
         try:
-            broker = Broker(f"127.0.0.1:{port}", folder, process)
+            broker = Broker(f"127.0.0.1:{port}", f"127.0.0.1:{sasl}", folder, process)
             wait_until_ready(broker)
             yield broker
         finally:

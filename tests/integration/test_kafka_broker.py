@@ -18,7 +18,7 @@ from pathlib import Path
 from urllib.parse import quote
 
 import pytest
-from kafka_broker import Broker
+from kafka_broker import SASL_PASSWORD, SASL_USER, Broker
 from pinpipe import Credentials, errors, kafka, s3
 from pinpipe._sink import Sink
 from servers import Store
@@ -86,6 +86,38 @@ def test_round_trip_and_errors(kafka_broker: Broker) -> None:
         pytest.raises(errors.NotFoundError, match=r"real\.none"),
     ):
         consumer.poll(15)
+
+
+def test_refused_credentials_are_one_message_at_once(kafka_broker: Broker, tmp_path: Path) -> None:
+    settings = {"security.protocol": "sasl_plaintext", "sasl.mechanism": "PLAIN", "sasl.username": SASL_USER}
+    right = settings | {"sasl.password": SASL_PASSWORD}
+    wrong = settings | {"sasl.password": "not-the-password"}
+    address = kafka_broker.sasl_brokers
+    with kafka.Admin(address, settings=right) as admin:
+        admin.create_topic("sasl.pin")
+    started = time.monotonic()
+    caught: list[errors.AuthError] = []
+    with kafka.Admin(address, settings=wrong) as admin:
+        for call in (admin.topics, lambda: admin.create_topic("sasl.geo")):
+            with pytest.raises(errors.AuthError) as refused:
+                call()
+            caught.append(refused.value)
+    with pytest.raises(errors.AuthError) as refused:
+        kafka.Producer(address, settings=wrong).write("sasl.pin", b"1")
+    caught.append(refused.value)
+    with kafka.Consumer(address, "sasl", "sasl.pin", settings=wrong) as consumer:
+        with pytest.raises(errors.AuthError) as refused:
+            consumer.poll(30)
+        caught.append(refused.value)
+    with pytest.raises(errors.AuthError) as refused:
+        Sink(address, "sasl.*", tmp_path.as_uri(), settings=wrong).run()
+    caught.append(refused.value)
+    assert time.monotonic() - started < 20
+    for error in caught:
+        assert "\n" not in str(error)
+        assert "not-the-password" not in str(error)
+        assert "uthentication" in str(error)
+    print(caught[0])
 
 
 def test_sink_to_files(kafka_broker: Broker, tmp_path: Path) -> None:

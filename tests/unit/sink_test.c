@@ -382,8 +382,19 @@ static void test_fork(void) {
     teardown();
 }
 
+static void test_absent(void) {
+    pinpipe_sink_options options = PINPIPE_SINK_OPTIONS_INIT;
+    pinpipe_sink *sink = NULL;
+    options.brokers = pp_str("h:1");
+    options.topics = pp_str("t");
+    options.target = pp_str("file:///tmp/x");
+    CHECK_INT(pinpipe_sink_open(&sink, &options, NULL), PINPIPE_ENOTSUP);
+    CHECK(sink == NULL);
+}
+
 int main(void) {
     if (!PINPIPE_WITH_KAFKA) {
+        test_absent();
         return check_report();
     }
     test_options();
