@@ -1,6 +1,6 @@
 """The Pinterest data pipeline in one package: records, cleaning, Kafka, S3, IAM signing, the nine answers.
 
-Turns a program's use of a public name into the load of its home, so that `import pinpipe` stays cheap in a DAG file or a
+Turns the use of a public name into the load of its home, so that `import pinpipe` stays cheap in a DAG file or a
 notebook cell. Never loads an optional package; modules that begin with an underscore are private.
 Rules: CONTRACT §3.
 """
