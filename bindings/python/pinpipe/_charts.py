@@ -58,7 +58,7 @@ def chart(question: str, rows: Rows, frame: _Frame) -> str:
         "ytick.color": _INK,
     }
     with rc_context(settings), warnings.catch_warnings():
-        warnings.simplefilter("error", UserWarning)
+        warnings.simplefilter("ignore", UserWarning)
         figure = Figure(figsize=(frame.width, 3.0), layout="constrained")
         axes = figure.add_subplot()
         _DRAWERS[question](figure, axes, rows, frame)

@@ -233,13 +233,17 @@ def _census(census: Mapping[str, Any], summary: Mapping[str, Any]) -> str:
         meter = f'<span class=meter title="{share:.1%}"><i style="width:{min(share, 1):.1%}"></i></span>'
         named = escape(rule).replace(".", ".<wbr>").replace("_", "_<wbr>")
         found = f"{meanings.get(rule, '')}<br><code class=soft>{named}</code>"
-        rows.append([found, _number(hits[rule]), f"{share:.1%}{meter}" if read else ""])
+        rows.append([found, _number(hits[rule]), f"{_share(share)}{meter}" if read else ""])
     heads = ["what was found", "hits", "of the rows"]
     table = _table(heads, rows, numbers=[False, True, True], style="scroll short")
     return (
         "<h2>What cleaning changed</h2><div class=card>"
         f"<p>Every value that a rule changed, counted by rule.</p>{table}</div>"
     )
+
+
+def _share(share: float) -> str:
+    return f"{share:.1%}" if share >= 0.0005 else "&lt;0.1%"
 
 
 def _meanings() -> dict[str, str]:
