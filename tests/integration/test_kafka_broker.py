@@ -170,6 +170,43 @@ def test_sink_to_s3(kafka_broker: Broker, versitygw: Store) -> None:
     print(f"{len(values)} values compared byte for byte")
 
 
+def test_moved_partitions_are_read_by_their_next_owner(kafka_broker: Broker, tmp_path: Path) -> None:
+    topic = "moved.pin"
+    with kafka.Admin(kafka_broker.brokers) as admin:
+        admin.create_topic(topic, 4)
+    written = [record(n) for n in range(4000)]
+    options = {"flush_records": 300, "idle_ms": 600_000, "settings": SESSION, "group": "moved"}
+    first = Sink(kafka_broker.brokers, topic, tmp_path.as_uri(), **options)
+    with kafka.Producer(kafka_broker.brokers) as producer:
+        for value in written[:2000]:
+            producer.write(topic, value, value[:20])
+    first.run(lambda s: s.counters["records_read"] >= 2000)
+    with Sink(kafka_broker.brokers, topic, tmp_path.as_uri(), **options) as second:
+        deadline = time.monotonic() + 40
+        while not second.counters["records_read"] and time.monotonic() < deadline:
+            first.poll()
+            second.poll()
+        # What the first had read and not stored went to the second, or came back with what it kept.
+        dropped = first.counters["records_dropped"]
+        assert dropped > 0
+        with kafka.Producer(kafka_broker.brokers) as producer:
+            for value in written[2000:]:
+                producer.write(topic, value, value[:20])
+        total = 0
+        while total < 4000 and time.monotonic() < deadline:
+            first.poll()
+            second.poll()
+            counters = [first.counters, second.counters]
+            total = sum(c["records_read"] - c["records_dropped"] for c in counters)
+        first.flush()
+        second.flush()
+        assert second.counters["records_stored"] > 0
+    first.close()
+    values = stored_values(files_below(tmp_path), topic)
+    assert sorted(values.values()) == sorted(written)
+    print(f"{dropped} records dropped by a revocation and read again; {len(values)} values compared")
+
+
 class Writer(threading.Thread):
     """Writes numbered records until it is told to stop; flushes at the end."""
 
