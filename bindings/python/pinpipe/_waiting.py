@@ -10,7 +10,6 @@ import os
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from types import TracebackType
 from typing import Any, Self, TypeVar
 
@@ -70,6 +69,28 @@ def beside(call: Callable[[], Result]) -> Result:
     return results[0]
 
 
+class _Alone:
+    # A class and not a generator: this is on the way of every record.
+    __slots__ = ("_of",)
+
+    def __init__(self, of: Handle) -> None:
+        self._of = of
+
+    def __enter__(self) -> Any:
+        of = self._of
+        # Before the lock: a thread of the parent may have held it when the process was forked.
+        if os.getpid() != of._owner:
+            raise ForkedError("this object was made before a fork; make one in the child")
+        of._lock.acquire()
+        if of._native is None:
+            of._lock.release()
+            raise InvalidArgumentError(f"this {type(of).__name__} is closed")
+        return of._native
+
+    def __exit__(self, *_: object) -> None:
+        self._of._lock.release()
+
+
 class Handle:
     """What Python's objects over one C handle have in common: an owner, a lock, an end."""
 
@@ -78,15 +99,9 @@ class Handle:
         self._owner = os.getpid()
         self._lock = threading.Lock()
 
-    @contextmanager
-    def _alone(self) -> Iterator[Any]:
-        # Before the lock: a thread of the parent may have held it when the process was forked.
-        if os.getpid() != self._owner:
-            raise ForkedError("this object was made before a fork; make one in the child")
-        with self._lock:
-            if self._native is None:
-                raise InvalidArgumentError(f"this {type(self).__name__} is closed")
-            yield self._native
+    def _alone(self) -> _Alone:
+        """The C handle for a `with` block that no other thread is in."""
+        return _Alone(self)
 
     def close(self) -> None:
         """Gives up what C holds; a second call does nothing."""

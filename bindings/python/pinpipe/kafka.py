@@ -11,7 +11,7 @@ from types import TracebackType
 from typing import Any, NamedTuple
 
 from pinpipe import native
-from pinpipe._waiting import Handle, beside, in_steps, milliseconds, steps
+from pinpipe._waiting import STEP_MS, Handle, beside, in_steps, milliseconds, steps
 from pinpipe.errors import DeadlineError, InvalidArgumentError, NetworkError
 
 __all__ = ["Admin", "Consumer", "Message", "MockCluster", "Producer", "Settings"]
@@ -72,7 +72,14 @@ class Producer(Handle):
             with self._alone() as handle:
                 native.kafka_producer_write(handle, topic, value, key, timestamp_ms, step_ms)
 
-        in_steps(attempt, timeout)
+        # Nearly every record finds room at once: no step is counted before one has failed.
+        try:
+            attempt(min(milliseconds(timeout), STEP_MS))
+        except (DeadlineError, NetworkError):
+            left = timeout - STEP_MS / 1000
+            if left <= 0:
+                raise
+            in_steps(attempt, left)
 
     def flush(self, timeout: float = 30.0) -> None:
         """Waits until every record is delivered.
