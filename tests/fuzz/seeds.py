@@ -1,4 +1,4 @@
-"""Writes the seed corpus: whole records, bad lines and every vector file, once for each choice of the target.
+"""Writes the seed corpus: whole records, bad lines and the vectors of every rule, in both shapes.
 
 Never overwrites what a fuzzer found: it only adds files of its own names.
 Rules: docs/testing.md, "Fuzz"; the first two bytes of a seed are read by tests/fuzz/decode_fuzz.c.
@@ -7,6 +7,7 @@ Rules: docs/testing.md, "Fuzz"; the first two bytes of a seed are read by tests/
 from __future__ import annotations
 
 import hashlib
+import re
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -19,12 +20,29 @@ from tests.python.bad_records import BAD_LINES, GEO, GOOD, PIN, USER, as_json  #
 FORMATS = {"auto": 0, "ndjson": 1, "json": 2, "csv": 3}
 SHAPES = 2
 RECORDS = {"pin": 0, "geo": 1, "user": 2}
-VECTOR_BYTES = 8 << 10
+LETTERS = 5000
 
 
 def _csv(record: dict[str, object]) -> bytes:
     values = ",".join('"' + str(value).replace('"', '""') + '"' for value in record.values())
     return f"{','.join(record)}\n{values}\n".encode()
+
+
+def _vectors() -> Iterator[tuple[str, bytes]]:
+    """(record, line) of every rule's vectors; `$` stands for the columns of a plain record, `#` for many letters."""
+    plain = {"pin": PIN, "geo": GEO, "user": USER}
+    for row in (ROOT / "tests/vectors/rules/rules.tsv").read_bytes().split(b"\n"):
+        if not row or row.startswith(b"# "):
+            continue
+        name, _, _, line, *_ = row.split(b"\t")
+        kind = name.decode()
+
+        def columns(match: re.Match[bytes], kind: str = kind) -> bytes:
+            left_out = (match.group(1) or b"").decode()
+            kept = {k: v for k, v in plain[kind].items() if k not in (left_out, "index", "ind")}
+            return as_json(kept)[1:-1]
+
+        yield kind, re.sub(rb"\$(?:-(\w+))?", columns, line).replace(b"#", b"A" * LETTERS)
 
 
 def _inputs() -> Iterator[tuple[str, str, bytes]]:
@@ -38,11 +56,7 @@ def _inputs() -> Iterator[tuple[str, str, bytes]]:
     for bad in BAD_LINES.values():
         yield "geo", "ndjson", GOOD[0] + b"\n" + bad + b"\n" + GOOD[1]
         yield "geo", "json", b"[" + bad + b"]"
-    for path in sorted((ROOT / "tests/vectors").rglob("*")):
-        if path.suffix in (".csv", ".ndjson", ".tsv"):
-            data = path.read_bytes()[:VECTOR_BYTES]
-            for name in RECORDS:
-                yield name, "ndjson" if path.suffix == ".ndjson" else "csv", data
+    yield from ((kind, "ndjson", line) for kind, line in _vectors())
 
 
 def main(folder: Path) -> None:
