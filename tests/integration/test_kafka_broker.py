@@ -170,6 +170,64 @@ def test_sink_to_s3(kafka_broker: Broker, versitygw: Store) -> None:
     print(f"{len(values)} values compared byte for byte")
 
 
+def test_sink_command_to_s3(kafka_broker: Broker, versitygw: Store) -> None:
+    topic, bucket = "command.pin", "sink-command"
+    client = s3.Client(
+        versitygw.endpoint,
+        region=versitygw.region,
+        credentials=Credentials.static(versitygw.key, versitygw.secret),
+    )
+    client.create_bucket(bucket)
+    with kafka.Admin(kafka_broker.brokers) as admin:
+        admin.create_topic(topic, 1)
+    written = [record(n) for n in range(1000)]
+    with kafka.Producer(kafka_broker.brokers) as producer:
+        for value in written:
+            producer.write(topic, value)
+    environment = {
+        **os.environ,
+        "AWS_ENDPOINT_URL_S3": versitygw.endpoint,
+        "AWS_REGION": versitygw.region,
+        "AWS_ACCESS_KEY_ID": versitygw.key,
+        "AWS_SECRET_ACCESS_KEY": versitygw.secret,
+    }
+    command = [
+        sys.executable,
+        "-m",
+        "pinpipe",
+        "sink",
+        "--brokers",
+        kafka_broker.brokers,
+        "--topics",
+        "command.*",
+    ]
+    command += [
+        "--to",
+        f"s3://{bucket}/topics",
+        "--flush-records",
+        "400",
+        "--until-idle",
+        "3",
+        "--format",
+        "json",
+    ]
+    command += ["--group", "command"]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False, timeout=90)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert {row["name"]: row["value"] for row in json.loads(done.stdout)}["records_stored"] == 1000
+    objects = {found.key: client.get(bucket, found.key) for found in client.list(bucket)}
+    assert sorted(key[-15:] for key in objects) == ["0000000000.json", "0000000400.json", "0000000800.json"]
+    values = stored_values(objects, topic)
+    assert [values[0, n] for n in range(1000)] == written
+
+    environment["AWS_SECRET_ACCESS_KEY"] = "not-the-secret"
+    command[command.index("command")] = "command-wrong"
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False, timeout=90)
+    assert done.returncode == 1
+    assert done.stderr.count("\n") == 1
+    assert "SignatureDoesNotMatch" in done.stderr
+
+
 def test_moved_partitions_are_read_by_their_next_owner(kafka_broker: Broker, tmp_path: Path) -> None:
     topic = "moved.pin"
     with kafka.Admin(kafka_broker.brokers) as admin:

@@ -325,6 +325,40 @@ static void test_store_retries(void) {
     teardown();
 }
 
+/* Records that the cluster has thrown away before they were read are counted, not passed over in silence. */
+static void test_skipped_offsets(void) {
+    enum { LATE = 9000, VALUE_BYTES = 1024 };
+    setup(1);
+    pinpipe_kafka_config *config = config_new();
+    CHECK_INT(pinpipe_kafka_config_set(config, pp_str("queued.max.messages.kbytes"), pp_str("64"), NULL),
+              PINPIPE_OK);
+    CHECK_INT(pinpipe_kafka_config_set(config, pp_str("fetch.message.max.bytes"), pp_str("65536"), NULL),
+              PINPIPE_OK);
+    pinpipe_sink_options options = options_of(config);
+    put_numbers(0, 10);
+    pinpipe_sink *sink = sink_open(&options);
+    run_until(sink, PINPIPE_SINK_RECORDS_STORED, 10);
+    char value[VALUE_BYTES];
+    memset(value, '7', sizeof value);
+    pinpipe_kafka_producer *producer = producer_open();
+    for (int i = 0; i < LATE; i++) {
+        put(producer, NULL, (pinpipe_str){value, sizeof value});
+    }
+    CHECK_INT(pinpipe_kafka_producer_flush(producer, 10000, NULL), PINPIPE_OK);
+    pinpipe_kafka_producer_free(producer);
+    int64_t deadline_ms = pp_clock_monotonic_ms() + 20000;
+    while (pinpipe_sink_position_at(sink, 0).read_offset < LATE + 10 &&
+           pp_clock_monotonic_ms() < deadline_ms) {
+        CHECK(pinpipe_sink_poll(sink, 100, NULL) >= 0);
+    }
+    int64_t skipped = pinpipe_sink_count(sink, PINPIPE_SINK_OFFSETS_SKIPPED);
+    CHECK(skipped > 1000);
+    CHECK_INT(pinpipe_sink_count(sink, PINPIPE_SINK_RECORDS_READ) + skipped, LATE + 10);
+    pinpipe_sink_free(sink);
+    pinpipe_kafka_config_free(config);
+    teardown();
+}
+
 static void refuse(const pinpipe_sink_options *options, const char *named) {
     pinpipe_sink *sink = NULL;
     pinpipe_error err = PINPIPE_ERROR_INIT;
@@ -404,6 +438,7 @@ int main(void) {
     test_bytes_and_topics_folder();
     test_failing_store();
     test_store_retries();
+    test_skipped_offsets();
     test_fork();
     return check_report();
 }
