@@ -55,10 +55,11 @@ static void require(pinpipe_status status, const pinpipe_error *err) {
 static void batch_done(decoding *job) {
     pinpipe_error err = PINPIPE_ERROR_INIT;
     job->rows += pinpipe_batch_rows(job->batch);
-    if (job->table)
+    if (job->table) {
         require(pinpipe_table_append(job->table, job->batch, &err), &err);
-    else
+    } else {
         pinpipe_batch_clear(job->batch);
+    }
     if (++job->batches == WARM_BATCHES) {
         job->warm_allocations = allocations;
         job->warm_rows = job->rows;
@@ -72,8 +73,9 @@ static void feed(decoding *job, const char *bytes, size_t len) {
         pinpipe_str rest = {bytes + at, len - at};
         require(pinpipe_decoder_feed(&taken, job->decoder, job->batch, rest, job->report, &err), &err);
         at += (size_t)taken;
-        if (at < len)
+        if (at < len) {
             batch_done(job);
+        }
     }
     job->bytes += (int64_t)len;
 }
@@ -83,8 +85,9 @@ static void run(decoding *job, const char *path) {
     pinpipe_error err = PINPIPE_ERROR_INIT;
     int file = open(path, O_RDONLY);
     ssize_t len = file < 0 ? -1 : 0;
-    while (file >= 0 && (len = read(file, chunk, sizeof chunk)) > 0)
+    while (file >= 0 && (len = read(file, chunk, sizeof chunk)) > 0) {
         feed(job, chunk, (size_t)len);
+    }
     if (len < 0) {
         perror(path);
         exit(1);
@@ -109,9 +112,11 @@ int main(int count, char **arguments) {
         return 2;
     }
     pinpipe_decoder_options options = PINPIPE_DECODER_OPTIONS_INIT;
-    while (strcmp(pinpipe_record_name(options.record), arguments[1]) != 0)
-        if (++options.record == pinpipe_record_count())
+    while (strcmp(pinpipe_record_name(options.record), arguments[1]) != 0) {
+        if (++options.record == pinpipe_record_count()) {
             return 2;
+        }
+    }
     options.format = PINPIPE_FORMAT_NDJSON;
     decoding job;
     memset(&job, 0, sizeof job);
@@ -119,8 +124,9 @@ int main(int count, char **arguments) {
     require(pinpipe_decoder_new(&job.decoder, &options, &err), &err);
     require(pinpipe_batch_new(&job.batch, options.record, options.shape, &err), &err);
     require(pinpipe_report_new(&job.report, options.record, options.shape, &err), &err);
-    if (strcmp(arguments[3], "table") == 0)
+    if (strcmp(arguments[3], "table") == 0) {
         require(pinpipe_table_new(&job.table, options.record, options.shape, &err), &err);
+    }
     run(&job, arguments[2]);
     double cpu = cpu_seconds() - before;
     printf("{\"cpu_s\": %.6f, \"rows\": %lld, \"bytes\": %lld, \"rejected\": %lld, \"allocations\": %lld, "

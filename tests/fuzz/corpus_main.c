@@ -9,8 +9,9 @@
 
 int main(int count, char **paths) {
     uint8_t *bytes = malloc(MAX_INPUT_BYTES);
-    if (!bytes)
+    if (!bytes) {
         return 1;
+    }
     for (int i = 1; i < count; i++) {
         FILE *file = fopen(paths[i], "rb");
         if (!file) {

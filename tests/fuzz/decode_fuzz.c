@@ -46,24 +46,28 @@ static pinpipe_status feed_all(decoding *run, pinpipe_decoder *decoder, pinpipe_
     size_t at = 0;
     while (at < bytes.len) {
         size_t len = bytes.len - at;
-        if (run->piece_bytes > 0 && (size_t)run->piece_bytes < len)
+        if (run->piece_bytes > 0 && (size_t)run->piece_bytes < len) {
             len = (size_t)run->piece_bytes;
+        }
         int64_t taken = 0;
         pinpipe_str piece = {bytes.ptr + at, len};
         pinpipe_status status = pinpipe_decoder_feed(&taken, decoder, batch, piece, report, &err);
-        if (status < 0)
+        if (status < 0) {
             return status;
+        }
         REQUIRE(taken >= 0 && (size_t)taken <= len);
         REQUIRE((size_t)taken == len || pinpipe_batch_rows(batch) > 0);
-        if ((size_t)taken < len)
+        if ((size_t)taken < len) {
             take_rows(run, batch);
+        }
         at += (size_t)taken;
     }
     for (;;) {
         pinpipe_status status = pinpipe_decoder_finish(decoder, batch, report, &err);
         REQUIRE(status != PINPIPE_AGAIN || pinpipe_batch_rows(batch) > 0);
-        if (status != PINPIPE_AGAIN)
+        if (status != PINPIPE_AGAIN) {
             return status;
+        }
         take_rows(run, batch);
     }
 }
@@ -78,8 +82,9 @@ static void decode(decoding *run, pinpipe_str bytes) {
     REQUIRE(pinpipe_batch_new(&batch, record, shape, &err) == PINPIPE_OK);
     REQUIRE(pinpipe_report_new(&report, record, shape, &err) == PINPIPE_OK);
     run->status = feed_all(run, decoder, batch, report, bytes);
-    if (run->status >= 0)
+    if (run->status >= 0) {
         take_rows(run, batch);
+    }
     run->records = pinpipe_report_records(report);
     run->rejected = pinpipe_report_rejected(report);
     pinpipe_buf rejects = PINPIPE_BUF_INIT;
@@ -92,8 +97,9 @@ static void decode(decoding *run, pinpipe_str bytes) {
 
 static void require_same(const decoding *whole, const decoding *cut) {
     REQUIRE((whole->status < 0) == (cut->status < 0));
-    if (whole->status < 0)
+    if (whole->status < 0) {
         return;
+    }
     REQUIRE(whole->records == cut->records);
     REQUIRE(whole->rejected == cut->rejected);
     REQUIRE(whole->rows == cut->rows);
@@ -116,8 +122,9 @@ static void require_identity(const decoding *first) {
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
-    if (size < 2)
+    if (size < 2) {
         return 0;
+    }
     pinpipe_decoder_options options = PINPIPE_DECODER_OPTIONS_INIT;
     options.record = data[0] % 3;
     options.shape = data[0] / 3 % 2 ? PINPIPE_RAW : PINPIPE_CLEAN;
@@ -130,11 +137,13 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     decode(&whole, bytes);
     decode(&cut, bytes);
     REQUIRE(whole.status >= 0 || whole.status == PINPIPE_EDATA);
-    if (whole.status >= 0)
+    if (whole.status >= 0) {
         REQUIRE(whole.records == whole.rows + whole.rejected);
+    }
     require_same(&whole, &cut);
-    if (whole.status >= 0 && options.shape == PINPIPE_RAW)
+    if (whole.status >= 0 && options.shape == PINPIPE_RAW) {
         require_identity(&whole);
+    }
     pinpipe_buf_reset(&whole.text);
     pinpipe_buf_reset(&cut.text);
     return 0;
