@@ -62,6 +62,11 @@ def test_linked_pages_exist(page: str) -> None:
     assert (ROOT / page).is_file()
 
 
+def test_every_page_is_linked() -> None:
+    linked = set(re.findall(r"\]\(([^)#]+)\)", README))
+    assert {f"docs/{path.name}" for path in (ROOT / "docs").glob("*.md")} <= linked
+
+
 def test_commands_it_names_exist() -> None:
     targets = set(re.findall(r"^    make ([a-z-]+)", README, re.MULTILINE))
     assert targets
