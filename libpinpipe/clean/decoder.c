@@ -1,6 +1,6 @@
 /* Turns bytes, cut anywhere, into the columns of a batch by way of cells.
  * Never holds more of the input than one record (and the first piece while the format is decided).
- * Rules: DESIGN §2, "The way of the data"; CONTRACT §4. The fast road joins in record_read. */
+ * Rules: DESIGN §2, "The way of the data"; CONTRACT §4. */
 #include "clean/decoder.h"
 
 #include <assert.h>
@@ -63,6 +63,7 @@ pinpipe_status pinpipe_decoder_new(pinpipe_decoder **out, const pinpipe_decoder_
     }
     pp_plan_init(&decoder->plan, options->record, options->shape);
     pp_fields_init(&decoder->fields, options->record);
+    pp_fast_init(&decoder->fast);
     decoder->format = options->format;
     decoder->max_record_bytes =
         options->max_record_bytes ? options->max_record_bytes : PP_MAX_RECORD_BYTES_DEFAULT;
@@ -233,32 +234,83 @@ static pinpipe_status split_take(pinpipe_decoder *decoder, pp_columns *columns, 
     return status;
 }
 
+/* Behind the last line end of a slice that has room for whole blocks behind it; `bytes` where there is none.
+ */
+static const char *lines_end(const char *bytes, size_t slice, size_t len) {
+    size_t room = len > PP_FAST_PADDING ? len - PP_FAST_PADDING : 0;
+    const char *newline = memrchr(bytes, '\n', slice < room ? slice : room);
+    return newline ? newline + 1 : bytes;
+}
+
+/* Records of NDJSON that are written like earlier ones; returns the bytes read. */
+static size_t fast_take(pinpipe_decoder *decoder, pp_columns *columns, const char *bytes, const char *end,
+                        pinpipe_report *report) {
+    pp_fast_target target = {columns, decoder->batch_rows, report->hits};
+    int64_t rows = columns->rows;
+    size_t taken = pp_fast_run(&decoder->fast, &decoder->plan, &target, bytes, end);
+    report->records += columns->rows - rows;
+    decoder->record_index += columns->rows - rows;
+    decoder->byte_offset += (int64_t)taken;
+    return taken;
+}
+
+/* One record, or what there is of it, by the cell road; returns the bytes read. */
+static pinpipe_status slow_take(size_t *taken, pinpipe_decoder *decoder, pp_columns *columns,
+                                pinpipe_str bytes, size_t slice, pinpipe_report *report, pinpipe_error *err) {
+    pp_split split = pp_splitter_next(&decoder->splitter, bytes.ptr, slice);
+    size_t padding = bytes.len - split.skipped - split.taken;
+    bool was_partial = decoder->is_partial;
+    int64_t rows = columns->rows;
+    *taken = split.skipped + split.taken + split.after;
+    pinpipe_status status = split_take(decoder, columns, bytes.ptr, split, padding, report, err);
+    decoder->byte_offset += (int64_t)*taken;
+    if (status == PINPIPE_OK && columns->rows > rows && !was_partial && padding > PP_FAST_PADDING &&
+        decoder->splitter.format == PINPIPE_FORMAT_NDJSON) {
+        pp_fast_learn(&decoder->fast, &decoder->plan, &decoder->fields, bytes.ptr, *taken);
+    }
+    return status;
+}
+
+/* Records of one slice, for which the columns have room, until they end or the batch is full. */
+static pinpipe_status slice_take(size_t *taken, pinpipe_decoder *decoder, pp_columns *columns,
+                                 pinpipe_str bytes, size_t slice, pinpipe_report *report,
+                                 pinpipe_error *err) {
+    pinpipe_status status = PINPIPE_OK;
+    bool is_lines = decoder->splitter.format == PINPIPE_FORMAT_NDJSON;
+    const char *end = is_lines ? lines_end(bytes.ptr, slice, bytes.len) : bytes.ptr;
+    *taken = 0;
+    while (status == PINPIPE_OK && *taken < slice && !pp_decoder_is_full(decoder, columns)) {
+        const char *at = bytes.ptr + *taken;
+        size_t step = at < end && !decoder->is_partial ? fast_take(decoder, columns, at, end, report) : 0;
+        if (step == 0) {
+            status = slow_take(&step, decoder, columns, (pinpipe_str){at, bytes.len - *taken}, slice - *taken,
+                               report, err);
+        }
+        *taken += step;
+    }
+    return status;
+}
+
 /* Reads records from `bytes` until they end or the batch is full. */
 static pinpipe_status bytes_take(size_t *taken, pinpipe_decoder *decoder, pp_columns *columns,
                                  pinpipe_str bytes, pinpipe_report *report, pinpipe_error *err) {
     pinpipe_status status = PINPIPE_OK;
     *taken = 0;
-    while (*taken < bytes.len && !pp_decoder_is_full(decoder, columns)) {
-        size_t slice_end = bytes.len - *taken < SLICE_BYTES ? bytes.len : *taken + SLICE_BYTES;
-        int64_t rows = (int64_t)(slice_end - *taken) / 2 + 2;
+    while (status == PINPIPE_OK && *taken < bytes.len && !pp_decoder_is_full(decoder, columns)) {
+        pinpipe_str rest = {bytes.ptr + *taken, bytes.len - *taken};
+        size_t slice = rest.len < SLICE_BYTES ? rest.len : SLICE_BYTES;
+        int64_t rows = (int64_t)slice / 2 + 2;
         int64_t room = decoder->batch_rows - columns->rows;
         rows = rows < room ? rows : room;
-        status =
-            pp_columns_reserve(columns, rows, (int64_t)(slice_end - *taken + decoder->carry.len) + rows, err);
-        while (status == PINPIPE_OK && *taken < slice_end && !pp_decoder_is_full(decoder, columns)) {
-            const char *at = bytes.ptr + *taken;
-            pp_split split = pp_splitter_next(&decoder->splitter, at, slice_end - *taken);
-            size_t used = split.skipped + split.taken + split.after;
-            size_t padding = bytes.len - *taken - split.skipped - split.taken;
-            status = split_take(decoder, columns, at, split, padding, report, err);
-            *taken += used;
-            decoder->byte_offset += (int64_t)used;
+        int64_t text_bytes = (int64_t)(slice + decoder->carry.len) + rows + PP_FAST_ROOM;
+        status = pp_columns_reserve(columns, rows, text_bytes, err);
+        size_t step = 0;
+        if (status == PINPIPE_OK) {
+            status = slice_take(&step, decoder, columns, rest, slice, report, err);
         }
-        if (status < 0) {
-            return status;
-        }
+        *taken += step;
     }
-    return PINPIPE_OK;
+    return status;
 }
 
 /* Decides the format from what waits; leaves the input waiting when more is needed. */

@@ -5,6 +5,7 @@
 #define PP_CLEAN_DECODER_H
 
 #include "base/buffer.h"
+#include "clean/fast.h"
 #include "clean/plan.h"
 #include "codec/cells.h"
 #include "codec/csv_record.h"
@@ -48,6 +49,7 @@ struct pinpipe_decoder {
     pinpipe_buf pending; /* input that waits for the format's decision, then for the batch */
     size_t pending_at;
 
+    pp_fast fast;
     pp_csv_header header;
     pp_record_cells cells;
     pinpipe_buf scratch;

@@ -68,7 +68,7 @@ static inline void pp_column_put_f64(pp_column *column, int64_t row, double valu
 
 static inline void pp_column_put_text(pp_column *column, int64_t row, const char *text, size_t len) {
     int32_t start = column->offsets[row];
-    if (len) {
+    if (len && text != column->text + start) { /* it may stand there already */
         memcpy(column->text + start, text, len);
     }
     column->offsets[row + 1] = start + (int32_t)len;

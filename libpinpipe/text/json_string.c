@@ -6,57 +6,22 @@
 #include <assert.h>
 #include <string.h>
 
+#include "text/block.h"
 #include "text/utf8.h"
-
-#if defined(__SSE2__)
-#include <emmintrin.h>
-#define BLOCK 16
-#else
-#define BLOCK 8
-#endif
-
-#if defined(__SSE2__)
-/* Offset of the first quote, backslash or control byte in 16 bytes, or 16; or-s "has non-ASCII" into `high`.
- */
-static inline int32_t block_scan(const char *text, uint32_t *high) {
-    __m128i block = _mm_loadu_si128((const __m128i *)(const void *)text);
-    __m128i quote = _mm_cmpeq_epi8(block, _mm_set1_epi8('"'));
-    __m128i backslash = _mm_cmpeq_epi8(block, _mm_set1_epi8('\\'));
-    __m128i control = _mm_cmpeq_epi8(_mm_min_epu8(block, _mm_set1_epi8(0x1f)), block);
-    uint32_t stop = (uint32_t)_mm_movemask_epi8(_mm_or_si128(_mm_or_si128(quote, backslash), control));
-    uint32_t non_ascii = (uint32_t)_mm_movemask_epi8(block);
-    if (stop == 0) {
-        *high |= non_ascii;
-        return BLOCK;
-    }
-    int32_t at = __builtin_ctz(stop);
-    *high |= non_ascii & ((1u << at) - 1);
-    return at;
-}
-#else
-/* Offset of the first quote, backslash or control byte in 8 bytes, or 8. */
-static inline int32_t block_scan(const char *text, uint32_t *high) {
-    for (int32_t i = 0; i < BLOCK; i++) {
-        unsigned char byte = (unsigned char)text[i];
-        if (byte == '"' || byte == '\\' || byte < 0x20) {
-            return i;
-        }
-        *high |= byte & 0x80u;
-    }
-    return BLOCK;
-}
-#endif
 
 size_t pp_json_string_span(const char *text, uint32_t *flags) {
     size_t at = 0;
-    uint32_t high = 0;
+    pp_block_mask high = 0;
     *flags = 0;
     for (;;) {
-        int32_t step = block_scan(text + at, &high);
-        at += (size_t)step;
-        if (step == BLOCK) {
+        pp_block_scan scan = pp_block_read(text + at);
+        if (scan.stop == 0) {
+            high |= scan.non_ascii;
+            at += PP_BLOCK;
             continue;
         }
+        high |= pp_block_before(scan.non_ascii, scan.stop);
+        at += pp_block_first(scan.stop);
         if (text[at] != '\\') {
             break;
         }
@@ -139,6 +104,27 @@ static size_t unicode_escape(uint32_t *out, const char *text, const char *end,
     return 11;
 }
 
+pp_json_string_verdict pp_json_escape_take(char *out, size_t *out_len, const char *text, const char *end,
+                                           size_t *taken) {
+    pp_json_string_verdict verdict = PP_JSON_STRING_OK;
+    char simple = end - text > 1 ? simple_escape(text[1]) : 0;
+    if (simple) {
+        *out = simple;
+        *out_len = 1;
+        *taken = 2;
+        return verdict;
+    }
+    if (end - text <= 1 || text[1] != 'u') {
+        return PP_JSON_STRING_BAD_ESCAPE;
+    }
+    uint32_t code_point = 0;
+    *taken = 1 + unicode_escape(&code_point, text + 1, end, &verdict);
+    if (verdict == PP_JSON_STRING_OK) {
+        *out_len = pp_utf8_put(out, code_point);
+    }
+    return verdict;
+}
+
 pp_json_string_verdict pp_json_unescape(char *out, size_t *out_len, const char *text, size_t len) {
     const char *at = text;
     const char *end = text + len;
@@ -153,25 +139,15 @@ pp_json_string_verdict pp_json_unescape(char *out, size_t *out_len, const char *
         if (!escape) {
             break;
         }
-        char simple = end - at > 1 ? simple_escape(at[1]) : 0;
-        if (simple) {
-            *to++ = simple;
-            at += 2;
-            continue;
-        }
-        uint32_t code_point = 0;
-        verdict = PP_JSON_STRING_BAD_ESCAPE;
+        size_t written = 0;
         size_t taken = 0;
-        if (end - at > 1 && at[1] == 'u') {
-            verdict = PP_JSON_STRING_OK;
-            taken = unicode_escape(&code_point, at + 1, end, &verdict);
-        }
+        verdict = pp_json_escape_take(to, &written, at, end, &taken);
         if (verdict != PP_JSON_STRING_OK) {
             *out_len = (size_t)(at - text);
             return verdict;
         }
-        to += pp_utf8_put(to, code_point);
-        at += taken + 1;
+        to += written;
+        at += taken;
     }
     *out_len = (size_t)(to - out);
     return PP_JSON_STRING_OK;

@@ -27,6 +27,10 @@ typedef enum pp_json_string_verdict {
     PP_JSON_STRING_BAD_UTF8, /* malformed bytes or an unpaired surrogate */
 } pp_json_string_verdict;
 
+/** Takes one escape, whose backslash is at `text`, to at most 4 bytes of UTF-8. */
+pp_json_string_verdict pp_json_escape_take(char *out, size_t *out_len, const char *text, const char *end,
+                                           size_t *taken);
+
 /** Takes the escapes out of `len` bytes; `out` has room for as many. Writes the length of the text; on
  * failure the offset of the fault. */
 pp_json_string_verdict pp_json_unescape(char *out, size_t *out_len, const char *text, size_t len);

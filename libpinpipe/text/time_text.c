@@ -4,6 +4,7 @@
 #include "text/time_text.h"
 
 #include <assert.h>
+#include <string.h>
 
 #define US_PER_SECOND ((int64_t)1000000)
 #define SECONDS_PER_DAY ((int64_t)86400)
@@ -144,6 +145,52 @@ bool pp_time_parse(int64_t *out_us, pinpipe_str input) {
     }
     *out_us = days * SECONDS_PER_DAY * US_PER_SECOND + us - offset_us;
     return pp_time_has_text(*out_us);
+}
+
+/* Eight bytes of which `digits` marks those that are digits, as a word with the first byte lowest. False
+ * unless exactly those are digits; then each byte is a digit's value, and 0 for the others. */
+static inline bool digits_load(uint64_t *out, const char *text, uint64_t digits) {
+    uint64_t word;
+    memcpy(&word, text, sizeof word);
+#if __BYTE_ORDER__ == __ORDER_BIG_ENDIAN__
+    word = __builtin_bswap64(word);
+#endif
+    uint64_t values = (word ^ 0x3030303030303030u) & digits;
+    *out = values;
+    return ((values | (values + (0x0606060606060606u & digits))) & 0xf0f0f0f0f0f0f0f0u) == 0;
+}
+
+/* Pairs of digits become numbers in the even bytes. */
+static inline uint64_t pairs_make(uint64_t values) {
+    return (values * 10 + (values >> 8)) & 0x00ff00ff00ff00ffu;
+}
+
+bool pp_time_parse_fixed(int64_t *out_us, const char *text) {
+    uint64_t date;                                                  /* YYYY-MM- */
+    uint64_t clock;                                                 /* DDTHH:MM */
+    uint64_t second;                                                /* HH:MM:SS */
+    bool is_right = digits_load(&date, text, 0x00ffff00ffffffffu) & /* Y Y Y Y - M M - */
+                    digits_load(&clock, text + 8, 0xffff00ffff00ffffu) &
+                    digits_load(&second, text + 11, 0xffff00ffff00ffffu);
+    is_right = is_right & (text[4] == '-') & (text[7] == '-') & ((text[10] == 'T') | (text[10] == ' ')) &
+               (text[13] == ':') & (text[16] == ':');
+    if (!is_right) {
+        return false;
+    }
+    uint64_t years = pairs_make(date);
+    int32_t year = (int32_t)((years & 0xff) * 100 + (years >> 16 & 0xff));
+    int32_t month = (int32_t)((date >> 40 & 0xff) * 10 + (date >> 48 & 0xff));
+    int32_t day = (int32_t)((clock & 0xff) * 10 + (clock >> 8 & 0xff));
+    int32_t hour = (int32_t)((clock >> 24 & 0xff) * 10 + (clock >> 32 & 0xff));
+    int32_t minute = (int32_t)((clock >> 48 & 0xff) * 10 + (clock >> 56 & 0xff));
+    int32_t seconds = (int32_t)((second >> 48 & 0xff) * 10 + (second >> 56 & 0xff));
+    if (year < 1 || month < 1 || month > 12 || day < 1 || day > month_days(year, month) || hour > 23 ||
+        minute > 59 || seconds > 59) {
+        return false;
+    }
+    *out_us = (days_from_date(year, month, day) * SECONDS_PER_DAY + hour * 3600 + minute * 60 + seconds) *
+              US_PER_SECOND;
+    return true;
 }
 
 bool pp_time_has_text(int64_t time_us) {

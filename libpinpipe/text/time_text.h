@@ -16,6 +16,12 @@
  * 0001 to 9999; digits beyond microseconds are cut. False when the text is no such timestamp. */
 bool pp_time_parse(int64_t *out_us, pinpipe_str text);
 
+#define PP_TIME_FIXED_BYTES 19
+
+/** Reads the form YYYY-MM-DDTHH:MM:SS (or a blank for the T) from 24 readable bytes. False for any other
+ * text, also for ones that pp_time_parse takes. */
+bool pp_time_parse_fixed(int64_t *out_us, const char *text);
+
 /** True for times that have a text: years 0001 to 9999. */
 bool pp_time_has_text(int64_t time_us);
 
