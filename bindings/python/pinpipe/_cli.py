@@ -25,7 +25,9 @@ def _command_modules() -> dict[str, ModuleType]:
 
 def build_parser() -> argparse.ArgumentParser:
     """The parser of the whole program, one sub-parser a command."""
-    parser = argparse.ArgumentParser(prog="pinpipe", description="The Pinterest data pipeline on one machine.")
+    parser = argparse.ArgumentParser(
+        prog="pinpipe", description="The Pinterest data pipeline on one machine."
+    )
     parser.add_argument("--version", action="version", version=f"pinpipe {pinpipe.__version__}")
     commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
     for name, module in _command_modules().items():
