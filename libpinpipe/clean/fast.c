@@ -214,10 +214,10 @@ ALWAYS_INLINE const char *i64_read(int64_t *out, const char *at) {
     const char *start = at += is_negative;
     int64_t value = 0;
     while (digit_at(at) < 10) {
-        value = value * 10 + digit_at(at++);
-        if (UNLIKELY(at - start > 18)) {
+        if (UNLIKELY(at - start == 18)) { /* one more might not fit */
             return NULL;
         }
+        value = value * 10 + digit_at(at++);
     }
     if (UNLIKELY(at == start || (*start == '0' && at - start > 1))) {
         return NULL;
