@@ -47,7 +47,7 @@ def _once(command: list[str]) -> dict[str, Any]:
 
 
 def _median_cpu(runs: list[dict[str, Any]]) -> float:
-    return statistics.median(run["cpu_s"] for run in runs)
+    return float(statistics.median(run["cpu_s"] for run in runs))
 
 
 def _table(results: dict[str, list[dict[str, Any]]], megabytes: float, count: int) -> None:
