@@ -1,5 +1,10 @@
-# What an outside program needs: headers, both libraries, a pkg-config file that moves with the tree.
-install(TARGETS pinpipe pinpipe_static DESTINATION ${CMAKE_INSTALL_LIBDIR})
+# What an outside program needs: headers, both libraries, a pkg-config file and CMake package files. The installed
+# tree may be moved as a whole: nothing in it names the prefix.
+include(CMakePackageConfigHelpers)
+if(IS_ABSOLUTE "${CMAKE_INSTALL_LIBDIR}" OR IS_ABSOLUTE "${CMAKE_INSTALL_INCLUDEDIR}")
+  message(FATAL_ERROR "CMAKE_INSTALL_LIBDIR and CMAKE_INSTALL_INCLUDEDIR are relative to the prefix")
+endif()
+
 install(DIRECTORY include/pinpipe DESTINATION ${CMAKE_INSTALL_INCLUDEDIR})
 
 file(RELATIVE_PATH pinpipe_up_to_prefix /prefix/${CMAKE_INSTALL_LIBDIR}/pkgconfig /prefix)
@@ -9,3 +14,18 @@ string(REGEX REPLACE "/$" "" pinpipe_up_to_prefix "${pinpipe_up_to_prefix}")
 list(JOIN pinpipe_private_flags " " pinpipe_private_libs)
 configure_file(cmake/pinpipe.pc.in pinpipe.pc @ONLY)
 install(FILES ${PROJECT_BINARY_DIR}/pinpipe.pc DESTINATION ${CMAKE_INSTALL_LIBDIR}/pkgconfig)
+
+# Two export sets, because only the static library makes its user link what it stands on.
+set(pinpipe_cmake_dir ${CMAKE_INSTALL_LIBDIR}/cmake/pinpipe)
+foreach(target pinpipe pinpipe_static)
+  install(TARGETS ${target} EXPORT ${target}_targets DESTINATION ${CMAKE_INSTALL_LIBDIR}
+          INCLUDES DESTINATION ${CMAKE_INSTALL_INCLUDEDIR})
+  install(EXPORT ${target}_targets NAMESPACE pinpipe:: FILE ${target}_targets.cmake DESTINATION ${pinpipe_cmake_dir})
+endforeach()
+list(TRANSFORM pinpipe_static_modules REPLACE "(.+)" "\"\\1\"")
+list(JOIN pinpipe_static_modules " " pinpipe_static_items)
+configure_package_config_file(cmake/pinpipeConfig.cmake.in pinpipeConfig.cmake
+                              INSTALL_DESTINATION ${pinpipe_cmake_dir} NO_SET_AND_CHECK_MACRO)
+write_basic_package_version_file(pinpipeConfigVersion.cmake COMPATIBILITY SameMinorVersion)
+install(FILES ${PROJECT_BINARY_DIR}/pinpipeConfig.cmake ${PROJECT_BINARY_DIR}/pinpipeConfigVersion.cmake
+        DESTINATION ${pinpipe_cmake_dir})

@@ -18,22 +18,7 @@ import pytest
 from tests.house.lint import exported
 from tests.python.bad_records import PIN, as_json
 
-ROOT = Path(__file__).resolve().parents[2]
-BUILD = Path(os.environ.get("PINPIPE_BUILD", ROOT / "build"))
-EXAMPLE = ROOT / "examples/c/clean_file.c"
-
-
-@pytest.fixture(scope="module")
-def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The install tree."""
-    prefix = tmp_path_factory.mktemp("install") / "usr"
-    subprocess.run(
-        ["cmake", "--install", str(BUILD), "--prefix", str(prefix)],
-        check=True,
-        capture_output=True,
-        timeout=60,
-    )
-    return prefix
+EXAMPLE = Path(__file__).resolve().parents[2] / "examples/c/clean_file.c"
 
 
 def _pkg_config(prefix: Path, *arguments: str) -> list[str]:
