@@ -52,8 +52,8 @@ PINPIPE_API void pinpipe_table_free(pinpipe_table *table);
 PINPIPE_API int64_t pinpipe_table_rows(const pinpipe_table *table);
 PINPIPE_API int64_t pinpipe_table_batches(const pinpipe_table *table);
 
-/** Moves the batch's rows to the table's end; the batch is left empty. Errors: EINVAL another record or
- * shape, ENOMEM. */
+/** Puts the batch's rows at the table's end; the batch is left empty and keeps its memory for the next rows.
+ * Errors: EINVAL another record or shape, ENOMEM. */
 PINPIPE_API pinpipe_status pinpipe_table_append(pinpipe_table *table, pinpipe_batch *batch,
                                                 pinpipe_error *err) PINPIPE_MUST_CHECK;
 

@@ -247,7 +247,7 @@ static size_t fast_take(pinpipe_decoder *decoder, pp_columns *columns, const cha
                         pinpipe_report *report) {
     pp_fast_target target = {columns, decoder->batch_rows, report->hits};
     int64_t rows = columns->rows;
-    size_t taken = pp_fast_run(&decoder->fast, &decoder->plan, &target, bytes, end);
+    size_t taken = decoder->fast.run(&decoder->fast, &decoder->plan, &target, bytes, end);
     report->records += columns->rows - rows;
     decoder->record_index += columns->rows - rows;
     decoder->byte_offset += (int64_t)taken;

@@ -18,15 +18,27 @@
 #define UNLIKELY(condition) (condition)
 #endif
 
-/* One record while it is read: where it stands in the input, its cells, and the steps that wait for its end.
- */
+/* Where one step's values go. Taken from the columns once a run: stores of text could alias them, for all
+ * that the compiler knows, and would make it load them again for each value. */
+typedef struct lane {
+    int32_t *offsets;
+    char *text;
+    int64_t *i64;
+    double *f64;
+    uint64_t marker_lengths;
+    char prefix[PP_FAST_GLUE_MAX]; /* PATH: what is taken off, where it is short enough */
+    uint32_t prefix_mask;
+    uint32_t prefix_len;
+} lane;
+
+/* One record while it is read: where its values go, its cells, and the steps that wait for its end. */
 typedef struct reading {
     const pp_plan *plan;
     pp_columns *columns;
-    int64_t row;
     const char *end;
     int32_t waiting;
     uint8_t wait[PP_CLEAN_MAX];
+    lane lane[PP_CLEAN_MAX];
     pp_cell cell[PP_RAW_MAX];
 } reading;
 
@@ -122,44 +134,46 @@ ALWAYS_INLINE void step_wait(reading *r, const pp_fast_field *field, const char 
     r->waiting++;
 }
 
-ALWAYS_INLINE const char *text_take(reading *r, const pp_fast_field *field, const char *at) {
-    pp_column *column = &r->columns->column[field->step];
-    int32_t start = column->offsets[r->row];
-    copied text = text_copy(column->text + start, at, r->end);
-    column->offsets[r->row + 1] = start + (int32_t)text.len;
-    const pp_part *part = &r->plan->step[field->step].part[0];
-    if (UNLIKELY(text.len == 0 || (text.len < 64 && part->marker_lengths >> text.len & 1))) {
-        step_wait(r, field, column->text + start, text.len);
+/* True for a text that may stand for "no value". */
+ALWAYS_INLINE bool may_be_marker(const lane *to, size_t len) {
+    return len == 0 || (len < 64 && (to->marker_lengths >> len & 1));
+}
+
+ALWAYS_INLINE const char *text_take(reading *r, const pp_fast_field *field, int64_t row, const char *at) {
+    const lane *to = &r->lane[field->step];
+    int32_t start = to->offsets[row];
+    copied text = text_copy(to->text + start, at, r->end);
+    to->offsets[row + 1] = start + (int32_t)text.len;
+    if (UNLIKELY(may_be_marker(to, text.len))) {
+        step_wait(r, field, to->text + start, text.len);
     }
     return text.at;
 }
 
-ALWAYS_INLINE const char *keep_take(reading *r, const pp_fast_field *field, const char *at) {
-    pp_column *column = &r->columns->column[field->step];
-    int32_t start = column->offsets[r->row];
-    copied text = text_copy(column->text + start, at, r->end);
-    column->offsets[r->row + 1] = start + (int32_t)text.len;
+ALWAYS_INLINE const char *keep_take(reading *r, const pp_fast_field *field, int64_t row, const char *at) {
+    const lane *to = &r->lane[field->step];
+    int32_t start = to->offsets[row];
+    copied text = text_copy(to->text + start, at, r->end);
+    to->offsets[row + 1] = start + (int32_t)text.len;
     return text.at;
 }
 
-ALWAYS_INLINE const char *path_take(reading *r, const pp_fast_field *field, const char *at) {
-    const pp_plan_step *step = &r->plan->step[field->step];
-    pp_column *column = &r->columns->column[field->step];
-    int32_t start = column->offsets[r->row];
-    /* No byte of the prefix stops a string, so a comparison cannot run past the record. */
-    if (UNLIKELY(memcmp(at, step->argument, step->argument_len) != 0)) {
-        copied span = text_span(at);
-        step_wait(r, field, at, span.len);
-        return span.at;
+/* A text that the op reads from the input at the record's end. */
+ALWAYS_INLINE const char *odd_take(reading *r, const pp_fast_field *field, const char *at) {
+    copied span = text_span(at);
+    step_wait(r, field, at, span.len);
+    return span.at;
+}
+
+ALWAYS_INLINE const char *path_take(reading *r, const pp_fast_field *field, int64_t row, const char *at) {
+    const lane *to = &r->lane[field->step];
+    int32_t start = to->offsets[row];
+    if (UNLIKELY(!pp_block_equal32(at, to->prefix, to->prefix_mask))) {
+        return odd_take(r, field, at);
     }
-    copied text = text_copy(column->text + start, at + step->argument_len, r->end);
-    column->offsets[r->row + 1] = start + (int32_t)text.len;
-    if (UNLIKELY(text.len == 0 || (text.len < 64 && step->part[0].marker_lengths >> text.len & 1))) {
-        copied span = text_span(at);
-        step_wait(r, field, at, span.len);
-        return span.at;
-    }
-    return text.at;
+    copied text = text_copy(to->text + start, at + to->prefix_len, r->end);
+    to->offsets[row + 1] = start + (int32_t)text.len;
+    return UNLIKELY(may_be_marker(to, text.len)) ? odd_take(r, field, at) : text.at;
 }
 
 ALWAYS_INLINE const char *hold_take(reading *r, const pp_fast_field *field, const char *at) {
@@ -175,7 +189,8 @@ ALWAYS_INLINE uint32_t digit_at(const char *at) {
     return (uint32_t)(unsigned char)*at - '0';
 }
 
-ALWAYS_INLINE const char *magnitude_take(reading *r, const pp_fast_field *field, const char *at) {
+ALWAYS_INLINE const char *magnitude_take(reading *r, const pp_fast_field *field, int64_t row,
+                                         const char *at) {
     const char *start = at;
     int64_t value = 0;
     while (digit_at(at) < 10 && at - start < 12) {
@@ -189,22 +204,19 @@ ALWAYS_INLINE const char *magnitude_take(reading *r, const pp_fast_field *field,
         at++;
     }
     if (UNLIKELY(*at != '"' || digit_at(start) >= 10)) {
-        copied span = text_span(start);
-        step_wait(r, field, start, span.len);
-        return span.at;
+        return odd_take(r, field, start);
     }
-    r->columns->column[field->step].i64[r->row] = value;
+    r->lane[field->step].i64[row] = value;
     return at;
 }
 
-ALWAYS_INLINE const char *timestamp_take(reading *r, const pp_fast_field *field, const char *at) {
+ALWAYS_INLINE const char *timestamp_take(reading *r, const pp_fast_field *field, int64_t row,
+                                         const char *at) {
     int64_t value = 0;
     if (UNLIKELY(at[PP_TIME_FIXED_BYTES] != '"' || !pp_time_parse_fixed(&value, at))) {
-        copied span = text_span(at);
-        step_wait(r, field, at, span.len);
-        return span.at;
+        return odd_take(r, field, at);
     }
-    r->columns->column[field->step].i64[r->row] = value;
+    r->lane[field->step].i64[row] = value;
     return at + PP_TIME_FIXED_BYTES;
 }
 
@@ -259,40 +271,32 @@ ALWAYS_INLINE const char *f64_read(double *out, const char *at) {
     return at;
 }
 
-ALWAYS_INLINE const char *i64_take(reading *r, const pp_fast_field *field, const char *at) {
-    return i64_read(&r->columns->column[field->step].i64[r->row], at);
+ALWAYS_INLINE const char *pair_take(reading *r, const pp_fast_field *field, int64_t row, const char *at) {
+    const lane *to = &r->lane[field->step];
+    int32_t start = to->offsets[row];
+    to->offsets[row + 1] = start + 2;
+    return f64_read(&to->f64[start + field->part], at);
 }
 
-ALWAYS_INLINE const char *f64_take(reading *r, const pp_fast_field *field, const char *at) {
-    return f64_read(&r->columns->column[field->step].f64[r->row], at);
-}
-
-ALWAYS_INLINE const char *pair_take(reading *r, const pp_fast_field *field, const char *at) {
-    pp_column *column = &r->columns->column[field->step];
-    int32_t start = column->offsets[r->row];
-    column->offsets[r->row + 1] = start + 2;
-    return f64_read(&column->f64[start + field->part], at);
-}
-
-ALWAYS_INLINE const char *value_take(reading *r, const pp_fast_field *field, const char *at) {
+ALWAYS_INLINE const char *value_take(reading *r, const pp_fast_field *field, int64_t row, const char *at) {
     double skipped;
     switch (field->action) {
     case PP_FAST_TEXT:
-        return text_take(r, field, at);
+        return text_take(r, field, row, at);
     case PP_FAST_KEEP:
-        return keep_take(r, field, at);
+        return keep_take(r, field, row, at);
     case PP_FAST_PATH:
-        return path_take(r, field, at);
+        return path_take(r, field, row, at);
     case PP_FAST_MAGNITUDE:
-        return magnitude_take(r, field, at);
+        return magnitude_take(r, field, row, at);
     case PP_FAST_TIMESTAMP:
-        return timestamp_take(r, field, at);
+        return timestamp_take(r, field, row, at);
     case PP_FAST_I64:
-        return i64_take(r, field, at);
+        return i64_read(&r->lane[field->step].i64[row], at);
     case PP_FAST_F64:
-        return f64_take(r, field, at);
+        return f64_read(&r->lane[field->step].f64[row], at);
     case PP_FAST_PAIR:
-        return pair_take(r, field, at);
+        return pair_take(r, field, row, at);
     case PP_FAST_HOLD:
         return hold_take(r, field, at);
     case PP_FAST_SKIP_TEXT:
@@ -303,14 +307,15 @@ ALWAYS_INLINE const char *value_take(reading *r, const pp_fast_field *field, con
 }
 
 /* One record; behind its line end, or NULL where it does not match. */
-ALWAYS_INLINE const char *record_take(reading *r, const pp_fast_template *template, const char *at) {
+ALWAYS_INLINE const char *record_take(reading *r, const pp_fast_template *template, int64_t row,
+                                      const char *at) {
     const pp_fast_field *field = template->field;
     const pp_fast_field *last = field + template->count;
     for (; field < last; field++) {
         if (UNLIKELY(!glue_matches(at, field))) {
             return NULL;
         }
-        at = value_take(r, field, at + field->glue_len);
+        at = value_take(r, field, row, at + field->glue_len);
         if (UNLIKELY(!at)) {
             return NULL;
         }
@@ -319,22 +324,22 @@ ALWAYS_INLINE const char *record_take(reading *r, const pp_fast_template *templa
 }
 
 /* The steps that waited: markers, odd magnitudes, other timestamps, texts of two parts. */
-NEVER_INLINE void steps_run(const reading *r, int64_t *hits) {
+NEVER_INLINE void steps_run(const reading *r, int64_t row, int64_t *hits) {
     for (int32_t i = 0; i < r->waiting; i++) {
-        pp_op_target to = {&r->columns->column[r->wait[i]], r->row, hits};
+        pp_op_target to = {&r->columns->column[r->wait[i]], row, hits};
         pp_op_run(&to, &r->plan->step[r->wait[i]], r->plan->rule, r->cell);
     }
 }
 
 /* The record by any template but the one that did not match, which is the next time's first; NULL where none
  * does. */
-NEVER_INLINE const char *others_take(pp_fast *fast, reading *r, const char *at) {
+NEVER_INLINE const char *others_take(pp_fast *fast, reading *r, int64_t row, const char *at) {
     for (int32_t i = 0; i < fast->count; i++) {
         if (i == fast->current || !glue_matches(at, &fast->template[i].field[0])) {
             continue;
         }
         r->waiting = 0;
-        const char *next = record_take(r, &fast->template[i], at);
+        const char *next = record_take(r, &fast->template[i], row, at);
         if (next) {
             fast->current = i;
             return next;
@@ -343,31 +348,51 @@ NEVER_INLINE const char *others_take(pp_fast *fast, reading *r, const char *at) 
     return NULL;
 }
 
+static void lanes_open(reading *r, const pp_plan *plan) {
+    for (int32_t i = 0; i < plan->step_count; i++) {
+        const pp_column *column = &r->columns->column[i];
+        const pp_plan_step *step = &plan->step[i];
+        lane *to = &r->lane[i];
+        *to =
+            (lane){.offsets = column->offsets, .text = column->text, .i64 = column->i64, .f64 = column->f64};
+        to->marker_lengths = step->part[0].marker_lengths;
+        to->prefix_len = (uint32_t)step->argument_len;
+        to->prefix_mask =
+            (1u << to->prefix_len) - 1; /* learned only where the prefix is shorter than the glue */
+        memcpy(to->prefix, step->argument, step->argument_len);
+    }
+}
+
 size_t pp_fast_run(pp_fast *fast, const pp_plan *plan, const pp_fast_target *target, const char *text,
                    const char *end) {
-    reading r = {.plan = plan, .columns = target->columns, .row = target->columns->rows, .end = end};
+    reading r;
+    r.plan = plan;
+    r.columns = target->columns;
+    r.end = end;
+    lanes_open(&r, plan);
     const char *at = text;
-    int64_t since = r.row; /* the current template's rows are not counted from here on */
-    while (fast->count > 0 && at < end && r.row < target->rows_max) {
+    int64_t row = target->columns->rows;
+    int64_t since = row; /* the current template's rows are not counted from here on */
+    while (fast->count > 0 && at < end && row < target->rows_max) {
         r.waiting = 0;
-        const char *next = record_take(&r, &fast->template[fast->current], at);
+        const char *next = record_take(&r, &fast->template[fast->current], row, at);
         if (UNLIKELY(!next)) {
-            fast->template[fast->current].rows += r.row - since;
-            since = r.row;
-            next = others_take(fast, &r, at);
+            fast->template[fast->current].rows += row - since;
+            since = row;
+            next = others_take(fast, &r, row, at);
             if (!next) {
                 break;
             }
         }
         if (r.waiting) {
-            steps_run(&r, target->hits);
+            steps_run(&r, row, target->hits);
         }
-        r.row++;
+        row++;
         at = next;
     }
-    fast->template[fast->current].rows += r.row - since;
-    fast->rows += r.row - target->columns->rows;
-    target->columns->rows = r.row;
+    fast->template[fast->current].rows += row - since;
+    fast->rows += row - target->columns->rows;
+    target->columns->rows = row;
     target->columns->input_bytes += at - text;
     return (size_t)(at - text);
 }

@@ -49,15 +49,6 @@ typedef struct pp_fast_template {
     int64_t rows;       /* how many it read; halved at each replacement, so that old use fades */
 } pp_fast_template;
 
-typedef struct pp_fast {
-    pp_fast_template template[PP_FAST_TEMPLATES];
-    int32_t count;     /* templates learned */
-    int32_t current;   /* the one that matched last */
-    int64_t misses;    /* records that no template matched */
-    int64_t next_miss; /* the miss at which a template is learned */
-    int64_t rows;      /* rows that came this way */
-} pp_fast;
-
 /** Where a run writes and counts. */
 typedef struct pp_fast_target {
     pp_columns *columns;
@@ -65,13 +56,34 @@ typedef struct pp_fast_target {
     int64_t *hits;
 } pp_fast_target;
 
-void pp_fast_init(pp_fast *fast);
+typedef struct pp_fast pp_fast;
 
 /** Reads records from `text` on, each ended by a line end, as long as they match; `end` is behind a line end
  * and has PP_FAST_PADDING readable bytes behind it. Returns the bytes read; rows are counted in the columns.
  * Every text column has room for `end - text` + PP_FAST_ROOM bytes, every column for the rows. */
+typedef size_t (*pp_fast_run_fn)(pp_fast *fast, const pp_plan *plan, const pp_fast_target *target,
+                                 const char *text, const char *end);
+
+struct pp_fast {
+    pp_fast_run_fn run; /* for the instructions that this machine has */
+    pp_fast_template template[PP_FAST_TEMPLATES];
+    int32_t count;     /* templates learned */
+    int32_t current;   /* the one that matched last */
+    int64_t misses;    /* records that no template matched */
+    int64_t next_miss; /* the miss at which a template is learned */
+    int64_t rows;      /* rows that came this way */
+};
+
+void pp_fast_init(pp_fast *fast);
+
+/** The runs of fast.c, compiled for the base instructions of the target and, on x86-64, for AVX2. */
 size_t pp_fast_run(pp_fast *fast, const pp_plan *plan, const pp_fast_target *target, const char *text,
                    const char *end);
+size_t pp_fast_run_avx2(pp_fast *fast, const pp_plan *plan, const pp_fast_target *target, const char *text,
+                        const char *end);
+
+/** The best one for this machine. */
+pp_fast_run_fn pp_fast_run_best(void);
 
 /** Learns how a record that the cell road accepted is written; `len` is its length with the line end. */
 void pp_fast_learn(pp_fast *fast, const pp_plan *plan, pp_fields *fields, const char *text, size_t len);

@@ -10,6 +10,7 @@
 /* Where a raw field goes. */
 typedef struct use {
     pp_op op;
+    size_t argument_len;
     int32_t step; /* -1: no column takes it */
     int32_t part;
 } use;
@@ -25,6 +26,7 @@ typedef struct learner {
 
 void pp_fast_init(pp_fast *fast) {
     memset(fast, 0, sizeof *fast);
+    fast->run = pp_fast_run_best();
     fast->next_miss = 1;
 }
 
@@ -34,8 +36,8 @@ static void uses_find(learner *l, const pp_plan *plan) {
     }
     for (int32_t i = 0; i < plan->step_count; i++) {
         const pp_plan_step *step = &plan->step[i];
-        l->use[step->part[1].field] = (use){step->op, i, 1};
-        l->use[step->part[0].field] = (use){step->op, i, 0};
+        l->use[step->part[1].field] = (use){step->op, step->argument_len, i, 1};
+        l->use[step->part[0].field] = (use){step->op, step->argument_len, i, 0};
     }
 }
 
@@ -68,7 +70,7 @@ static bool action_find(uint8_t *action, const use *used, bool is_text) {
         return is_text;
     case PP_OP_PATH:
         *action = PP_FAST_PATH;
-        return is_text;
+        return is_text && used->argument_len < PP_FAST_GLUE_MAX;
     case PP_OP_TIMESTAMP:
         *action = PP_FAST_TIMESTAMP;
         return is_text;

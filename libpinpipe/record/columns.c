@@ -42,9 +42,10 @@ void pp_columns_release(pp_columns *columns) {
     if (!columns || atomic_fetch_sub(&columns->holders, 1) != 1) {
         return;
     }
-    for (int32_t i = 0; i < columns->count; i++) {
+    for (int32_t i = 0; !columns->block && i < columns->count; i++) {
         column_free(&columns->column[i]);
     }
+    pp_free(columns->block);
     pp_free(columns);
 }
 
@@ -144,31 +145,67 @@ pinpipe_status pp_columns_reserve(pp_columns *columns, int64_t rows, int64_t tex
     return status;
 }
 
-static void bytes_shrink(void **bytes, int64_t count, size_t size) {
-    size_t total = (size_t)count * size;
-    void *smaller = *bytes && total ? pp_realloc(*bytes, total) : NULL;
-    if (smaller) {
-        *bytes = smaller;
+#define COMPACT_ALIGNMENT ((size_t)64)
+
+/* A cursor over one allocation; with a NULL base it only counts. */
+typedef struct block_cursor {
+    char *base;
+    size_t at;
+} block_cursor;
+
+static void *block_copy(block_cursor *block, const void *bytes, size_t len) {
+    void *to = block->base ? block->base + block->at : NULL;
+    if (to && len) {
+        memcpy(to, bytes, len);
+    }
+    block->at += (len + COMPACT_ALIGNMENT - 1) & ~(COMPACT_ALIGNMENT - 1);
+    return to;
+}
+
+static void column_compact(pp_column *out, const pp_column *column, int64_t rows, block_cursor *block) {
+    *out = (pp_column){.type = column->type, .null_count = column->null_count};
+    out->validity = block_copy(block, column->validity, (size_t)(rows + 7) / 8);
+    if (!is_variable(column->type)) {
+        if (column->type == PINPIPE_TYPE_F64) {
+            out->f64 = block_copy(block, column->f64, (size_t)rows * sizeof *column->f64);
+        } else {
+            out->i64 = block_copy(block, column->i64, (size_t)rows * sizeof *column->i64);
+        }
+        return;
+    }
+    out->offsets = block_copy(block, column->offsets, (size_t)(rows + 1) * sizeof *column->offsets);
+    out->text_cap = pp_column_start(column, rows);
+    if (column->type == PINPIPE_TYPE_TEXT) {
+        out->text = block_copy(block, column->text, (size_t)out->text_cap);
+    } else {
+        out->f64 = block_copy(block, column->f64, (size_t)out->text_cap * sizeof *column->f64);
     }
 }
 
-void pp_columns_shrink(pp_columns *columns) {
-    if (columns->rows == 0) {
-        return;
-    }
+static size_t columns_pack(pp_columns *out, const pp_columns *columns, char *base) {
+    block_cursor block = {base, 0};
     for (int32_t i = 0; i < columns->count; i++) {
-        pp_column *column = &columns->column[i];
-        bytes_shrink((void **)&column->validity, (columns->rows + 7) / 8, 1);
-        if (is_variable(column->type)) {
-            int64_t end = pp_column_start(column, columns->rows);
-            bytes_shrink((void **)&column->offsets, columns->rows + 1, sizeof *column->offsets);
-            bytes_shrink((void **)&column->text, end, 1);
-            bytes_shrink((void **)&column->f64, end, sizeof *column->f64);
-            column->text_cap = end;
-        } else {
-            bytes_shrink((void **)&column->i64, columns->rows, sizeof *column->i64);
-            bytes_shrink((void **)&column->f64, columns->rows, sizeof *column->f64);
-        }
+        column_compact(&out->column[i], &columns->column[i], columns->rows, &block);
     }
-    columns->rows_cap = columns->rows;
+    return block.at;
+}
+
+pinpipe_status pp_columns_compact(pp_columns **out, const pp_columns *columns, pinpipe_error *err) {
+    pinpipe_status status = pp_columns_new(out, columns->record, columns->shape, err);
+    if (status < 0) {
+        return status;
+    }
+    size_t size = columns_pack(*out, columns, NULL) + COMPACT_ALIGNMENT;
+    (*out)->block = pp_alloc(size);
+    if (!(*out)->block) {
+        pp_columns_release(*out);
+        *out = NULL;
+        return pp_fail_memory(err, "a table's batch", size);
+    }
+    uintptr_t start = (uintptr_t)(*out)->block;
+    size_t skip = (COMPACT_ALIGNMENT - start % COMPACT_ALIGNMENT) % COMPACT_ALIGNMENT;
+    columns_pack(*out, columns, (char *)(*out)->block + skip);
+    (*out)->rows = columns->rows;
+    (*out)->rows_cap = columns->rows;
+    return PINPIPE_OK;
 }

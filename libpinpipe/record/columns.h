@@ -33,6 +33,7 @@ typedef struct pp_columns {
     int64_t rows;
     int64_t rows_cap;
     int64_t input_bytes; /* what was read to fill it; bounds the text columns */
+    void *block;         /* compact columns: the one allocation that holds every buffer; they cannot grow */
     pp_column column[PP_CLEAN_MAX];
 } pp_columns;
 
@@ -46,8 +47,9 @@ void pp_columns_clear(pp_columns *columns);
 /** Makes room for `rows` more rows and `text_bytes` more bytes in every text column. */
 pinpipe_status pp_columns_reserve(pp_columns *columns, int64_t rows, int64_t text_bytes, pinpipe_error *err);
 
-/** Gives back what the rows do not need; failure is harmless. */
-void pp_columns_shrink(pp_columns *columns);
+/** Copies the rows into columns of exactly their size, in one allocation: what a table keeps. The source
+ * stays as warm in memory as it was, for the next rows. */
+pinpipe_status pp_columns_compact(pp_columns **out, const pp_columns *columns, pinpipe_error *err);
 
 /** Bytes of text, or items of a list, that a row begins at. */
 static inline int64_t pp_column_start(const pp_column *column, int64_t row) {

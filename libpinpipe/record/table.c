@@ -1,5 +1,5 @@
 /* Turns batches into one immutable table.
- * Never copies rows: columns move from the batch to the table.
+ * Never keeps more memory than the rows need: they are copied once, into one allocation a batch.
  * Rules: pinpipe/batch.h. */
 #include "record/table.h"
 
@@ -57,10 +57,14 @@ pinpipe_status pinpipe_table_append(pinpipe_table *table, pinpipe_batch *batch, 
         table->batches = grown;
         table->cap = cap;
     }
-    pp_columns_shrink(batch->columns);
-    table->rows += batch->columns->rows;
-    table->batches[table->count++] = batch->columns;
-    batch->columns = NULL;
+    pp_columns *kept = NULL;
+    pinpipe_status status = pp_columns_compact(&kept, batch->columns, err);
+    if (status < 0) {
+        return status;
+    }
+    table->rows += kept->rows;
+    table->batches[table->count++] = kept;
+    pinpipe_batch_clear(batch);
     return PINPIPE_OK;
 }
 

@@ -12,6 +12,9 @@
 
 #if defined(PINPIPE_PLAIN_C)
 #define PP_BLOCK_PLAIN 1
+#elif defined(__AVX2__)
+#define PP_BLOCK_AVX2 1
+#include <immintrin.h>
 #elif defined(__SSE2__)
 #define PP_BLOCK_SSE2 1
 #include <emmintrin.h>
@@ -23,7 +26,11 @@
 #endif
 
 /* A mask has 1 << PP_BLOCK_SHIFT bits a byte. */
-#if defined(PP_BLOCK_SSE2)
+#if defined(PP_BLOCK_AVX2)
+#define PP_BLOCK 32
+#define PP_BLOCK_SHIFT 0
+typedef uint32_t pp_block_mask;
+#elif defined(PP_BLOCK_SSE2)
 #define PP_BLOCK 16
 #define PP_BLOCK_SHIFT 0
 typedef uint32_t pp_block_mask;
@@ -52,7 +59,33 @@ static inline pp_block_mask pp_block_before(pp_block_mask mask, pp_block_mask st
     return mask & ((stop & (~stop + 1)) - 1);
 }
 
-#if defined(PP_BLOCK_SSE2)
+#if defined(PP_BLOCK_AVX2)
+
+static inline pp_block_scan pp_block_classify(__m256i block) {
+    __m256i quote = _mm256_cmpeq_epi8(block, _mm256_set1_epi8('"'));
+    __m256i backslash = _mm256_cmpeq_epi8(block, _mm256_set1_epi8('\\'));
+    __m256i control = _mm256_cmpeq_epi8(_mm256_min_epu8(block, _mm256_set1_epi8(0x1f)), block);
+    __m256i stop = _mm256_or_si256(_mm256_or_si256(quote, backslash), control);
+    return (pp_block_scan){(uint32_t)_mm256_movemask_epi8(stop), (uint32_t)_mm256_movemask_epi8(block)};
+}
+
+static inline pp_block_scan pp_block_read(const char *from) {
+    return pp_block_classify(_mm256_loadu_si256((const __m256i *)(const void *)from));
+}
+
+static inline pp_block_scan pp_block_copy(char *to, const char *from) {
+    __m256i block = _mm256_loadu_si256((const __m256i *)(const void *)from);
+    _mm256_storeu_si256((__m256i *)(void *)to, block);
+    return pp_block_classify(block);
+}
+
+static inline bool pp_block_equal32(const char *a, const char *b, uint32_t mask) {
+    __m256i equal = _mm256_cmpeq_epi8(_mm256_loadu_si256((const __m256i *)(const void *)a),
+                                      _mm256_loadu_si256((const __m256i *)(const void *)b));
+    return (~(uint32_t)_mm256_movemask_epi8(equal) & mask) == 0;
+}
+
+#elif defined(PP_BLOCK_SSE2)
 
 static inline pp_block_scan pp_block_classify(__m128i block) {
     __m128i quote = _mm_cmpeq_epi8(block, _mm_set1_epi8('"'));
