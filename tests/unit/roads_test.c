@@ -8,7 +8,7 @@
 #include "base/buffer.h"
 #include "clean/decoder.h"
 
-#define LINES 60000
+#define LINES 30000
 
 static uint64_t state = 0x9e3779b97f4a7c15u;
 
@@ -183,10 +183,11 @@ static void rows_compare(const road *fast, const road *cells) {
     }
 }
 
-static void test_roads(int32_t record, int32_t shape) {
+static void test_roads(int32_t record, int32_t shape, pp_fast_run_fn level) {
     pinpipe_buf input = PINPIPE_BUF_INIT;
     road fast = road_open(record, shape);
     road cells = road_open(record, shape);
+    fast.decoder->fast.run = level;
     for (int32_t i = 0; i < LINES; i++) {
         line_append(&input, record);
     }
@@ -230,10 +231,14 @@ static void test_clean_input(int32_t record, int32_t shape) {
 }
 
 int main(int argc, char **argv) {
+    /* the base instructions, and the best that this machine has */
+    const pp_fast_run_fn levels[] = {pp_fast_run, pp_fast_run_best()};
     state += argc > 1 ? strtoull(argv[1], NULL, 10) : 0;
     for (int32_t record = 0; record < pinpipe_record_count(); record++) {
-        test_roads(record, PINPIPE_CLEAN);
-        test_roads(record, PINPIPE_RAW);
+        for (size_t level = 0; level < sizeof levels / sizeof levels[0]; level++) {
+            test_roads(record, PINPIPE_CLEAN, levels[level]);
+            test_roads(record, PINPIPE_RAW, levels[level]);
+        }
         test_clean_input(record, PINPIPE_CLEAN);
         test_clean_input(record, PINPIPE_RAW);
     }
