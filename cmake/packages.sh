@@ -6,7 +6,7 @@ set -euo pipefail
 
 declare -A packages=(
     [build]="ca-certificates cmake gcc libc6-dev libcurl4-openssl-dev libexpat1-dev librdkafka-dev libssl-dev
-             libxxhash-dev ninja-build pkg-config python3 python3-dev python3-venv"
+             libjansson-dev libxxhash-dev ninja-build pkg-config python3 python3-dev python3-venv"
     [lint]="clang-format g++"
     [fuzz]="clang libclang-rt-dev"
 )
