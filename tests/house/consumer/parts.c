@@ -1,0 +1,64 @@
+/* Turns each way into Kafka and S3 into one line: the call, its status, its error.
+ * Never reaches a network: nothing listens where the calls point, and none of them waits for an answer.
+ * Rules: docs/architecture.md, "Parts that can be switched off". */
+#include <stdio.h>
+#include <string.h>
+
+#include <pinpipe/pinpipe.h>
+
+static pinpipe_str text(const char *bytes) {
+    return (pinpipe_str){bytes, strlen(bytes)};
+}
+
+static void print(const char *call, pinpipe_status status, const pinpipe_error *err) {
+    printf("%s %s %s\n", call, pinpipe_status_name(status), status < 0 ? err->message : "");
+}
+
+static void kafka(void) {
+    pinpipe_error err = PINPIPE_ERROR_INIT;
+    pinpipe_kafka_producer *producer = NULL;
+    pinpipe_kafka_consumer *consumer = NULL;
+    pinpipe_kafka_admin *admin = NULL;
+    pinpipe_kafka_mock *mock = NULL;
+    pinpipe_sink *sink = NULL;
+    pinpipe_str brokers = text("127.0.0.1:1");
+    pinpipe_kafka_consumer_options reading = PINPIPE_KAFKA_CONSUMER_OPTIONS_INIT;
+    reading.brokers = brokers;
+    reading.group = reading.topics = text("parts");
+    pinpipe_sink_options storing = PINPIPE_SINK_OPTIONS_INIT;
+    storing.brokers = brokers;
+    storing.group = storing.topics = text("parts");
+    storing.target = text("file:///nowhere");
+    print("producer", pinpipe_kafka_producer_new(&producer, brokers, NULL, &err), &err);
+    print("consumer", pinpipe_kafka_consumer_new(&consumer, &reading, NULL, &err), &err);
+    print("admin", pinpipe_kafka_admin_new(&admin, brokers, NULL, &err), &err);
+    print("mock", pinpipe_kafka_mock_new(&mock, 1, &err), &err);
+    print("sink", pinpipe_sink_open(&sink, &storing, &err), &err);
+    pinpipe_sink_free(sink);
+    pinpipe_kafka_mock_free(mock);
+    pinpipe_kafka_admin_free(admin);
+    pinpipe_kafka_consumer_free(consumer);
+    pinpipe_kafka_producer_free(producer);
+}
+
+static void s3(void) {
+    pinpipe_error err = PINPIPE_ERROR_INIT;
+    pinpipe_s3 *client = NULL;
+    pinpipe_credentials *credentials = NULL;
+    pinpipe_s3_options options = PINPIPE_S3_OPTIONS_INIT;
+    options.endpoint = text("http://127.0.0.1:1");
+    options.region = text("eu-west-1");
+    pinpipe_credentials_options keys = PINPIPE_CREDENTIALS_OPTIONS_INIT;
+    keys.access_key_id = keys.secret_access_key = text("AKIDEXAMPLE");
+    print("keys", pinpipe_credentials_new(&credentials, &keys, &err), &err);
+    options.credentials = credentials;
+    print("s3", pinpipe_s3_new(&client, &options, &err), &err);
+    pinpipe_s3_free(client);
+    pinpipe_credentials_free(credentials);
+}
+
+int main(void) {
+    kafka();
+    s3();
+    return 0;
+}
