@@ -230,22 +230,20 @@ pinpipe_status decoder_new(pinpipe_decoder **out, int32_t record, int32_t shape,
 /* Feeds payloads[first:] one record each until the batch is full; returns the index of the next one. */
 PyObject *decoder_feed_list(pinpipe_decoder *decoder, pinpipe_batch *batch, PyObject *payloads, int64_t first,
                             pinpipe_report *report) {
-    Py_ssize_t count = PySequence_Size(payloads);
+    Py_ssize_t count = PyList_Size(payloads);
     Py_ssize_t at = (Py_ssize_t)first;
     for (; at < count; at++) {
-        PyObject *payload = PySequence_GetItem(payloads, at);
+        PyObject *payload = PyList_GetItem(payloads, at); /* borrowed */
         Py_buffer view = {0};
         pinpipe_str bytes = {NULL, 0};
         pinpipe_error err = PINPIPE_ERROR_INIT;
         if (!payload || !borrow_bytes(payload, &bytes, &view)) {
-            Py_XDECREF(payload);
             return NULL;
         }
         pinpipe_status status = pinpipe_decoder_feed_record(decoder, batch, bytes, report, &err);
         if (view.obj) {
             PyBuffer_Release(&view);
         }
-        Py_DECREF(payload);
         if (status < 0) {
             raise_error(&err);
             return NULL;

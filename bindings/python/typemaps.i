@@ -19,6 +19,10 @@ static void raise_error(const pinpipe_error *err) {
 
 /* Borrows the bytes of a str (as UTF-8), bytes or any contiguous buffer; 0 = a Python exception is set. */
 static int borrow_bytes(PyObject *object, pinpipe_str *out, Py_buffer *view) {
+    if (PyBytes_Check(object)) {
+        *out = (pinpipe_str){PyBytes_AsString(object), (size_t)PyBytes_Size(object)};
+        return 1;
+    }
     if (PyUnicode_Check(object)) {
         Py_ssize_t len = 0;
         out->ptr = PyUnicode_AsUTF8AndSize(object, &len);

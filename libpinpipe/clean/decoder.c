@@ -245,7 +245,7 @@ static const char *lines_end(const char *bytes, size_t slice, size_t len) {
 /* Records of NDJSON that are written like earlier ones; returns the bytes read. */
 static size_t fast_take(pinpipe_decoder *decoder, pp_columns *columns, const char *bytes, const char *end,
                         pinpipe_report *report) {
-    pp_fast_target target = {columns, decoder->batch_rows, report->hits};
+    pp_fast_target target = {columns, decoder->batch_rows, report->hits, false};
     int64_t rows = columns->rows;
     size_t taken = decoder->fast.run(&decoder->fast, &decoder->plan, &target, bytes, end);
     report->records += columns->rows - rows;

@@ -17,6 +17,55 @@ static pinpipe_status row_result(const pinpipe_report *report, int64_t rejected_
     return report->rejected > rejected_before ? PINPIPE_PARTIAL : PINPIPE_OK;
 }
 
+/* Records for which room is made at once, and bytes beside their own. */
+#define PAYLOAD_ROWS 64
+#define PAYLOAD_BYTES ((int64_t)64 << 10)
+
+/* Room in the columns, the scratch and the carry for one payload, with a line end and whole blocks behind it.
+ */
+static pinpipe_status payload_reserve(pinpipe_decoder *decoder, pp_columns *columns, size_t len,
+                                      pinpipe_error *err) {
+    pinpipe_status status = PINPIPE_OK;
+    if (!pp_columns_has_room(columns, (int64_t)len + PP_FAST_ROOM + 1)) {
+        int64_t room = decoder->batch_rows - columns->rows;
+        int64_t rows = room < PAYLOAD_ROWS ? room : PAYLOAD_ROWS;
+        status = pp_columns_reserve(columns, rows, (int64_t)len + PAYLOAD_BYTES + 2 * PP_FAST_ROOM, err);
+    }
+    pp_buf_clear(&decoder->carry);
+    pp_buf_clear(&decoder->scratch);
+    if (status == PINPIPE_OK) {
+        status = pp_buf_reserve(&decoder->scratch, len, PP_BUF_MAX, err);
+    }
+    return status < 0 ? status : pp_buf_reserve(&decoder->carry, len + 1 + PP_FAST_PADDING, PP_BUF_MAX, err);
+}
+
+/* The payload in the carry as one line of NDJSON; true when the fast road took it. */
+static bool payload_fast(pinpipe_decoder *decoder, pp_columns *columns, size_t len, pinpipe_report *report) {
+    const char *text = decoder->carry.ptr;
+    pp_fast_target target = {columns, columns->rows + 1, report->hits, true};
+    if (decoder->fast.run(&decoder->fast, &decoder->plan, &target, text, text + len + 1) == 0) {
+        return false;
+    }
+    report->records++;
+    decoder->record_index++;
+    return true;
+}
+
+static pinpipe_status payload_take(pinpipe_decoder *decoder, pp_columns *columns,
+                                   const pp_record_text *source, pinpipe_report *report, pinpipe_error *err) {
+    pp_fault fault = {0};
+    if (!pp_json_record(&decoder->cells, &decoder->fields, decoder->scratch.ptr, source->text, source->len,
+                        &fault)) {
+        return pp_decoder_reject(decoder, &fault, source, report, err);
+    }
+    int64_t rows = columns->rows;
+    pinpipe_status status = pp_decoder_accept(decoder, columns, source, report, err);
+    if (status == PINPIPE_OK && columns->rows > rows) {
+        pp_fast_learn(&decoder->fast, &decoder->plan, &decoder->fields, source->text, source->len + 1);
+    }
+    return status;
+}
+
 pinpipe_status pinpipe_decoder_feed_record(pinpipe_decoder *decoder, pinpipe_batch *batch,
                                            pinpipe_str payload, pinpipe_report *report, pinpipe_error *err) {
     pp_columns *columns = NULL;
@@ -26,33 +75,24 @@ pinpipe_status pinpipe_decoder_feed_record(pinpipe_decoder *decoder, pinpipe_bat
         return status < 0 ? status : PINPIPE_AGAIN;
     }
     pp_record_text source = {payload.ptr ? payload.ptr : "", payload.len, (int64_t)payload.len, 0};
-    pp_fault fault = {PP_OUTCOME_TOO_LARGE, "larger than max_record_bytes",
-                      (size_t)decoder->max_record_bytes};
     if ((int64_t)payload.len > decoder->max_record_bytes) {
+        pp_fault fault = {PP_OUTCOME_TOO_LARGE, "larger than max_record_bytes",
+                          (size_t)decoder->max_record_bytes};
         status = pp_decoder_reject(decoder, &fault, &source, report, err);
         return status < 0 ? status : row_result(report, rejected);
     }
-    status = pp_columns_reserve(columns, 1, (int64_t)payload.len + CELL_TEXT_BYTES, err);
-    pp_buf_clear(&decoder->carry);
-    pp_buf_clear(&decoder->scratch);
-    if (status == PINPIPE_OK) {
-        status = pp_buf_reserve(&decoder->scratch, payload.len, PP_BUF_MAX, err);
-    }
-    if (status == PINPIPE_OK) {
-        status = pp_buf_reserve(&decoder->carry, payload.len + PP_JSON_PADDING, PP_BUF_MAX, err);
-    }
+    status = payload_reserve(decoder, columns, payload.len, err);
     if (status < 0) {
         return status;
     }
     memcpy(decoder->carry.ptr, source.text, payload.len);
-    memset(decoder->carry.ptr + payload.len, 0, PP_JSON_PADDING);
+    memset(decoder->carry.ptr + payload.len, 0, PP_FAST_PADDING + 1);
+    decoder->carry.ptr[payload.len] = '\n';
     source.text = decoder->carry.ptr;
-    if (pp_json_record(&decoder->cells, &decoder->fields, decoder->scratch.ptr, source.text, source.len,
-                       &fault)) {
-        status = pp_decoder_accept(decoder, columns, &source, report, err);
-    } else {
-        status = pp_decoder_reject(decoder, &fault, &source, report, err);
+    if (!payload_fast(decoder, columns, payload.len, report)) {
+        status = payload_take(decoder, columns, &source, report, err);
     }
+    pp_buf_clear(&decoder->carry);
     return status < 0 ? status : row_result(report, rejected);
 }
 

@@ -384,6 +384,9 @@ size_t pp_fast_run(pp_fast *fast, const pp_plan *plan, const pp_fast_target *tar
                 break;
             }
         }
+        if (UNLIKELY(target->is_payload && next != end)) {
+            break;
+        }
         if (r.waiting) {
             steps_run(&r, row, target->hits);
         }

@@ -54,6 +54,7 @@ typedef struct pp_fast_target {
     pp_columns *columns;
     int64_t rows_max; /* of the batch */
     int64_t *hits;
+    bool is_payload; /* the text is one record, or is not read at all */
 } pp_fast_target;
 
 typedef struct pp_fast pp_fast;

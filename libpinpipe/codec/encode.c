@@ -2,6 +2,7 @@
  * Never knows a column: loops over the shape's types.
  * Rules: CONTRACT §4, "Written out"; RFC 8259, RFC 4180 (line end "\n"). */
 #include <math.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "base/buffer.h"
@@ -14,11 +15,30 @@
 /* Room that one value needs at most, without its text. */
 #define VALUE_MAX 96
 
+/* Longest `,"name":`. */
+#define KEY_MAX 48
+
 typedef struct encoder {
     const pp_columns *columns;
-    pp_step steps[PP_CLEAN_MAX];
     char *to;
+    size_t fixed_max; /* most bytes of a row without its texts and lists */
+    struct {
+        char text[KEY_MAX]; /* ,"name": */
+        size_t len;
+    } key[PP_CLEAN_MAX];
 } encoder;
+
+static void encoder_open(encoder *e, const pinpipe_batch *batch) {
+    pp_step steps[PP_CLEAN_MAX];
+    int32_t count = pp_steps(steps, batch->record, batch->shape);
+    e->columns = batch->columns;
+    e->to = NULL;
+    e->fixed_max = 8;
+    for (int32_t i = 0; i < count; i++) {
+        e->key[i].len = (size_t)snprintf(e->key[i].text, KEY_MAX, "%c\"%s\":", i ? ',' : '{', steps[i].name);
+        e->fixed_max += e->key[i].len + VALUE_MAX;
+    }
+}
 
 static void put(encoder *e, const char *bytes, size_t len) {
     memcpy(e->to, bytes, len);
@@ -82,34 +102,32 @@ static void json_value(encoder *e, const pp_column *column, int64_t row) {
 }
 
 static void json_row(encoder *e, int64_t row) {
-    *e->to++ = '{';
     for (int32_t i = 0; i < e->columns->count; i++) {
-        *e->to++ = '"';
-        put(e, e->steps[i].name, strlen(e->steps[i].name));
-        put(e, "\":", 2);
+        memcpy(e->to, e->key[i].text,
+               KEY_MAX); /* a fixed size is one store; what is too much is overwritten */
+        e->to += e->key[i].len;
         json_value(e, &e->columns->column[i], row);
-        *e->to++ = ',';
     }
-    e->to[-1] = '}';
+    *e->to++ = '}';
     *e->to++ = '\n';
 }
 
 static void csv_text(encoder *e, pinpipe_str text) {
-    bool quoted = text.len == 0;
-    for (size_t i = 0; !quoted && i < text.len; i++) {
-        char byte = text.ptr[i];
-        quoted = byte == '"' || byte == ',' || byte == '\n' || byte == '\r';
-    }
-    if (!quoted) {
+    if (text.len && !memchr(text.ptr, ',', text.len) && !memchr(text.ptr, '"', text.len) &&
+        !memchr(text.ptr, '\n', text.len) && !memchr(text.ptr, '\r', text.len)) {
         put(e, text.ptr, text.len);
         return;
     }
     *e->to++ = '"';
-    for (size_t i = 0; i < text.len; i++) {
-        if (text.ptr[i] == '"') {
+    const char *end = text.ptr + text.len;
+    for (const char *at = text.ptr; at < end;) {
+        const char *quote = memchr(at, '"', (size_t)(end - at));
+        const char *stop = quote ? quote + 1 : end;
+        put(e, at, (size_t)(stop - at));
+        if (quote) {
             *e->to++ = '"';
         }
-        *e->to++ = text.ptr[i];
+        at = stop;
     }
     *e->to++ = '"';
 }
@@ -143,12 +161,11 @@ static void csv_row(encoder *e, int64_t row) {
     e->to[-1] = '\n';
 }
 
-/* Most bytes that one row's text can need: every byte an escape, plus names and values. */
+/* Most bytes that one row can need: every byte of text an escape. */
 static size_t row_max(const encoder *e, int64_t row) {
-    size_t total = 4;
+    size_t total = e->fixed_max;
     for (int32_t i = 0; i < e->columns->count; i++) {
         const pp_column *column = &e->columns->column[i];
-        total += strlen(e->steps[i].name) + VALUE_MAX;
         if (column->type == PINPIPE_TYPE_TEXT) {
             total += PP_JSON_ESCAPED_MAX(text_at(column, row).len);
         } else if (column->type == PINPIPE_TYPE_F64_LIST) {
@@ -167,8 +184,8 @@ pinpipe_status pinpipe_batch_encode(pinpipe_buf *out, const pinpipe_batch *batch
     if (pinpipe_batch_rows(batch) == 0) {
         return pp_buf_reserve(out, 0, PP_BUF_MAX, err);
     }
-    encoder e = {.columns = batch->columns};
-    pp_steps(e.steps, batch->record, batch->shape);
+    encoder e;
+    encoder_open(&e, batch);
     pinpipe_status status = PINPIPE_OK;
     for (int64_t row = 0; row < batch->columns->rows; row++) {
         status = pp_buf_reserve(out, row_max(&e, row), PP_BUF_MAX, err);

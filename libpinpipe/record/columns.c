@@ -60,6 +60,8 @@ void pp_columns_clear(pp_columns *columns) {
     }
     columns->rows = 0;
     columns->input_bytes = 0;
+    columns->reserved_rows = 0;
+    columns->reserved_bytes = 0;
 }
 
 static pinpipe_status bytes_resize(void **bytes, int64_t count, size_t size, pinpipe_error *err) {
@@ -141,6 +143,10 @@ pinpipe_status pp_columns_reserve(pp_columns *columns, int64_t rows, int64_t tex
     }
     for (int32_t i = 0; status == PINPIPE_OK && i < columns->count; i++) {
         status = column_grow_content(&columns->column[i], columns->rows, rows, text_bytes, err);
+    }
+    if (status == PINPIPE_OK) {
+        columns->reserved_rows = columns->rows + rows;
+        columns->reserved_bytes = columns->input_bytes + text_bytes;
     }
     return status;
 }

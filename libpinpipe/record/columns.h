@@ -32,8 +32,10 @@ typedef struct pp_columns {
     int32_t count;
     int64_t rows;
     int64_t rows_cap;
-    int64_t input_bytes; /* what was read to fill it; bounds the text columns */
-    void *block;         /* compact columns: the one allocation that holds every buffer; they cannot grow */
+    int64_t input_bytes;    /* what was read to fill it; bounds the text columns */
+    int64_t reserved_rows;  /* rows up to which pp_columns_reserve made room */
+    int64_t reserved_bytes; /* and the input_bytes up to which it did */
+    void *block; /* compact columns: the one allocation that holds every buffer; they cannot grow */
     pp_column column[PP_CLEAN_MAX];
 } pp_columns;
 
@@ -46,6 +48,13 @@ void pp_columns_clear(pp_columns *columns);
 
 /** Makes room for `rows` more rows and `text_bytes` more bytes in every text column. */
 pinpipe_status pp_columns_reserve(pp_columns *columns, int64_t rows, int64_t text_bytes, pinpipe_error *err);
+
+/** True where one more record of `input_bytes` needs no other reservation. Text that a record's ops add to
+ * its own bytes was reserved with the rows. */
+static inline bool pp_columns_has_room(const pp_columns *columns, int64_t input_bytes) {
+    return columns->rows < columns->reserved_rows &&
+           columns->input_bytes + input_bytes <= columns->reserved_bytes;
+}
 
 /** Copies the rows into columns of exactly their size, in one allocation: what a table keeps. The source
  * stays as warm in memory as it was, for the next rows. */

@@ -173,18 +173,30 @@ static size_t escape_byte(char *out, unsigned char byte) {
     return 6;
 }
 
+/* Copies what needs no escape; returns its length. Whole blocks as long as both sides have them. */
+static inline size_t plain_copy(char *out, const char *text, size_t len) {
+    size_t at = 0;
+    while (len - at >= PP_BLOCK) {
+        pp_block_scan scan = pp_block_copy(out + at, text + at);
+        if (scan.stop) {
+            return at + pp_block_first(scan.stop);
+        }
+        at += PP_BLOCK;
+    }
+    while (at < len && (unsigned char)text[at] >= 0x20 && text[at] != '"' && text[at] != '\\') {
+        out[at] = text[at];
+        at++;
+    }
+    return at;
+}
+
 size_t pp_json_escape(char *out, const char *text, size_t len) {
     char *to = out;
     size_t at = 0;
     while (at < len) {
-        size_t plain = at;
-        while (plain < len && (unsigned char)text[plain] >= 0x20 && text[plain] != '"' &&
-               text[plain] != '\\') {
-            plain++;
-        }
-        memcpy(to, text + at, plain - at);
-        to += plain - at;
-        at = plain;
+        size_t plain = plain_copy(to, text + at, len - at);
+        to += plain;
+        at += plain;
         if (at < len) {
             to += escape_byte(to, (unsigned char)text[at++]);
         }

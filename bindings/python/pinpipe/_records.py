@@ -364,11 +364,11 @@ class Reader:
 
     def read_payloads(self, payloads: Sequence[bytes | str]) -> Iterator[Any]:
         """Reads a list of payloads, one record each."""
-        at = 0
-        while at < len(payloads):
-            at = native.decoder_feed_list(self._decoder, self._batch, payloads, at, self._report)
+        at, held = 0, payloads if isinstance(payloads, list) else list(payloads)
+        while at < len(held):
+            at = native.decoder_feed_list(self._decoder, self._batch, held, at, self._report)
             self._take_rejects()
-            if at < len(payloads):
+            if at < len(held):
                 yield self._deduped()
 
     def read_arrow(self, data: ArrowStreamExportable) -> Iterator[Any]:
