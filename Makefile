@@ -47,7 +47,7 @@ test-sanitized: $(VENV_STAMPS)/test
 test-python: $(VENV_STAMPS)/test test-c
 	$(BIN)/python -m pytest tests/python tests/house $(PYTEST_ARGS)
 
-test-real: $(VENV_STAMPS)/test
+test-real: $(STAMPS)/packages-levels $(VENV_STAMPS)/test
 	@missing=""; for tool in java mvn go node npm; do command -v $$tool >/dev/null || missing+=" $$tool"; done; \
 	[[ -z "$$missing" ]] || { echo "test-real: missing:$$missing (JDK 17, Maven, Go and Node are expected)"; exit 1; }
 	$(BIN)/python -m pytest tests/integration $(PYTEST_ARGS)

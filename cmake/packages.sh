@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Turns group names (build lint fuzz) into installed system packages of Debian and Ubuntu.
+# Turns group names (build lint fuzz levels) into installed system packages of Debian and Ubuntu.
 # Never asks for a password without a terminal, never touches a package that is there already.
 # Rules: docs/dependencies.md; CONTRACT §1 (one retry, else say exactly which are missing).
 set -euo pipefail
@@ -9,6 +9,8 @@ declare -A packages=(
              libjansson-dev libxxhash-dev ninja-build pkg-config python3 python3-dev python3-venv"
     [lint]="clang-format g++"
     [fuzz]="clang libclang-rt-dev"
+    [levels]="binutils-aarch64-linux-gnu gcc-aarch64-linux-gnu libc6-dev-arm64-cross libjansson-dev:arm64
+              libssl-dev:arm64 libxxhash-dev:arm64 qemu-user"
 )
 
 is_installed() {
@@ -42,6 +44,7 @@ if [[ $EUID -ne 0 ]]; then
 fi
 
 install_missing() {
+    [[ "${missing[*]}" != *:arm64* ]] || "${as_root[@]}" dpkg --add-architecture arm64
     "${as_root[@]}" apt-get -q -o DPkg::Lock::Timeout=120 update &&
         "${as_root[@]}" env DEBIAN_FRONTEND=noninteractive \
             apt-get -q -o DPkg::Lock::Timeout=120 install -y --no-install-recommends "${missing[@]}"
