@@ -59,6 +59,22 @@ static inline pp_block_mask pp_block_before(pp_block_mask mask, pp_block_mask st
     return mask & ((stop & (~stop + 1)) - 1);
 }
 
+#define PP_WORD_ONES 0x0101010101010101u
+#define PP_WORD_HIGHS 0x8080808080808080u
+
+/* High bits where a byte of `word` is zero; only the lowest one is exact. */
+static inline uint64_t pp_word_zeros(uint64_t word) {
+    return (word - PP_WORD_ONES) & ~word & PP_WORD_HIGHS;
+}
+
+/** High bits where a byte of `word` stops a string; the lowest one is exact, and zero means none. */
+static inline uint64_t pp_word_stops(uint64_t word) {
+    uint64_t quote = pp_word_zeros(word ^ PP_WORD_ONES * '"');
+    uint64_t backslash = pp_word_zeros(word ^ PP_WORD_ONES * '\\');
+    uint64_t control = (word - PP_WORD_ONES * 0x20) & ~word & PP_WORD_HIGHS;
+    return quote | backslash | control;
+}
+
 #if defined(PP_BLOCK_AVX2)
 
 static inline pp_block_scan pp_block_classify(__m256i block) {
@@ -146,19 +162,8 @@ static inline bool pp_block_equal32(const char *a, const char *b, uint32_t mask)
 
 #else
 
-#define PP_BLOCK_ONES 0x0101010101010101u
-#define PP_BLOCK_HIGHS 0x8080808080808080u
-
-/* High bits where a byte of `word` is zero; only the lowest one is exact. */
-static inline uint64_t pp_block_zeros(uint64_t word) {
-    return (word - PP_BLOCK_ONES) & ~word & PP_BLOCK_HIGHS;
-}
-
 static inline pp_block_scan pp_block_classify(uint64_t block) {
-    uint64_t quote = pp_block_zeros(block ^ PP_BLOCK_ONES * '"');
-    uint64_t backslash = pp_block_zeros(block ^ PP_BLOCK_ONES * '\\');
-    uint64_t control = (block - PP_BLOCK_ONES * 0x20) & ~block & PP_BLOCK_HIGHS;
-    return (pp_block_scan){quote | backslash | control, block & PP_BLOCK_HIGHS};
+    return (pp_block_scan){pp_word_stops(block), block & PP_WORD_HIGHS};
 }
 
 /* Bytes in the order of memory, so that the lowest bits are the first byte. */

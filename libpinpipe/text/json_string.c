@@ -183,6 +183,16 @@ static inline size_t plain_copy(char *out, const char *text, size_t len) {
         }
         at += PP_BLOCK;
     }
+    /* Short texts are the most: eight bytes at a time, and the rest one by one. */
+    while (len - at >= sizeof(uint64_t)) {
+        uint64_t word;
+        memcpy(&word, text + at, sizeof word);
+        if (pp_word_stops(word)) {
+            break;
+        }
+        memcpy(out + at, &word, sizeof word);
+        at += sizeof word;
+    }
     while (at < len && (unsigned char)text[at] >= 0x20 && text[at] != '"' && text[at] != '\\') {
         out[at] = text[at];
         at++;

@@ -300,22 +300,27 @@ pp_number_verdict pp_number_f64(double *out, pinpipe_str text) {
     return f64_slow(out, text);
 }
 
-size_t pp_number_write_i64(char *out, int64_t value) {
+static size_t u64_write(char *out, uint64_t value) {
     char digits[PP_I64_TEXT_MAX];
-    size_t count = 0;
-    uint64_t left = value < 0 ? 0 - (uint64_t)value : (uint64_t)value;
-    do {
-        digits[count++] = (char)('0' + left % 10);
-        left /= 10;
-    } while (left);
-    size_t len = 0;
-    if (value < 0) {
-        out[len++] = '-';
+    size_t at = sizeof digits;
+    while (value >= 100) {
+        at -= 2;
+        pp_number_put2(digits + at, (uint32_t)(value % 100));
+        value /= 100;
     }
-    while (count) {
-        out[len++] = digits[--count];
+    if (value >= 10) {
+        at -= 2;
+        pp_number_put2(digits + at, (uint32_t)value);
+    } else {
+        digits[--at] = (char)('0' + value);
     }
-    return len;
+    memcpy(out, digits + at, sizeof digits - at);
+    return sizeof digits - at;
+}
+
+size_t pp_number_write_i64(char *out, int64_t value) {
+    *out = '-';
+    return value < 0 ? 1 + u64_write(out + 1, 0 - (uint64_t)value) : u64_write(out, (uint64_t)value);
 }
 
 /* Values with at most six decimals and few digits, as all coordinates are: digits of the scaled integer. */
@@ -324,25 +329,24 @@ static size_t f64_write_short(char *out, double value) {
     if (!(magnitude < 1e9)) {
         return 0;
     }
-    double scaled = round(magnitude * 1e6);
-    if (scaled / 1e6 != magnitude || (magnitude != 0 && magnitude < 1e-4)) {
+    uint64_t micros = (uint64_t)(magnitude * 1e6 + 0.5);
+    if ((double)micros / 1e6 != magnitude || (magnitude != 0 && magnitude < 1e-4)) {
         return 0;
     }
-    uint64_t micros = (uint64_t)scaled;
     size_t len = 0;
-    if (signbit(value)) {
-        out[len++] = '-';
+    out[len] = '-';
+    len += signbit(value) != 0;
+    len += u64_write(out + len, micros / 1000000);
+    uint32_t fraction = (uint32_t)(micros % 1000000);
+    out[len] = '.';
+    pp_number_put2(out + len + 1, fraction / 10000);
+    pp_number_put2(out + len + 3, fraction / 100 % 100);
+    pp_number_put2(out + len + 5, fraction % 100);
+    size_t decimals = 6;
+    while (decimals > 1 && out[len + decimals] == '0') {
+        decimals--;
     }
-    len += pp_number_write_i64(out + len, (int64_t)(micros / 1000000));
-    out[len++] = '.';
-    uint64_t fraction = micros % 1000000;
-    uint64_t unit = 100000;
-    do {
-        out[len++] = (char)('0' + fraction / unit);
-        fraction %= unit;
-        unit /= 10;
-    } while (fraction);
-    return len;
+    return len + 1 + decimals;
 }
 
 /* "d.ddde±xx" to the plain form for exponents from -4 to 15, to the exponent form else. */

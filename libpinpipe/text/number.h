@@ -31,6 +31,16 @@ pp_number_verdict pp_number_f64(double *out, pinpipe_str text);
  * case; exact. A number's text of the grammar above counts too. */
 pp_number_verdict pp_number_magnitude(int64_t *out, pinpipe_str text);
 
+/** Writes `value`, which is below 100, as two digits. */
+static inline void pp_number_put2(char *out, uint32_t value) {
+    static const char pairs[] =
+        "00010203040506070809101112131415161718192021222324252627282930313233343536373839"
+        "40414243444546474849505152535455565758596061626364656667686970717273747576777879"
+        "8081828384858687888990919293949596979899";
+    out[0] = pairs[2 * value];
+    out[1] = pairs[2 * value + 1];
+}
+
 #define PP_I64_TEXT_MAX 20
 #define PP_F64_TEXT_MAX 32
 

@@ -3,8 +3,9 @@
  * Rules: CONTRACT §4; proleptic Gregorian calendar, days counted from 1970-01-01. */
 #include "text/time_text.h"
 
-#include <assert.h>
 #include <string.h>
+
+#include "text/number.h"
 
 #define US_PER_SECOND ((int64_t)1000000)
 #define SECONDS_PER_DAY ((int64_t)86400)
@@ -198,50 +199,39 @@ bool pp_time_has_text(int64_t time_us) {
            time_us < days_from_date(10000, 1, 1) * SECONDS_PER_DAY * US_PER_SECOND;
 }
 
-static void digits_put(char *out, int64_t value, int32_t count) {
-    for (int32_t i = count; i > 0; i--) {
-        out[i - 1] = (char)('0' + value % 10);
-        value /= 10;
-    }
-    assert(value == 0);
-}
-
 size_t pp_time_write(char out[PP_TIME_TEXT_MAX], int64_t time_us) {
-    int64_t us = time_us % (SECONDS_PER_DAY * US_PER_SECOND);
-    int64_t days = time_us / (SECONDS_PER_DAY * US_PER_SECOND);
-    if (us < 0) {
-        us += SECONDS_PER_DAY * US_PER_SECOND;
-        days--;
-    }
-    int64_t shifted = days + 719468;
-    int64_t era = (shifted >= 0 ? shifted : shifted - 146096) / 146097;
-    int64_t day_of_era = shifted - era * 146097;
-    int64_t year_of_era = (day_of_era - day_of_era / 1460 + day_of_era / 36524 - day_of_era / 146096) / 365;
-    int64_t day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
-    int64_t month_from_march = (5 * day_of_year + 2) / 153;
-    int64_t day = day_of_year - (153 * month_from_march + 2) / 5 + 1;
-    int64_t month = month_from_march < 10 ? month_from_march + 3 : month_from_march - 9;
-    int64_t year = year_of_era + era * 400 + (month <= 2);
-    if (year < 1 || year > 9999) {
+    if (!pp_time_has_text(time_us)) {
         return 0;
     }
-    static const char form[] = "0000-00-00T00:00:00Z";
-    for (size_t i = 0; i < sizeof form; i++) {
-        out[i] = form[i];
-    }
-    digits_put(out, year, 4);
-    digits_put(out + 5, month, 2);
-    digits_put(out + 8, day, 2);
-    int64_t seconds = us / US_PER_SECOND;
-    digits_put(out + 11, seconds / 3600, 2);
-    digits_put(out + 14, seconds / 60 % 60, 2);
-    digits_put(out + 17, seconds % 60, 2);
-    int64_t fraction = us % US_PER_SECOND;
+    /* From here on nothing is negative, and all but the microseconds fits into 32 bits. */
+    uint64_t us = (uint64_t)(time_us - days_from_date(1, 1, 1) * SECONDS_PER_DAY * US_PER_SECOND);
+    uint64_t all_seconds = us / (uint64_t)US_PER_SECOND;
+    uint32_t fraction = (uint32_t)(us % (uint64_t)US_PER_SECOND);
+    uint32_t seconds = (uint32_t)(all_seconds % (uint64_t)SECONDS_PER_DAY);
+    uint32_t shifted = (uint32_t)(all_seconds / (uint64_t)SECONDS_PER_DAY) + 306; /* days since 0000-03-01 */
+    uint32_t era = shifted / 146097;
+    uint32_t day_of_era = shifted % 146097;
+    uint32_t year_of_era = (day_of_era - day_of_era / 1460 + day_of_era / 36524 - day_of_era / 146096) / 365;
+    uint32_t day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
+    uint32_t month_from_march = (5 * day_of_year + 2) / 153;
+    uint32_t day = day_of_year - (153 * month_from_march + 2) / 5 + 1;
+    uint32_t month = month_from_march < 10 ? month_from_march + 3 : month_from_march - 9;
+    uint32_t year = year_of_era + era * 400 + (month <= 2);
+    memcpy(out, "0000-00-00T00:00:00Z", 20);
+    pp_number_put2(out, year / 100);
+    pp_number_put2(out + 2, year % 100);
+    pp_number_put2(out + 5, month);
+    pp_number_put2(out + 8, day);
+    pp_number_put2(out + 11, seconds / 3600);
+    pp_number_put2(out + 14, seconds / 60 % 60);
+    pp_number_put2(out + 17, seconds % 60);
     if (fraction == 0) {
         return 20;
     }
     out[19] = '.';
-    digits_put(out + 20, fraction, 6);
+    pp_number_put2(out + 20, fraction / 10000);
+    pp_number_put2(out + 22, fraction / 100 % 100);
+    pp_number_put2(out + 24, fraction % 100);
     size_t len = 26;
     while (out[len - 1] == '0') {
         len--;
