@@ -1,6 +1,6 @@
 /* Turns batches into batches without the rows that an earlier row stands for.
  * Never keeps a row's content: 128 bits of its hash stand for it.
- * Rules: CONTRACT §4, "What cleaning does with a record"; hash: XXH3, 128 bits. */
+ * Rules: CONTRACT §4, "What cleaning does with a record"; hash: XXH3, 64 bits a value, 128 bits a row. */
 #define XXH_INLINE_ALL
 #include <xxhash.h>
 
@@ -54,39 +54,48 @@ int64_t pinpipe_dedup_conflicts(const pinpipe_dedup *dedup) {
     return dedup->conflicts;
 }
 
-static XXH128_hash_t value_hash(const pp_column *column, int64_t row) {
+/* 64 bits of one value: two rows that differ in it are taken for equal once in 2^64 such pairs. */
+static uint64_t value_hash(const pp_column *column, int64_t row) {
     if (pp_column_is_null(column, row)) {
-        return (XXH128_hash_t){0, 0};
+        return 0;
     }
     switch (column->type) {
     case PINPIPE_TYPE_TEXT: {
         int64_t start = pp_column_start(column, row);
-        return XXH3_128bits(column->text + start, (size_t)(pp_column_start(column, row + 1) - start));
+        return XXH3_64bits(column->text + start, (size_t)(pp_column_start(column, row + 1) - start));
     }
     case PINPIPE_TYPE_F64_LIST: {
         int64_t start = pp_column_start(column, row);
         size_t count = (size_t)(pp_column_start(column, row + 1) - start);
-        return XXH3_128bits(column->f64 + start, count * sizeof *column->f64);
+        return XXH3_64bits(column->f64 + start, count * sizeof *column->f64);
     }
     case PINPIPE_TYPE_F64:
-        return XXH3_128bits(&column->f64[row], sizeof column->f64[row]);
+        return XXH3_64bits(&column->f64[row], sizeof column->f64[row]);
     default:
-        return XXH3_128bits(&column->i64[row], sizeof column->i64[row]);
+        return XXH3_64bits(&column->i64[row], sizeof column->i64[row]);
     }
 }
 
 static XXH128_hash_t row_hash(const pp_columns *columns, int64_t row) {
-    XXH128_hash_t values[PP_CLEAN_MAX];
+    uint64_t values[PP_CLEAN_MAX] = {0};
     for (int32_t i = 0; i < columns->count; i++) {
         values[i] = value_hash(&columns->column[i], row);
     }
     return XXH3_128bits(values, (size_t)columns->count * sizeof values[0]);
 }
 
+/* Where the search for a key or row begins. */
+static uint64_t entry_start(int32_t mode, int64_t key, XXH128_hash_t content) {
+    return mode == PINPIPE_DEDUPE_IND ? XXH3_64bits(&key, sizeof key) : content.low64;
+}
+
+/* Rows whose entries are fetched from memory ahead of their turn: the table is larger than any cache. */
+#define PREFETCH_ROWS 12
+
 /* The entry of a key or row, or the free place where it belongs. */
 static dedup_entry *entry_find(dedup_entry *entries, int64_t cap, int32_t mode, int64_t key,
                                XXH128_hash_t content) {
-    uint64_t start = mode == PINPIPE_DEDUPE_IND ? XXH3_64bits(&key, sizeof key) : content.low64;
+    uint64_t start = entry_start(mode, key, content);
     for (uint64_t at = start & ((uint64_t)cap - 1);; at = (at + 1) & ((uint64_t)cap - 1)) {
         dedup_entry *entry = &entries[at];
         bool is_same =
@@ -95,6 +104,16 @@ static dedup_entry *entry_find(dedup_entry *entries, int64_t cap, int32_t mode, 
             return entry;
         }
     }
+}
+
+static void entry_prefetch(const pinpipe_dedup *dedup, int64_t key) {
+#if defined(__GNUC__)
+    uint64_t at = entry_start(PINPIPE_DEDUPE_IND, key, (XXH128_hash_t){0, 0}) & ((uint64_t)dedup->cap - 1);
+    __builtin_prefetch(&dedup->entries[at], 1);
+#else
+    (void)dedup;
+    (void)key;
+#endif
 }
 
 /* Makes room for `more` entries at a load of at most three quarters. */
@@ -192,6 +211,9 @@ pinpipe_status pinpipe_dedup_clean(pinpipe_dedup *dedup, pinpipe_batch *batch, p
     const pp_column *keys = &columns->column[key_column(columns)];
     int64_t kept = 0;
     for (int64_t row = 0; row < columns->rows; row++) {
+        if (dedup->mode == PINPIPE_DEDUPE_IND && row + PREFETCH_ROWS < columns->rows) {
+            entry_prefetch(dedup, keys->i64[row + PREFETCH_ROWS]);
+        }
         XXH128_hash_t content = row_hash(columns, row);
         dedup_entry *entry = entry_find(dedup->entries, dedup->cap, dedup->mode, keys->i64[row], content);
         if (entry->is_used) {
