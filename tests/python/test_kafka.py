@@ -226,8 +226,10 @@ def test_sink_command_ends_on_a_signal(cluster: kafka.MockCluster, tmp_path: Pat
     assert (tmp_path / "topics/sig.pin/partition=0/sig.pin+0+0000000000.json").read_bytes() == b'{"n":1}\n'
 
 
-def test_sink_command_names_brokers_that_refuse(tmp_path: Path) -> None:
-    command = [sys.executable, "-m", "pinpipe", "sink", "--brokers", REFUSED, "--topics", "t"]
+@pytest.mark.parametrize("options", [[], ["--until-idle", "1"]])
+def test_sink_command_names_brokers_that_refuse(tmp_path: Path, options: list[str]) -> None:
+    """Also where it is to end when nothing comes: brokers that are away are not idle."""
+    command = [sys.executable, "-m", "pinpipe", "sink", "--brokers", REFUSED, "--topics", "t", *options]
     done = subprocess.run(
         [*command, "--to", tmp_path.as_uri()], capture_output=True, text=True, check=False, timeout=60
     )

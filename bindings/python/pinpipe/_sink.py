@@ -53,6 +53,8 @@ class Sink(Handle):
         store_timeout (30 s): of one attempt to store, and how long attempts are repeated before poll raises.
         """
         self._s3 = s3
+        #: When `run` last began to find no broker (monotonic seconds); None while there is one.
+        self.failing_since: float | None = None
         super().__init__(
             native.sink_open(
                 brokers,
@@ -102,15 +104,14 @@ class Sink(Handle):
 
         Brokers that cannot be reached are tried for 10 s.
         """
-        failing_since: float | None = None
         while until is None or not until(self):
             try:
                 self.poll()
-                failing_since = None
+                self.failing_since = None
             except NetworkError as error:
                 now = time.monotonic()
-                failing_since = failing_since if failing_since is not None else now
-                if error.service != "kafka" or now - failing_since >= CONNECT_TIMEOUT_S:
+                self.failing_since = self.failing_since if self.failing_since is not None else now
+                if error.service != "kafka" or now - self.failing_since >= CONNECT_TIMEOUT_S:
                     raise
 
     @property

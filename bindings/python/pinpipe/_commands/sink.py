@@ -93,7 +93,7 @@ class _Watch:
     def __call__(self, sink: Sink) -> bool:
         read = sink.counters["records_read"]
         self._progress.add(read - self._read)
-        if read != self._read:
+        if read != self._read or sink.failing_since is not None:  # a broker that is away is not idle
             self._read, self._since = read, time.monotonic()
         idle_s = time.monotonic() - self._since
         return self._stop.is_set() or (self._until_idle_s is not None and idle_s >= self._until_idle_s)
