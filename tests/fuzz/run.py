@@ -18,7 +18,7 @@ INPUT_SECONDS = 10
 MEMORY_MIB = 2048
 
 
-def _run(program: Path, corpus: Path, seeds: Path, seconds: int) -> bool:
+def _run(program: Path, corpus: Path, seeds: list[Path], seconds: int) -> bool:
     corpus.mkdir(parents=True, exist_ok=True)
     command = [
         program,
@@ -30,7 +30,7 @@ def _run(program: Path, corpus: Path, seeds: Path, seconds: int) -> bool:
         f"-artifact_prefix={corpus.parent}/finding-{program.name}-",
         "-print_final_stats=1",
         corpus,
-        seeds,
+        *seeds,
     ]
     environment = os.environ | {"UBSAN_OPTIONS": "print_stacktrace=1"}
     done = subprocess.run(
@@ -56,10 +56,11 @@ def main() -> int:
         print(f"fuzz: no target in {folder}", file=sys.stderr)
         return 1
     subprocess.run([sys.executable, HERE / "seeds.py", folder / "seeds"], check=True)
-    results = [
-        _run(program, folder / "corpus" / program.name, folder / "seeds" / program.name, arguments.seconds)
-        for program in programs
-    ]
+    results = []
+    for program in programs:
+        kept = [HERE / "corpus" / program.name, folder / "seeds" / program.name]
+        seeds = [path for path in kept if path.is_dir()]
+        results.append(_run(program, folder / "corpus" / program.name, seeds, arguments.seconds))
     return 0 if all(results) else 1
 
 
