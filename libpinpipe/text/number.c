@@ -1,0 +1,428 @@
+/* Turns text into exact integers, decimals and doubles, and back.
+ * Never looks at the process's locale: the C locale is named where the C library needs one.
+ * Rules: RFC 8259 §6; CONTRACT §4. */
+#include "text/number.h"
+
+#include <assert.h>
+#include <float.h>
+#include <locale.h>
+#include <math.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* A number as digits · 10^exponent; digits beyond uint64 are not kept, only that there were some. */
+typedef struct decimal {
+    uint64_t digits;
+    int64_t exponent;
+    bool negative;
+    bool overflow;       /* more than 19 significant digits */
+    int64_t dropped;     /* digits that were not kept */
+    int64_t significant; /* those of them up to the last that is not 0 */
+} decimal;
+
+static const uint64_t powers_of_ten[] = {1u,
+                                         10u,
+                                         100u,
+                                         1000u,
+                                         10000u,
+                                         100000u,
+                                         1000000u,
+                                         10000000u,
+                                         100000000u,
+                                         1000000000u,
+                                         10000000000u,
+                                         100000000000u,
+                                         1000000000000u,
+                                         10000000000000u,
+                                         100000000000000u,
+                                         1000000000000000u,
+                                         10000000000000000u,
+                                         100000000000000000u,
+                                         1000000000000000000u,
+                                         10000000000000000000u};
+
+#define EXPONENT_LIMIT 100000 /* far beyond any double; keeps sums of exponents in range */
+
+static bool is_digit(char byte) {
+    return byte >= '0' && byte <= '9';
+}
+
+static bool is_blank(char byte) {
+    return byte == ' ' || byte == '\t' || byte == '\n' || byte == '\r' || byte == '\v' || byte == '\f';
+}
+
+size_t pp_number_scan(const char *text, const char *end, bool *is_integer) {
+    const char *at = text;
+    *is_integer = true;
+    at += at < end && *at == '-';
+    if (at >= end || !is_digit(*at)) {
+        return 0;
+    }
+    if (*at == '0') {
+        at++;
+    } else {
+        while (at < end && is_digit(*at)) {
+            at++;
+        }
+    }
+    if (at < end && *at == '.') {
+        const char *fraction = ++at;
+        while (at < end && is_digit(*at)) {
+            at++;
+        }
+        if (at == fraction) {
+            return 0;
+        }
+        *is_integer = false;
+    }
+    if (at < end && (*at == 'e' || *at == 'E')) {
+        at++;
+        at += at < end && (*at == '+' || *at == '-');
+        const char *exponent = at;
+        while (at < end && is_digit(*at)) {
+            at++;
+        }
+        if (at == exponent) {
+            return 0;
+        }
+        *is_integer = false;
+    }
+    return (size_t)(at - text);
+}
+
+static pinpipe_str trim(pinpipe_str text) {
+    while (text.len && is_blank(text.ptr[0])) {
+        text.ptr++;
+        text.len--;
+    }
+    while (text.len && is_blank(text.ptr[text.len - 1])) {
+        text.len--;
+    }
+    return text;
+}
+
+static void decimal_digit(decimal *out, char digit, bool after_point) {
+    if (out->digits > (UINT64_MAX - 9) / 10) {
+        out->exponent += !after_point;
+        out->dropped++;
+        if (digit != '0') {
+            out->overflow = true;
+            out->significant = out->dropped;
+        }
+        return;
+    }
+    out->digits = out->digits * 10 + (uint64_t)(digit - '0');
+    out->exponent -= after_point;
+}
+
+/* Reads sign, digits and fraction; returns where it stopped, NULL when there is no number. Commas are allowed
+ * between groups of three digits where the caller says so. */
+static const char *decimal_read(decimal *out, const char *at, const char *end, char group_separator) {
+    *out = (decimal){0};
+    if (at < end && (*at == '-' || *at == '+')) {
+        out->negative = *at++ == '-';
+    }
+    const char *first = at;
+    int64_t group = -1; /* digits since the last separator; -1 before the first */
+    for (; at < end; at++) {
+        if (is_digit(*at)) {
+            decimal_digit(out, *at, false);
+            group += group >= 0;
+        } else if (group_separator && *at == group_separator &&
+                   (group == 3 || (group < 0 && at - first <= 3))) {
+            group = 0;
+        } else {
+            break;
+        }
+    }
+    if (at == first || !is_digit(*first) || (group >= 0 && group != 3)) {
+        return NULL;
+    }
+    if (at < end && *at == '.') {
+        const char *fraction = ++at;
+        for (; at < end && is_digit(*at); at++) {
+            decimal_digit(out, *at, true);
+        }
+        if (at == fraction) {
+            return NULL;
+        }
+    }
+    return at;
+}
+
+/* Reads an exponent if there is one; NULL when it is broken. */
+static const char *exponent_read(decimal *out, const char *at, const char *end) {
+    if (at >= end || (*at != 'e' && *at != 'E')) {
+        return at;
+    }
+    at++;
+    bool negative = at < end && *at == '-';
+    at += at < end && (*at == '+' || *at == '-');
+    const char *first = at;
+    int64_t exponent = 0;
+    for (; at < end && is_digit(*at); at++) {
+        exponent = exponent > EXPONENT_LIMIT ? exponent : exponent * 10 + (*at - '0');
+    }
+    out->exponent += negative ? -exponent : exponent;
+    return at == first ? NULL : at;
+}
+
+static pp_number_verdict decimal_i64(int64_t *out, decimal value) {
+    if (value.overflow && value.exponent < value.significant) {
+        return PP_NUMBER_NOT_INTEGER;
+    }
+    while (value.exponent < 0 && value.digits != 0) {
+        if (value.digits % 10 != 0) {
+            return PP_NUMBER_NOT_INTEGER;
+        }
+        value.digits /= 10;
+        value.exponent++;
+    }
+    if (value.overflow) {
+        return PP_NUMBER_OUT_OF_RANGE;
+    }
+    for (; value.exponent > 0 && value.digits != 0; value.exponent--) {
+        if (value.digits > UINT64_MAX / 10) {
+            return PP_NUMBER_OUT_OF_RANGE;
+        }
+        value.digits *= 10;
+    }
+    uint64_t limit = (uint64_t)INT64_MAX + value.negative;
+    if (value.digits > limit) {
+        return PP_NUMBER_OUT_OF_RANGE;
+    }
+    *out = value.negative ? (int64_t)(0 - value.digits) : (int64_t)value.digits;
+    return PP_NUMBER_OK;
+}
+
+pp_number_verdict pp_number_i64(int64_t *out, pinpipe_str text) {
+    decimal value;
+    text = trim(text);
+    const char *end = text.ptr + text.len;
+    const char *at = decimal_read(&value, text.ptr, end, '\0');
+    at = at ? exponent_read(&value, at, end) : NULL;
+    return at == end && at ? decimal_i64(out, value) : PP_NUMBER_BAD;
+}
+
+pp_number_verdict pp_number_magnitude(int64_t *out, pinpipe_str text) {
+    decimal value;
+    text = trim(text);
+    const char *end = text.ptr + text.len;
+    const char *at = decimal_read(&value, text.ptr, end, ',');
+    if (!at) {
+        return PP_NUMBER_BAD;
+    }
+    if (end - at == 1) {
+        switch (*at) {
+        case 'k':
+        case 'K':
+            value.exponent += 3;
+            break;
+        case 'm':
+        case 'M':
+            value.exponent += 6;
+            break;
+        case 'b':
+        case 'B':
+            value.exponent += 9;
+            break;
+        default:
+            return PP_NUMBER_BAD;
+        }
+        return decimal_i64(out, value);
+    }
+    at = exponent_read(&value, at, end);
+    return at == end && at ? decimal_i64(out, value) : PP_NUMBER_BAD;
+}
+
+static locale_t c_locale;
+static pthread_once_t c_locale_once = PTHREAD_ONCE_INIT;
+
+static void c_locale_make(void) {
+    c_locale = newlocale(LC_ALL_MASK, "C", (locale_t)0);
+}
+
+static locale_t c_locale_get(void) {
+    pthread_once(&c_locale_once, c_locale_make);
+    return c_locale;
+}
+
+/* Digits that can decide how a double is rounded; one more stands for all that follow. */
+#define F64_DIGITS_MAX 780
+
+/* The C library's correctly rounded conversion, for what the exact short cut cannot do: "d…de<exponent>"
+ * without the digits that cannot matter, so that the text has a bound whatever the input's length. */
+static pp_number_verdict f64_slow(double *out, pinpipe_str text) {
+    char copy[F64_DIGITS_MAX + 32];
+    size_t count = 0;
+    int64_t exponent = 0;
+    bool after_point = false;
+    bool sticky = false;
+    size_t at = text.ptr[0] == '-' || text.ptr[0] == '+';
+    copy[count++] = text.ptr[0] == '-' ? '-' : '+';
+    for (; at < text.len && text.ptr[at] != 'e' && text.ptr[at] != 'E'; at++) {
+        char byte = text.ptr[at];
+        if (byte == '.') {
+            after_point = true;
+        } else if (count > F64_DIGITS_MAX) {
+            sticky = sticky || byte != '0';
+            exponent += !after_point;
+        } else {
+            exponent -= after_point;
+            if (count > 1 || byte != '0') {
+                copy[count++] = byte;
+            }
+        }
+    }
+    decimal written = {0};
+    exponent_read(&written, text.ptr + at, text.ptr + text.len);
+    if (sticky) {
+        copy[count++] = '1';
+        exponent--;
+    }
+    snprintf(copy + count, sizeof copy - count, "%se%lld", count == 1 ? "0" : "",
+             (long long)(exponent + written.exponent));
+    *out = strtod_l(copy, NULL, c_locale_get());
+    return isfinite(*out) ? PP_NUMBER_OK : PP_NUMBER_OUT_OF_RANGE;
+}
+
+pp_number_verdict pp_number_f64(double *out, pinpipe_str text) {
+    decimal value;
+    text = trim(text);
+    const char *end = text.ptr + text.len;
+    const char *at = decimal_read(&value, text.ptr, end, '\0');
+    at = at ? exponent_read(&value, at, end) : NULL;
+    if (at != end || !at) {
+        return PP_NUMBER_BAD;
+    }
+    /* Exact when digits and power of ten are both exact doubles: one correctly rounded operation. */
+    if (!value.overflow && value.digits < (uint64_t)1 << 53 && value.exponent >= -19 &&
+        value.exponent <= 15) {
+        double digits = (double)value.digits;
+        double result = value.exponent < 0 ? digits / (double)powers_of_ten[-value.exponent]
+                                           : digits * (double)powers_of_ten[value.exponent];
+        *out = value.negative ? -result : result;
+        return PP_NUMBER_OK;
+    }
+    return f64_slow(out, text);
+}
+
+static size_t u64_write(char *out, uint64_t value) {
+    char digits[PP_I64_TEXT_MAX];
+    size_t at = sizeof digits;
+    while (value >= 100) {
+        at -= 2;
+        pp_number_put2(digits + at, (uint32_t)(value % 100));
+        value /= 100;
+    }
+    if (value >= 10) {
+        at -= 2;
+        pp_number_put2(digits + at, (uint32_t)value);
+    } else {
+        digits[--at] = (char)('0' + value);
+    }
+    memcpy(out, digits + at, sizeof digits - at);
+    return sizeof digits - at;
+}
+
+size_t pp_number_write_i64(char *out, int64_t value) {
+    *out = '-';
+    return value < 0 ? 1 + u64_write(out + 1, 0 - (uint64_t)value) : u64_write(out, (uint64_t)value);
+}
+
+/* Values with at most six decimals and few digits, as all coordinates are: digits of the scaled integer. */
+static size_t f64_write_short(char *out, double value) {
+    double magnitude = fabs(value);
+    if (!(magnitude < 1e9)) {
+        return 0;
+    }
+    uint64_t micros = (uint64_t)(magnitude * 1e6 + 0.5);
+    if ((double)micros / 1e6 != magnitude || (magnitude != 0 && magnitude < 1e-4)) {
+        return 0;
+    }
+    size_t len = 0;
+    out[len] = '-';
+    len += signbit(value) != 0;
+    len += u64_write(out + len, micros / 1000000);
+    uint32_t fraction = (uint32_t)(micros % 1000000);
+    out[len] = '.';
+    pp_number_put2(out + len + 1, fraction / 10000);
+    pp_number_put2(out + len + 3, fraction / 100 % 100);
+    pp_number_put2(out + len + 5, fraction % 100);
+    size_t decimals = 6;
+    while (decimals > 1 && out[len + decimals] == '0') {
+        decimals--;
+    }
+    return len + 1 + decimals;
+}
+
+/* "d.ddde±xx" to the plain form for exponents from -4 to 15, to the exponent form else. */
+static size_t f64_layout(char *out, const char *scientific) {
+    char digits[24];
+    size_t count = 0;
+    size_t len = 0;
+    const char *at = scientific;
+    if (*at == '-') {
+        out[len++] = *at++;
+    }
+    for (; *at != 'e'; at++) {
+        if (*at != '.') {
+            digits[count++] = *at;
+        }
+    }
+    int exponent = (int)strtol(at + 1, NULL, 10);
+    while (count > 1 && digits[count - 1] == '0') {
+        count--;
+    }
+    if (exponent < -4 || exponent > 15) {
+        out[len++] = digits[0];
+        if (count > 1) {
+            out[len++] = '.';
+            memcpy(out + len, digits + 1, count - 1);
+            len += count - 1;
+        }
+        return len + (size_t)snprintf(out + len, 8, "e%c%02d", exponent < 0 ? '-' : '+', abs(exponent));
+    }
+    int point = exponent + 1; /* digits before the point */
+    if (point <= 0) {
+        out[len++] = '0';
+        out[len++] = '.';
+        for (int i = point; i < 0; i++) {
+            out[len++] = '0';
+        }
+        memcpy(out + len, digits, count);
+        return len + count;
+    }
+    for (int i = 0; i < point; i++) {
+        out[len++] = (size_t)i < count ? digits[i] : '0';
+    }
+    out[len++] = '.';
+    if (count <= (size_t)point) {
+        out[len++] = '0';
+        return len;
+    }
+    memcpy(out + len, digits + point, count - (size_t)point);
+    return len + count - (size_t)point;
+}
+
+size_t pp_number_write_f64(char *out, double value) {
+    assert(isfinite(value));
+    size_t len = f64_write_short(out, value);
+    if (len) {
+        return len;
+    }
+    char scientific[40];
+    locale_t before = uselocale(c_locale_get());
+    /* Fifteen digits tell all normal doubles of fewer digits apart; subnormal ones may need less. */
+    int first_precision = fabs(value) < DBL_MIN ? 0 : 14;
+    for (int precision = first_precision; precision <= 16; precision++) {
+        snprintf(scientific, sizeof scientific, "%.*e", precision, value);
+        if (strtod(scientific, NULL) == value) {
+            break;
+        }
+    }
+    uselocale(before);
+    return f64_layout(out, scientific);
+}
