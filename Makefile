@@ -69,6 +69,7 @@ lint: $(STAMPS)/packages-lint $(VENV_STAMPS)/test
 	cmake --preset werror >build/configure.log || { cat build/configure.log; exit 1; }
 	cmake --build --preset werror
 	$(BIN)/python tests/house/lint.py --build build/werror
+	$(BIN)/python tests/house/tidy.py --build build/werror
 
 clean:
 	rm -rf build demo-out

@@ -36,7 +36,7 @@ PINPIPE_BEGIN_DECLS
     X(EFATAL, -16, FATAL, "the handle cannot be used any more")
 
 typedef enum pinpipe_status_code {
-#define PINPIPE_STATUS_ENUM(name, value, policy, text) PINPIPE_##name = value,
+#define PINPIPE_STATUS_ENUM(name, value, policy, text) PINPIPE_##name = (value),
     PINPIPE_STATUS_MAP(PINPIPE_STATUS_ENUM)
 #undef PINPIPE_STATUS_ENUM
 } pinpipe_status_code;

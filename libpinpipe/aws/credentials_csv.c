@@ -78,7 +78,7 @@ static pinpipe_status columns_find(int64_t *key_column, int64_t *secret_column, 
 }
 
 pinpipe_status pinpipe_credentials_decode(pinpipe_credentials **out, pinpipe_str csv, pinpipe_error *err) {
-    assert(out);
+    assert(out && (csv.ptr || csv.len == 0));
     *out = NULL;
     if (csv.len > PP_CREDENTIALS_CSV_MAX) {
         return pp_fail(err, PINPIPE_ELIMIT, "credentials CSV: %zu bytes are more than %d", csv.len,

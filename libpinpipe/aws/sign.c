@@ -361,6 +361,7 @@ static pinpipe_status signature_write(pinpipe_signature *out, sign_job *job, pin
 /* ---- what is sent ---- */
 
 static void sent_add(pp_pairs *sent, pinpipe_header header) {
+    assert(sent->bytes.ptr && header.name.ptr);
     char *name = sent->bytes.ptr + sent->bytes.len, *value = name + header.name.len;
     memcpy(name, header.name.ptr, header.name.len);
     if (header.value.len) {
@@ -444,6 +445,7 @@ pinpipe_status pinpipe_request_sign(pinpipe_signature **out, const pinpipe_sign_
     if (status == PINPIPE_OK) {
         made = pp_alloc_zero(sizeof *made);
         status = made ? job_begin(&job, err) : pp_fail_memory(err, "a signature", sizeof *made);
+        assert(made || status < 0);
     }
     pinpipe_status (*const collect[])(sign_job *, pinpipe_error *) = {headers_collect, query_collect};
     for (size_t i = 0; status == PINPIPE_OK && i < sizeof collect / sizeof collect[0]; i++) {

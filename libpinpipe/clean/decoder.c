@@ -83,6 +83,7 @@ void pinpipe_decoder_free(pinpipe_decoder *decoder) {
 }
 
 bool pp_decoder_is_full(const pinpipe_decoder *decoder, const pp_columns *columns) {
+    assert(columns);
     return columns->rows >= decoder->batch_rows || columns->input_bytes >= PP_BATCH_INPUT_BYTES_MAX;
 }
 

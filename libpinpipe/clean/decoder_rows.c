@@ -29,7 +29,8 @@ static pinpipe_status payload_reserve(pinpipe_decoder *decoder, pp_columns *colu
     if (!pp_columns_has_room(columns, (int64_t)len + PP_FAST_ROOM + 1)) {
         int64_t room = decoder->batch_rows - columns->rows;
         int64_t rows = room < PAYLOAD_ROWS ? room : PAYLOAD_ROWS;
-        status = pp_columns_reserve(columns, rows, (int64_t)len + PAYLOAD_BYTES + 2 * PP_FAST_ROOM, err);
+        status =
+            pp_columns_reserve(columns, rows, (int64_t)len + PAYLOAD_BYTES + INT64_C(2) * PP_FAST_ROOM, err);
     }
     pp_buf_clear(&decoder->carry);
     pp_buf_clear(&decoder->scratch);

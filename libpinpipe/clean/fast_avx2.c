@@ -6,7 +6,7 @@
 #if defined(__AVX2__)
 
 #define pp_fast_run pp_fast_run_avx2
-#include "clean/fast.c"
+#include "clean/fast.c" /* NOLINT(bugprone-suspicious-include): the same text, at another level */
 #undef pp_fast_run
 
 pp_fast_run_fn pp_fast_run_best(void) {

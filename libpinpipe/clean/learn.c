@@ -182,7 +182,7 @@ void pp_fast_learn(pp_fast *fast, const pp_plan *plan, pp_fields *fields, const 
     }
     /* The first misses are worth a look each; later ones ever more seldom, so that random orders cost little.
      */
-    fast->next_miss = fast->misses + (fast->misses < PP_FAST_TEMPLATES * 4 ? 1 : fast->misses);
+    fast->next_miss = fast->misses + (fast->misses / 4 < PP_FAST_TEMPLATES ? 1 : fast->misses);
     learner l = {.at = text, .end = text + len, .glue = text};
     uses_find(&l, plan);
     if (!template_learn(&l, fields)) {

@@ -184,7 +184,7 @@ pinpipe_status pinpipe_batch_encode(pinpipe_buf *out, const pinpipe_batch *batch
     if (pinpipe_batch_rows(batch) == 0) {
         return pp_buf_reserve(out, 0, PP_BUF_MAX, err);
     }
-    encoder e;
+    encoder e = {0};
     encoder_open(&e, batch);
     pinpipe_status status = PINPIPE_OK;
     for (int64_t row = 0; row < batch->columns->rows; row++) {

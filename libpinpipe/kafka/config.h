@@ -9,7 +9,7 @@
 
 #define PP_KAFKA_SETTINGS_MAX 256
 #define PP_KAFKA_NAME_BYTES_MAX 255
-#define PP_KAFKA_VALUE_BYTES_MAX (64 * 1024)
+#define PP_KAFKA_VALUE_BYTES_MAX (1 << 16)
 
 /** Settings of `config`; 0 for NULL. */
 int64_t pp_kafka_config_count(const pinpipe_kafka_config *config);

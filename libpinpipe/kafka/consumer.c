@@ -18,8 +18,8 @@
 #define POLL_RECORDS_DEFAULT 1000
 #define POLL_RECORDS_MAX 100000
 /* Messages of a batch pin librdkafka's fetch buffers, so a batch ends here whatever its count. */
-#define POLL_BYTES_MAX (4 * 1024 * 1024)
-#define TOPICS_BYTES_MAX (64 * 1024)
+#define POLL_BYTES_MAX (1 << 22)
+#define TOPICS_BYTES_MAX (1 << 16)
 #define OFFSETS_MAX 100000
 #define CLOSE_MS 4000
 #define CLOSE_STEP_MS 100
@@ -478,6 +478,7 @@ pinpipe_status pinpipe_kafka_consumer_committed(pinpipe_kafka_offset *offsets, i
     }
     int wait_ms = pp_kafka_wait_ms(pp_kafka_deadline_ms(timeout_ms), INT64_MAX);
     rd_kafka_resp_err_t code = rd_kafka_committed(consumer->client.handle, list, wait_ms);
+    assert(list);
     for (int i = 0; i < list->cnt && !code; i++) {
         code = list->elems[i].err;
         offsets[i].offset = list->elems[i].offset >= 0 ? list->elems[i].offset : -1;

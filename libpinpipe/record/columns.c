@@ -201,6 +201,7 @@ pinpipe_status pp_columns_compact(pp_columns **out, const pp_columns *columns, p
     if (status < 0) {
         return status;
     }
+    assert(*out);
     size_t size = columns_pack(*out, columns, NULL) + COMPACT_ALIGNMENT;
     (*out)->block = pp_alloc(size);
     if (!(*out)->block) {

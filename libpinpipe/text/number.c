@@ -283,7 +283,7 @@ static pp_number_verdict f64_slow(double *out, pinpipe_str text) {
         exponent--;
     }
     snprintf(copy + count, sizeof copy - count, "%se%lld", count == 1 ? "0" : "",
-             (long long)(exponent + written.exponent));
+             (long long)exponent + written.exponent);
     *out = strtod_l(copy, NULL, c_locale_get());
     return isfinite(*out) ? PP_NUMBER_OK : PP_NUMBER_OUT_OF_RANGE;
 }
@@ -360,7 +360,7 @@ static size_t f64_write_short(char *out, double value) {
 
 /* "d.ddde±xx" to the plain form for exponents from -4 to 15, to the exponent form else. */
 static size_t f64_layout(char *out, const char *scientific) {
-    char digits[24];
+    char digits[24] = {0};
     size_t count = 0;
     size_t len = 0;
     const char *at = scientific;

@@ -37,8 +37,9 @@ static inline void pp_number_put2(char *out, uint32_t value) {
         "00010203040506070809101112131415161718192021222324252627282930313233343536373839"
         "40414243444546474849505152535455565758596061626364656667686970717273747576777879"
         "8081828384858687888990919293949596979899";
-    out[0] = pairs[2 * value];
-    out[1] = pairs[2 * value + 1];
+    const char *pair = pairs + (size_t)2 * value;
+    out[0] = pair[0];
+    out[1] = pair[1];
 }
 
 #define PP_I64_TEXT_MAX 20

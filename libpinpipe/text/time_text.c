@@ -91,7 +91,8 @@ static bool clock_take(cursor *text, int64_t *us) {
     if (minute < 0 || minute > 59) {
         return false;
     }
-    *us = ((int64_t)hour * 3600 + minute * 60) * US_PER_SECOND;
+    int32_t seconds = hour * 3600 + minute * 60;
+    *us = seconds * US_PER_SECOND;
     if (!byte_take(text, ':')) {
         return true;
     }
@@ -189,8 +190,8 @@ bool pp_time_parse_fixed(int64_t *out_us, const char *text) {
         minute > 59 || seconds > 59) {
         return false;
     }
-    *out_us = (days_from_date(year, month, day) * SECONDS_PER_DAY + hour * 3600 + minute * 60 + seconds) *
-              US_PER_SECOND;
+    seconds += hour * 3600 + minute * 60;
+    *out_us = (days_from_date(year, month, day) * SECONDS_PER_DAY + seconds) * US_PER_SECOND;
     return true;
 }
 

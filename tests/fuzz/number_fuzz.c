@@ -51,7 +51,6 @@ static spelling spell(const char *text, bool is_count) {
             return out;
         }
         memcpy(out.digits + count, text, span);
-        count += span;
         text += span;
         out.exponent -= (int64_t)span;
     }

@@ -190,7 +190,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
         text[len++] = '\n';
     }
     /* a copy without a byte to spare, so that the sanitizer sees a read beyond the input */
-    char *exact = malloc(len);
+    char *exact = malloc(len ? len : 1);
     REQUIRE(exact);
     memcpy(exact, text, len);
     road fast, cells;

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.house import checks, rules
+from tests.house import checks, rules, tidy
 
 HEADER = "/* Turns a into b.\n * Never c.\n * Rules: d. */\n"
 DOCSTRING = '"""Turns a into b.\n\nNever c.\nRules: d.\n"""\n'
@@ -107,3 +107,9 @@ def test_header() -> None:
 def test_notes_to_oneself() -> None:
     assert list(checks.marks("a.c", "/* TO" + "DO later */\n"))
     assert not list(checks.marks("a.c", "/* a mastodon */\n"))
+
+
+def test_tidy_takes_findings_in_our_files_only() -> None:
+    finding = "libpinpipe/a.c:3:4: warning: Dereference of null pointer [clang-analyzer-core]"
+    said = f"{tidy.ROOT}/{finding}\n    a->b = 1;\n    ^\n/usr/include/x.h:1:1: warning: garbage [bugprone]\n"
+    assert list(tidy.findings(said)) == [finding]

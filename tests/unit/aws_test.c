@@ -326,6 +326,8 @@ static void test_xml(void) {
     int64_t bytes = 0;
     CHECK_INT(pp_xml_walk(pp_str("<a><b>x&amp;y</b><c/></a>"), path_count, &bytes, &err), PINPIPE_OK);
     CHECK_INT(bytes, 3 + 3 + 3 + 1);
+    static const char deep[] = "<a><a><a><a><a><a><a><a><a><a><a><a><a><a><a><a><a>"
+                               "</a></a></a></a></a></a></a></a></a></a></a></a></a></a></a></a></a>";
     static const char *const bad[] = {"",
                                       "<a>",
                                       "<a></b>",
@@ -333,9 +335,7 @@ static void test_xml(void) {
                                       "<!DOCTYPE a [<!ENTITY x \"y\">]><a>&x;</a>",
                                       "<!DOCTYPE a><a/>",
                                       "<a>&undefined;</a>",
-                                      "<a><a><a><a><a><a><a><a><a><a><a><a><a><a><a><a><a></a></a></a></a></"
-                                      "a></a></a></a></a></a></a></a></a></"
-                                      "a></a></a></a>"};
+                                      deep};
     for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
         CHECK_INT(pp_xml_walk(pp_str(bad[i]), path_count, &bytes, &err), PINPIPE_EDATA);
     }

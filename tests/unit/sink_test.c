@@ -227,11 +227,11 @@ static void test_memory_bound(void) {
     setup(16);
     pinpipe_sink_options options = options_of(NULL);
     options.idle_ms = 600000;
-    options.max_buffered_bytes = 64 * 1024;
+    options.max_buffered_bytes = 1 << 16;
     put_numbers(0, 8000); /* about 250 KB */
     pinpipe_sink *sink = sink_open(&options);
     run_until(sink, PINPIPE_SINK_RECORDS_READ, 8000);
-    CHECK(pinpipe_sink_count(sink, PINPIPE_SINK_BYTES_BUFFERED_MAX) <= 64 * 1024);
+    CHECK(pinpipe_sink_count(sink, PINPIPE_SINK_BYTES_BUFFERED_MAX) <= 1 << 16);
     CHECK(pinpipe_sink_count(sink, PINPIPE_SINK_ROTATIONS_MEMORY) >= 4);
     CHECK_INT(pinpipe_sink_flush(sink, 5000, NULL), PINPIPE_OK);
     CHECK_INT(pinpipe_sink_count(sink, PINPIPE_SINK_RECORDS_STORED), 8000);
