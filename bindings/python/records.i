@@ -22,6 +22,7 @@ PINPIPE_HANDLE(pinpipe_dedup)
 %ignore pinpipe_table_stream;
 %ignore pinpipe_report_reject_at;
 %ignore pinpipe_decoder_new;
+%ignore pinpipe_table_decode;
 %ignore pinpipe_decoder_feed_row;
 %ignore pinpipe_decoder_feed_arrow;
 %ignore pinpipe_decoder_feed_record;
@@ -225,6 +226,19 @@ pinpipe_status decoder_new(pinpipe_decoder **out, int32_t record, int32_t shape,
     options.max_record_bytes = max_record_bytes;
     options.batch_rows = batch_rows;
     return pinpipe_decoder_new(out, &options, err);
+}
+
+/* Reads a whole input with several threads; that there were rejects is in the report. */
+pinpipe_status table_decode(pinpipe_table *table, int32_t record, int32_t shape, int32_t format,
+                            int64_t max_record_bytes, pinpipe_str bytes, int32_t threads, pinpipe_report *report,
+                            pinpipe_error *err) {
+    pinpipe_decoder_options options = PINPIPE_DECODER_OPTIONS_INIT;
+    options.record = record;
+    options.shape = shape;
+    options.format = format;
+    options.max_record_bytes = max_record_bytes;
+    pinpipe_status status = pinpipe_table_decode(table, &options, bytes, threads, report, err);
+    return status < 0 ? status : PINPIPE_OK;
 }
 
 /* Feeds payloads[first:] one record each until the batch is full; returns the index of the next one. */

@@ -59,6 +59,14 @@ PINPIPE_API pinpipe_status pinpipe_decoder_finish(pinpipe_decoder *decoder, pinp
                                                   pinpipe_report *report,
                                                   pinpipe_error *err) PINPIPE_MUST_CHECK;
 
+/** Reads a whole input to the end of `table`. NDJSON is shared by `threads` threads (1 to 64, the caller's
+ * own is one of them); rows and rejects stay in the order of the input; another format is read by one.
+ * Returns PARTIAL when the report got rejects. Errors: EINVAL, ENOMEM, as feed; the table is then as before.
+ */
+PINPIPE_API pinpipe_status pinpipe_table_decode(pinpipe_table *table, const pinpipe_decoder_options *options,
+                                                pinpipe_str bytes, int32_t threads, pinpipe_report *report,
+                                                pinpipe_error *err) PINPIPE_MUST_CHECK;
+
 /** Reads one payload that is one JSON record, such as the value of a Kafka message. */
 PINPIPE_API pinpipe_status pinpipe_decoder_feed_record(pinpipe_decoder *decoder, pinpipe_batch *batch,
                                                        pinpipe_str payload, pinpipe_report *report,

@@ -80,6 +80,32 @@ pinpipe_status pp_report_reject(pinpipe_report *report, const pp_rule *rule, int
     return PINPIPE_OK;
 }
 
+pinpipe_status pp_report_join(pinpipe_report *report, const pinpipe_report *other, int64_t byte_offset,
+                              pinpipe_error *err) {
+    size_t bytes_before = report->bytes.len;
+    size_t rejects_before = report->rejects.len;
+    pinpipe_status status = pp_buf_append(&report->bytes, other->bytes.ptr, other->bytes.len, err);
+    for (size_t at = 0; status == PINPIPE_OK && at < other->rejects.len; at += sizeof(pp_reject)) {
+        pp_reject reject;
+        memcpy(&reject, other->rejects.ptr + at, sizeof reject);
+        reject.record_index += report->records;
+        reject.byte_offset += byte_offset;
+        reject.reason_start += bytes_before;
+        status = pp_buf_append(&report->rejects, &reject, sizeof reject, err);
+    }
+    if (status < 0) {
+        report->bytes.len = bytes_before;
+        report->rejects.len = rejects_before;
+        return status;
+    }
+    report->records += other->records;
+    report->rejected += other->rejected;
+    for (int32_t i = 0; i < report->rule_count; i++) {
+        report->hits[i] += other->hits[i];
+    }
+    return PINPIPE_OK;
+}
+
 pinpipe_status pinpipe_report_reject_at(pinpipe_reject *out, const pinpipe_report *report, int64_t index,
                                         pinpipe_error *err) {
     if (!out || out->struct_size < sizeof *out) {

@@ -37,4 +37,9 @@ pinpipe_status pp_report_reject(pinpipe_report *report, const pp_rule *rule, int
                                 int64_t byte_offset, pinpipe_str data, int64_t data_bytes, const char *detail,
                                 pinpipe_error *err);
 
+/** Adds the counts and rejects of `other`, whose input began `byte_offset` bytes into this report's and
+ * behind all of its records. Errors: ENOMEM, ELIMIT, and this report is as before. */
+pinpipe_status pp_report_join(pinpipe_report *report, const pinpipe_report *other, int64_t byte_offset,
+                              pinpipe_error *err);
+
 #endif

@@ -39,6 +39,34 @@ int64_t pinpipe_table_batches(const pinpipe_table *table) {
     return table->count;
 }
 
+/* Makes room for `more` batches. */
+static pinpipe_status table_grow(pinpipe_table *table, int64_t more, pinpipe_error *err) {
+    if (table->count + more <= table->cap) {
+        return PINPIPE_OK;
+    }
+    int64_t cap = table->cap * 2 > table->count + more ? table->cap * 2 : table->count + more + 8;
+    pp_columns **grown = pp_realloc(table->batches, (size_t)cap * sizeof *grown);
+    if (!grown) {
+        return pp_fail_memory(err, "a table", (size_t)cap * sizeof *grown);
+    }
+    table->batches = grown;
+    table->cap = cap;
+    return PINPIPE_OK;
+}
+
+pinpipe_status pp_table_join(pinpipe_table *table, pinpipe_table *other, pinpipe_error *err) {
+    pinpipe_status status = table_grow(table, other->count, err);
+    if (status == PINPIPE_OK) {
+        for (int64_t i = 0; i < other->count; i++) {
+            table->batches[table->count++] = other->batches[i];
+        }
+        table->rows += other->rows;
+        other->count = 0;
+        other->rows = 0;
+    }
+    return status;
+}
+
 pinpipe_status pinpipe_table_append(pinpipe_table *table, pinpipe_batch *batch, pinpipe_error *err) {
     if (batch->record != table->record || batch->shape != table->shape) {
         return pp_fail(err, PINPIPE_EINVAL,
@@ -48,17 +76,11 @@ pinpipe_status pinpipe_table_append(pinpipe_table *table, pinpipe_batch *batch, 
     if (pinpipe_batch_rows(batch) == 0) {
         return PINPIPE_OK;
     }
-    if (table->count == table->cap) {
-        int64_t cap = table->cap ? table->cap * 2 : 8;
-        pp_columns **grown = pp_realloc(table->batches, (size_t)cap * sizeof *grown);
-        if (!grown) {
-            return pp_fail_memory(err, "a table", (size_t)cap * sizeof *grown);
-        }
-        table->batches = grown;
-        table->cap = cap;
-    }
     pp_columns *kept = NULL;
-    pinpipe_status status = pp_columns_compact(&kept, batch->columns, err);
+    pinpipe_status status = table_grow(table, 1, err);
+    if (status == PINPIPE_OK) {
+        status = pp_columns_compact(&kept, batch->columns, err);
+    }
     if (status < 0) {
         return status;
     }

@@ -15,4 +15,8 @@ struct pinpipe_table {
     pp_columns **batches;
 };
 
+/** Moves all batches of `other`, which has the same record and shape, to the table's end. Errors: ENOMEM, and
+ * nothing was moved. */
+pinpipe_status pp_table_join(pinpipe_table *table, pinpipe_table *other, pinpipe_error *err);
+
 #endif

@@ -156,6 +156,22 @@ def test_every_input_gives_the_same_table(tmp_path: Path) -> None:
         assert pinpipe.encode(pinpipe.clean("pin", given)) == expected, type(given)
 
 
+def test_threads_change_nothing(tmp_path: Path) -> None:
+    rows = [dict(PIN, index=i, title=f"t{i}", description="words " * 40) for i in range(40_000)]
+    data = lines(rows[:20_000]) + b"{bad\n" + lines(rows[20_000:])
+    path = tmp_path / "pins.ndjson"
+    path.write_bytes(data)
+    one = pinpipe.clean("pin", data)
+    for given in (data, path, io.BytesIO(data)):
+        two = pinpipe.clean("pin", given, threads=2)
+        assert pinpipe.encode(two) == pinpipe.encode(one)
+        assert (two.census, two.rejects, two.num_records) == (one.census, one.rejects, one.num_records)
+    array = json.dumps(rows[:10]).encode()
+    assert pinpipe.clean("pin", array, threads=2).num_rows == 10
+    with pytest.raises(pinpipe.Error, match="threads 65 is not between 1 and 64"):
+        pinpipe.clean("pin", data, threads=65)
+
+
 def test_dedupe() -> None:
     rows = [dict(PIN, index=1), dict(PIN, index=1), dict(PIN, index=1, title="other"), dict(PIN, index=2)]
     kept = pinpipe.clean("pin", lines(rows), dedupe="ind")

@@ -280,8 +280,9 @@ class Reader:
     ) -> None:
         self.schema = Schema(kind, shape)
         record, shape_code = kind_index(kind), SHAPES[shape]
-        format_code = choose("input format", input_format, INPUT_FORMATS)
-        self._decoder = native.decoder_new(record, shape_code, format_code, max_record_bytes, 0)
+        self._format = choose("input format", input_format, INPUT_FORMATS)
+        self._max_record_bytes = max_record_bytes
+        self._decoder = native.decoder_new(record, shape_code, self._format, max_record_bytes, 0)
         self._batch = native.pinpipe_batch_new(record, shape_code)
         self._report = native.pinpipe_report_new(record, shape_code)
         self._dedup = native.pinpipe_dedup_new(choose("de-duplication", dedupe, DEDUPES))
@@ -351,6 +352,14 @@ class Reader:
         if native.pinpipe_batch_rows(self._batch):
             yield self._deduped()
 
+    def read_whole(self, handle: Any, data: Any, threads: int) -> None:
+        """Reads a whole input to the end of a table, shared by threads."""
+        record, shape = kind_index(self.schema.kind), SHAPES[self.schema.shape]
+        native.table_decode(
+            handle, record, shape, self._format, self._max_record_bytes, data, threads, self._report
+        )
+        self._take_rejects()
+
     def read_file(self, file: IO[bytes]) -> Iterator[Any]:
         """Reads an open binary file to its end."""
         while piece := file.read(CHUNK_BYTES):
@@ -417,6 +426,21 @@ def _read_table(reader: Reader, batches: Iterator[Any]) -> Table:
     return Table(handle, reader)
 
 
+def _is_bytes_like(data: Input) -> bool:
+    return isinstance(data, (str, os.PathLike, bytes, bytearray, memoryview)) or hasattr(data, "read")
+
+
+def _read_table_by_threads(reader: Reader, data: Input, threads: int) -> Table:
+    if isinstance(data, (str, os.PathLike)):
+        with open_for_reading(os.fspath(data)) as file:
+            whole: Any = file.read()
+    else:
+        whole = data if isinstance(data, (bytes, bytearray, memoryview)) else cast(IO[bytes], data).read()
+    handle = native.pinpipe_table_new(kind_index(reader.schema.kind), SHAPES[reader.schema.shape])
+    reader.read_whole(handle, whole, threads)
+    return Table(handle, reader)
+
+
 def clean(
     kind: str,
     data: Input,
@@ -424,14 +448,18 @@ def clean(
     input_format: str = "auto",
     dedupe: str = "none",
     max_record_bytes: int = 0,
+    threads: int = 1,
 ) -> Table:
     """Cleans records of a type into the table of CONTRACT §4.
 
     data: bytes-like, a path (str or PathLike), a binary file, a list of payloads with one JSON record each, or any
     Arrow object in the raw shape. input_format: auto, ndjson, json or csv. dedupe: none, ind or row.
-    max_record_bytes: 0 is 16 MiB; a larger record is rejected. Raises pinpipe.Error.
+    max_record_bytes: 0 is 16 MiB; a larger record is rejected. threads: 1 to 64 share NDJSON from memory or a file,
+    which then is read whole; the table is the same for any number. Raises pinpipe.Error.
     """
     reader = Reader(kind, "clean", input_format, dedupe, max_record_bytes)
+    if threads != 1 and dedupe == "none" and _is_bytes_like(data):
+        return _read_table_by_threads(reader, data, threads)
     return _read_table(reader, reader.read(data))
 
 
