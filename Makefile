@@ -23,7 +23,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 package_sources := CMakeLists.txt pyproject.toml README.md LICENSE \
 	$(shell find cmake include libpinpipe bindings/python -type f -not -name '*.pyc')
 
-.PHONY: build demo test test-c test-python test-sanitized test-real bench soak fuzz lint clean
+.PHONY: build demo test test-c test-python test-sanitized test-threads test-real bench soak fuzz lint clean
 
 build: $(VENV_STAMPS)/package
 	cmake --preset default >build/configure.log || { cat build/configure.log; exit 1; }
@@ -32,7 +32,7 @@ build: $(VENV_STAMPS)/package
 demo: $(VENV_STAMPS)/package
 	$(BIN)/pinpipe demo $(DEMO_ARGS)
 
-test: test-c test-sanitized test-python
+test: test-c test-sanitized test-threads test-python
 
 test-c: $(VENV_STAMPS)/test
 	cmake --preset default >build/configure.log || { cat build/configure.log; exit 1; }
@@ -43,6 +43,11 @@ test-sanitized: $(VENV_STAMPS)/test
 	cmake --preset asan >build/configure.log || { cat build/configure.log; exit 1; }
 	cmake --build --preset asan
 	ctest --test-dir build/asan --output-on-failure -j 2
+
+test-threads: $(VENV_STAMPS)/test
+	cmake --preset tsan >build/configure.log || { cat build/configure.log; exit 1; }
+	cmake --build --preset tsan --target threads_test
+	ctest --test-dir build/tsan --output-on-failure -R '^threads_test$$'
 
 test-python: $(VENV_STAMPS)/test test-c
 	$(BIN)/python -m pytest tests/python tests/house $(PYTEST_ARGS)
