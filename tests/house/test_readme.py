@@ -67,6 +67,18 @@ def test_every_page_is_linked() -> None:
     assert {f"docs/{path.name}" for path in (ROOT / "docs").glob("*.md")} <= linked
 
 
+PAGES = sorted([*(ROOT / "docs").glob("*.md"), ROOT / "libpinpipe/README.md", ROOT / "tests/README.md"])
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_places_that_a_page_names_exist(page: Path) -> None:
+    text = page.read_text(encoding="utf-8")
+    links = [page.parent / link for link in re.findall(r"\]\((?!https?:)([^)#]+)", text)]
+    folders = "bench|bindings|cmake|docs|examples|include|libpinpipe|tests"
+    paths = [ROOT / path for path in re.findall(rf"`((?:{folders})/[\w./-]*)", text)]
+    assert [str(path) for path in links + paths if not path.exists()] == []
+
+
 def test_commands_it_names_exist() -> None:
     targets = set(re.findall(r"^    make ([a-z-]+)", README, re.MULTILINE))
     assert targets
