@@ -3,6 +3,8 @@
  * Rules: pinpipe/batch.h. */
 #include "record/table.h"
 
+#include <assert.h>
+
 #include "base/memory.h"
 
 pinpipe_status pinpipe_table_new(pinpipe_table **out, int32_t record, int32_t shape, pinpipe_error *err) {
@@ -84,6 +86,7 @@ pinpipe_status pinpipe_table_append(pinpipe_table *table, pinpipe_batch *batch, 
     if (status < 0) {
         return status;
     }
+    assert(kept);
     table->rows += kept->rows;
     table->batches[table->count++] = kept;
     pinpipe_batch_clear(batch);
