@@ -14,6 +14,12 @@ typedef enum pinpipe_format {
     PINPIPE_FORMAT_NDJSON = 1, /* an object a line */
     PINPIPE_FORMAT_JSON = 2,   /* an array of objects, or objects one after the other, over any lines */
     PINPIPE_FORMAT_CSV = 3,    /* RFC 4180 with a header line; nothing = null, "" = empty text */
+    PINPIPE_FORMAT_KAFKA_REST =
+        4, /* decoders only, as are the following: consumer records; the record is `value` */
+    PINPIPE_FORMAT_KINESIS = 5,    /* source rows, JSON or CSV; the record is `data`, base64 or JSON */
+    PINPIPE_FORMAT_CONNECT = 6,    /* Connect's envelope; the record is `payload` */
+    PINPIPE_FORMAT_RECORDS = 7,    /* bodies with a list `records`; the record is `value` or `data` of each */
+    PINPIPE_FORMAT_FILESTREAM = 8, /* {ind=1, country=Albania}, as Connect's FileStreamSink writes maps */
 } pinpipe_format;
 
 /** Whether later records of one key are kept. */

@@ -27,7 +27,8 @@ static pinpipe_status reject_keep(pinpipe_decoder *decoder, const pp_rule *rule,
 pinpipe_status pp_decoder_reject(pinpipe_decoder *decoder, const pp_fault *fault,
                                  const pp_record_text *source, pinpipe_report *report, pinpipe_error *err) {
     char detail[DETAIL_MAX];
-    snprintf(detail, sizeof detail, "%s at byte %zu", fault->detail, fault->offset);
+    snprintf(detail, sizeof detail, "%s at byte %zu%s", fault->detail, fault->offset,
+             fault->is_decoded ? " of the text decoded from it" : "");
     return reject_keep(decoder, pp_plan_record_rule(&decoder->plan, fault->outcome),
                        decoder->plan.record_rule[fault->outcome], detail, source, report, err);
 }
@@ -51,11 +52,15 @@ static pinpipe_status key_reject(pinpipe_decoder *decoder, const pp_cell *cell, 
 static void keys_count(const pinpipe_decoder *decoder, pinpipe_report *report) {
     int16_t duplicate = decoder->plan.record_rule[PP_OUTCOME_DUPLICATE_KEY];
     int16_t unknown = decoder->plan.record_rule[PP_OUTCOME_UNKNOWN_KEY];
+    int16_t wrapped = decoder->plan.record_rule[PP_OUTCOME_WRAPPED];
     if (duplicate >= 0) {
         report->hits[duplicate] += decoder->cells.duplicate_keys;
     }
     if (unknown >= 0) {
         report->hits[unknown] += decoder->cells.unknown_keys;
+    }
+    if (wrapped >= 0) {
+        report->hits[wrapped] += decoder->cells.is_wrapped;
     }
 }
 

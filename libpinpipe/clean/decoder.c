@@ -18,6 +18,7 @@
 static void input_reset(pinpipe_decoder *decoder) {
     decoder->is_decided = false;
     pp_splitter_init(&decoder->splitter, decoder->format);
+    decoder->envelope = pp_envelope_of(decoder->format);
     decoder->has_header = false;
     decoder->is_partial = false;
     decoder->byte_offset = 0;
@@ -36,7 +37,7 @@ static pinpipe_status options_check(const pinpipe_decoder_options *options, pinp
     if (!pp_schema_known(options->record, options->shape)) {
         return pp_fail(err, PINPIPE_EINVAL, "no record %d with shape %d", options->record, options->shape);
     }
-    if (options->format < PINPIPE_FORMAT_AUTO || options->format > PINPIPE_FORMAT_CSV) {
+    if (options->format < PINPIPE_FORMAT_AUTO || options->format > PINPIPE_FORMAT_FILESTREAM) {
         return pp_fail(err, PINPIPE_EINVAL, "no input format %d", options->format);
     }
     if (options->max_record_bytes < 0 || options->max_record_bytes > PP_MAX_RECORD_BYTES_LIMIT) {
@@ -78,6 +79,8 @@ void pinpipe_decoder_free(pinpipe_decoder *decoder) {
         pinpipe_buf_reset(&decoder->carry);
         pinpipe_buf_reset(&decoder->pending);
         pinpipe_buf_reset(&decoder->scratch);
+        pinpipe_buf_reset(&decoder->decoded[0]);
+        pinpipe_buf_reset(&decoder->decoded[1]);
         pp_free(decoder);
     }
 }
@@ -104,31 +107,21 @@ pinpipe_status pp_decoder_open(pp_columns **out, const pinpipe_decoder *decoder,
     return pp_batch_columns(out, batch, err);
 }
 
-/* Reads a record's text into decoder->cells. `text[len]` is a control byte or the record's strings are
- * closed. */
-static bool record_read(pinpipe_decoder *decoder, const char *text, size_t len, pp_fault *fault) {
-    if (decoder->splitter.format == PINPIPE_FORMAT_CSV) {
-        return pp_csv_record(&decoder->cells, &decoder->header, &decoder->fields, decoder->scratch.ptr, text,
-                             len, fault);
-    }
-    return pp_json_record(&decoder->cells, &decoder->fields, decoder->scratch.ptr, text, len, fault);
-}
-
 static pinpipe_status header_read(pinpipe_decoder *decoder, const char *text, size_t len,
                                   pinpipe_error *err) {
     pp_fault fault = {0};
     if (!pp_csv_header_read(&decoder->header, &decoder->fields, decoder->scratch.ptr, text, len, &fault)) {
         return pp_fail(err, PINPIPE_EDATA, "CSV header: %s at byte %zu", fault.detail, fault.offset);
     }
-    int32_t key = decoder->plan.step[decoder->plan.key_step].part[0].field;
-    for (int32_t i = 0; i < decoder->header.count; i++) {
-        if (decoder->header.field[i] == key) {
-            decoder->has_header = true;
-            return PINPIPE_OK;
-        }
+    const pp_csv_header *header = &decoder->header;
+    bool is_wrapped = decoder->envelope != NULL;
+    decoder->has_header = is_wrapped && header->payload >= 0;
+    for (int32_t i = 0; i < header->count && !is_wrapped; i++) {
+        decoder->has_header = decoder->has_header || header->field[i] == decoder->fields.key;
     }
-    return pp_fail(err, PINPIPE_EDATA, "CSV header '%.*s' has no column for the key", pp_quote_len(len),
-                   text);
+    return decoder->has_header ? PINPIPE_OK
+                               : pp_fail(err, PINPIPE_EDATA, "CSV header '%.*s' has no column for the %s",
+                                         pp_quote_len(len), text, is_wrapped ? "data" : "key");
 }
 
 static bool is_blank_record(const char *text, size_t len) {
@@ -140,15 +133,21 @@ static bool is_blank_record(const char *text, size_t len) {
     return true;
 }
 
+/* Leaves out the bytes of a line end that the splitter left at the record. */
+static void ends_strip(pp_record_text *source, const char *ends) {
+    while (source->len && source->total == (int64_t)source->len && source->text[source->len - 1] &&
+           strchr(ends, source->text[source->len - 1])) {
+        source->len--;
+        source->total--;
+    }
+}
+
 /* One whole record: blank lines are none, a CSV's first line is its header, the rest becomes a row or a
  * reject. */
 static pinpipe_status record_take(pinpipe_decoder *decoder, pp_columns *columns, pp_record_text source,
                                   pinpipe_report *report, pinpipe_error *err) {
     bool is_csv = decoder->splitter.format == PINPIPE_FORMAT_CSV;
-    if (is_csv && source.len && source.text[source.len - 1] == '\r') {
-        source.len--;
-        source.total--;
-    }
+    ends_strip(&source, is_csv ? "\r" : decoder->splitter.format == PINPIPE_FORMAT_FILESTREAM ? "\r\n" : "");
     if (source.total == (int64_t)source.len && is_blank_record(source.text, source.len)) {
         return PINPIPE_OK;
     }
@@ -165,10 +164,13 @@ static pinpipe_status record_take(pinpipe_decoder *decoder, pp_columns *columns,
     if (is_csv && !decoder->has_header) {
         return header_read(decoder, source.text, source.len, err);
     }
-    if (!record_read(decoder, source.text, source.len, &fault)) {
-        return pp_decoder_reject(decoder, &fault, &source, report, err);
+    bool is_read = false;
+    status = pp_decoder_read(&is_read, &fault, decoder, (pinpipe_str){source.text, source.len}, err);
+    if (status < 0) {
+        return status;
     }
-    return pp_decoder_accept(decoder, columns, &source, report, err);
+    return is_read ? pp_decoder_accept(decoder, columns, &source, report, err)
+                   : pp_decoder_reject(decoder, &fault, &source, report, err);
 }
 
 /* Appends a piece of a record to the carry; of a record that is too large only what a reject keeps. */
@@ -189,13 +191,31 @@ static pinpipe_status carry_add(pinpipe_decoder *decoder, const char *bytes, siz
     return status;
 }
 
+/* A part of a body that is no record: of no use, but JSON. */
+static pinpipe_status aside_take(pinpipe_decoder *decoder, pp_record_text source, pinpipe_report *report,
+                                 pinpipe_error *err) {
+    pp_fault fault = {PP_OUTCOME_TOO_LARGE, "larger than max_record_bytes",
+                      (size_t)decoder->max_record_bytes};
+    pinpipe_status status = PINPIPE_OK;
+    if (source.total <= decoder->max_record_bytes) {
+        pp_buf_clear(&decoder->scratch);
+        status = pp_buf_reserve(&decoder->scratch, source.len, PP_BUF_MAX, err);
+        if (status < 0 || pp_json_value(decoder->scratch.ptr, source.text, source.len, &fault)) {
+            return status;
+        }
+    }
+    return pp_decoder_reject(decoder, &fault, &source, report, err);
+}
+
+/* A whole record or aside, as the splitter left it in the decoder. */
 static pinpipe_status whole_take(pinpipe_decoder *decoder, pp_columns *columns, pp_record_text source,
-                                 bool is_misplaced, pinpipe_report *report, pinpipe_error *err) {
-    if (is_misplaced) {
-        pp_fault fault = {PP_OUTCOME_MALFORMED, "',' or ']' is expected before the value", 0};
+                                 pinpipe_report *report, pinpipe_error *err) {
+    if (decoder->fault) {
+        pp_fault fault = {PP_OUTCOME_MALFORMED, decoder->fault, 0};
         return pp_decoder_reject(decoder, &fault, &source, report, err);
     }
-    return record_take(decoder, columns, source, report, err);
+    return decoder->is_aside ? aside_take(decoder, source, report, err)
+                             : record_take(decoder, columns, source, report, err);
 }
 
 /* The record that is in the carry is whole. */
@@ -203,7 +223,7 @@ static pinpipe_status carry_take(pinpipe_decoder *decoder, pp_columns *columns, 
                                  pinpipe_error *err) {
     pp_record_text source = {decoder->carry.ptr, decoder->carry.len, decoder->record_total,
                              decoder->record_offset};
-    pinpipe_status status = whole_take(decoder, columns, source, decoder->is_misplaced, report, err);
+    pinpipe_status status = whole_take(decoder, columns, source, report, err);
     if (status >= 0) {
         pp_buf_clear(&decoder->carry);
         decoder->is_partial = false;
@@ -218,10 +238,11 @@ static pinpipe_status split_take(pinpipe_decoder *decoder, pp_columns *columns, 
     const char *text = bytes + split.skipped;
     if (!decoder->is_partial) {
         decoder->record_offset = decoder->byte_offset + (int64_t)split.skipped;
-        decoder->is_misplaced = split.misplaced;
+        decoder->is_aside = split.is_aside;
+        decoder->fault = split.fault;
         if (split.complete && padding > PP_JSON_PADDING) {
             pp_record_text source = {text, split.taken, (int64_t)split.taken, decoder->record_offset};
-            return whole_take(decoder, columns, source, split.misplaced, report, err);
+            return whole_take(decoder, columns, source, report, err);
         }
     }
     if (split.taken == 0 && !split.complete) {
@@ -316,15 +337,15 @@ static pinpipe_status bytes_take(size_t *taken, pinpipe_decoder *decoder, pp_col
 
 /* Decides the format from what waits; leaves the input waiting when more is needed. */
 static void format_decide(pinpipe_decoder *decoder, pp_input_end end) {
-    int32_t format = decoder->format;
-    size_t skip = 0;
-    if (!pp_format_decide(&format, &skip, &decoder->fields, pp_buf_view(&decoder->pending), end)) {
+    pp_format format;
+    if (!pp_format_find(&format, decoder->format, &decoder->fields, pp_buf_view(&decoder->pending), end)) {
         return;
     }
-    pp_splitter_init(&decoder->splitter, format);
+    pp_splitter_init(&decoder->splitter, format.framing);
+    decoder->envelope = format.envelope;
     decoder->is_decided = true;
-    decoder->pending_at = skip;
-    decoder->byte_offset = (int64_t)skip;
+    decoder->pending_at = format.skip;
+    decoder->byte_offset = (int64_t)format.skip;
 }
 
 static pinpipe_status pending_take(pinpipe_decoder *decoder, pp_columns *columns, pinpipe_report *report,
@@ -384,9 +405,9 @@ static pinpipe_status rest_take(pinpipe_decoder *decoder, pp_columns *columns, p
         status = pp_columns_reserve(columns, 1, (int64_t)decoder->carry.len + 1, err);
         status = status < 0 ? status : carry_take(decoder, columns, report, err);
     }
-    if (status >= 0 && decoder->is_decided && decoder->splitter.format == PINPIPE_FORMAT_JSON &&
-        decoder->splitter.place != PP_JSON_OUTSIDE) {
-        pp_fault fault = {PP_OUTCOME_MALFORMED, "the array is not closed", 0};
+    const char *open_part = decoder->is_decided ? pp_splitter_open_part(&decoder->splitter) : NULL;
+    if (status >= 0 && open_part) {
+        pp_fault fault = {PP_OUTCOME_MALFORMED, open_part, 0};
         pp_record_text source = {"", 0, 0, decoder->byte_offset};
         status = pp_decoder_reject(decoder, &fault, &source, report, err);
     }

@@ -31,7 +31,8 @@ typedef struct pp_record_text {
 struct pinpipe_decoder {
     pp_plan plan;
     pp_fields fields;
-    int32_t format; /* as asked for */
+    int32_t format;              /* as asked for */
+    const pp_envelope *envelope; /* in which every record of this input lies; NULL = none */
     int64_t max_record_bytes;
     int64_t batch_rows;
 
@@ -40,7 +41,8 @@ struct pinpipe_decoder {
     bool is_decided;     /* the splitter's format is known, and a byte order mark passed over */
     bool has_header;     /* CSV */
     bool is_partial;     /* a record has begun and not ended */
-    bool is_misplaced;   /* JSON: no comma stands before the partial record */
+    bool is_aside;       /* the partial record is a part of a body that is no record */
+    const char *fault;   /* why the partial record cannot stand where it does */
     int64_t byte_offset; /* of the next byte */
     int64_t record_offset;
     int64_t record_total; /* bytes of the partial record, kept or not */
@@ -53,6 +55,7 @@ struct pinpipe_decoder {
     pp_csv_header header;
     pp_record_cells cells;
     pinpipe_buf scratch;
+    pinpipe_buf decoded[2]; /* texts out of base64 or JSON strings: one is read, the other is written */
 };
 
 bool pp_decoder_is_full(const pinpipe_decoder *decoder, const pp_columns *columns);
@@ -60,6 +63,12 @@ bool pp_decoder_is_full(const pinpipe_decoder *decoder, const pp_columns *column
 /** Checks that batch and report fit the decoder and opens the batch's columns. */
 pinpipe_status pp_decoder_open(pp_columns **out, const pinpipe_decoder *decoder, pinpipe_batch *batch,
                                const pinpipe_report *report, pinpipe_error *err);
+
+/** Reads a record's text into decoder->cells, out of whatever it is wrapped in. `text[len]` is a control byte
+ * or the record's strings are closed; the scratch has room for `len` bytes. Errors: ENOMEM. Where `is_read`
+ * is false, `fault` says why. */
+pinpipe_status pp_decoder_read(bool *is_read, pp_fault *fault, pinpipe_decoder *decoder, pinpipe_str text,
+                               pinpipe_error *err);
 
 /** Runs the ops over decoder->cells; a record without a key goes to the rejects with `source` as its bytes.
  * The columns have room. */

@@ -6,7 +6,6 @@
 #include "clean/decoder.h"
 #include "codec/arrow_cells.h"
 #include "codec/cells_text.h"
-#include "codec/json_record.h"
 #include "text/json_string.h"
 #include "text/utf8.h"
 
@@ -55,12 +54,17 @@ static bool payload_fast(pinpipe_decoder *decoder, pp_columns *columns, size_t l
 static pinpipe_status payload_take(pinpipe_decoder *decoder, pp_columns *columns,
                                    const pp_record_text *source, pinpipe_report *report, pinpipe_error *err) {
     pp_fault fault = {0};
-    if (!pp_json_record(&decoder->cells, &decoder->fields, decoder->scratch.ptr, source->text, source->len,
-                        &fault)) {
+    bool is_read = false;
+    pinpipe_status status =
+        pp_decoder_read(&is_read, &fault, decoder, (pinpipe_str){source->text, source->len}, err);
+    if (status < 0) {
+        return status;
+    }
+    if (!is_read) {
         return pp_decoder_reject(decoder, &fault, source, report, err);
     }
     int64_t rows = columns->rows;
-    pinpipe_status status = pp_decoder_accept(decoder, columns, source, report, err);
+    status = pp_decoder_accept(decoder, columns, source, report, err);
     if (status == PINPIPE_OK && columns->rows > rows) {
         pp_fast_learn(&decoder->fast, &decoder->plan, &decoder->fields, source->text, source->len + 1);
     }

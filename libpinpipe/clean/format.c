@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "codec/csv_record.h"
+#include "codec/filestream_record.h"
 #include "codec/splitter.h"
 
 #define BYTE_ORDER_MARK "\xef\xbb\xbf"
@@ -18,19 +19,25 @@ static size_t blanks(const char *text, size_t len) {
     return at;
 }
 
-/* True when the first line names a column of the record, as a CSV header does. */
-static bool is_header(pp_fields *fields, const char *text, size_t len) {
+/* The format of a first line that is a CSV header; AUTO where it names nothing that is known. */
+static int32_t header_format(pp_fields *fields, const char *text, size_t len) {
     static const size_t header_max = 4096;
     char scratch[4096];
     pp_csv_header header;
     pp_fault fault;
     len -= len && text[len - 1] == '\r';
-    return len <= header_max && pp_csv_header_read(&header, fields, scratch, text, len, &fault) &&
-           header.known > 0;
+    if (len > header_max || !pp_csv_header_read(&header, fields, scratch, text, len, &fault)) {
+        return PINPIPE_FORMAT_AUTO;
+    }
+    if (header.known > 0) {
+        return PINPIPE_FORMAT_CSV;
+    }
+    bool is_kinesis = pp_envelope_recognise(header.members) == PINPIPE_FORMAT_KINESIS;
+    return is_kinesis ? PINPIPE_FORMAT_KINESIS : PINPIPE_FORMAT_AUTO;
 }
 
 /* A first line that opens an object: NDJSON, unless the object goes on in the second line. */
-static int32_t object_format(const char *text, size_t line, size_t len) {
+static int32_t object_framing(const char *text, size_t line, size_t len) {
     pp_splitter splitter;
     pp_splitter_init(&splitter, PINPIPE_FORMAT_JSON);
     if (pp_splitter_next(&splitter, text, line).complete) {
@@ -40,40 +47,88 @@ static int32_t object_format(const char *text, size_t line, size_t len) {
     return next == len || text[next] == '{' ? PINPIPE_FORMAT_NDJSON : PINPIPE_FORMAT_JSON;
 }
 
-/* Decides from the text behind mark and blanks; AUTO where more is needed. */
-static int32_t text_format(pp_fields *fields, const char *text, size_t len, bool is_all) {
-    if (len == 0) {
-        return is_all ? PINPIPE_FORMAT_NDJSON : PINPIPE_FORMAT_AUTO;
-    }
-    if (text[0] == '[') {
-        return PINPIPE_FORMAT_JSON;
-    }
-    const char *newline = memchr(text, '\n', len);
-    if (!newline && !is_all) {
-        return PINPIPE_FORMAT_AUTO;
-    }
-    size_t line = newline ? (size_t)(newline - text) : len;
-    if (text[0] == '{') {
-        size_t next = line + blanks(text + line, len - line);
-        return next == len && !is_all ? PINPIPE_FORMAT_AUTO : object_format(text, line, len);
-    }
-    return is_header(fields, text, line) ? PINPIPE_FORMAT_CSV : PINPIPE_FORMAT_NDJSON;
+/* Recognises the envelope of the first object at `text`. False: more input is needed. */
+static bool object_recognise(int32_t *format, const char *text, size_t len, bool is_all) {
+    pp_splitter splitter;
+    pp_splitter_init(&splitter, PINPIPE_FORMAT_JSON);
+    bool is_whole = is_all || pp_splitter_next(&splitter, text, len).complete;
+    *format = pp_envelope_recognise(pp_envelope_scan(text, len));
+    return is_whole || *format == PINPIPE_FORMAT_RECORDS;
 }
 
-bool pp_format_decide(int32_t *format, size_t *skip, pp_fields *fields, pinpipe_str head, pp_input_end end) {
+/* Text that begins with a bracket or a brace. */
+static bool json_decide(pp_format *out, int32_t format, pp_fields *fields, pinpipe_str text, bool is_all) {
+    size_t start = text.ptr[0] == '[' ? 1 + blanks(text.ptr + 1, text.len - 1) : 0;
+    if (start == text.len && !is_all) {
+        return false;
+    }
+    const char *newline = memchr(text.ptr, '\n', text.len);
+    size_t line = newline ? (size_t)(newline - text.ptr) : text.len;
+    if (format == PINPIPE_FORMAT_AUTO && pp_filestream_begins(fields, text.ptr, line)) {
+        out->framing = PINPIPE_FORMAT_FILESTREAM;
+        return true;
+    }
+    if (format == PINPIPE_FORMAT_AUTO && start < text.len && text.ptr[start] == '{') {
+        if (!object_recognise(&format, text.ptr + start, text.len - start, is_all)) {
+            return false;
+        }
+        format = format == PINPIPE_FORMAT_RECORDS && start > 0 ? PINPIPE_FORMAT_AUTO : format;
+    }
+    out->envelope = pp_envelope_of(format);
+    if (format == PINPIPE_FORMAT_RECORDS || start > 0) {
+        out->framing = format == PINPIPE_FORMAT_RECORDS ? format : PINPIPE_FORMAT_JSON;
+        return true;
+    }
+    size_t next = line + blanks(text.ptr + line, text.len - line);
+    if (next == text.len && !is_all) {
+        return false;
+    }
+    out->framing = object_framing(text.ptr, line, text.len);
+    return true;
+}
+
+/* Decides from the text behind mark and blanks. */
+static bool text_decide(pp_format *out, int32_t format, pp_fields *fields, pinpipe_str text, bool is_all) {
+    if (text.len && (text.ptr[0] == '[' || text.ptr[0] == '{')) {
+        return json_decide(out, format, fields, text, is_all);
+    }
+    const char *newline = text.len ? memchr(text.ptr, '\n', text.len) : NULL;
+    if (!newline && !is_all) {
+        return false;
+    }
+    if (format == PINPIPE_FORMAT_AUTO && text.len) {
+        format = header_format(fields, text.ptr, newline ? (size_t)(newline - text.ptr) : text.len);
+    }
+    bool is_csv = format == PINPIPE_FORMAT_CSV || format == PINPIPE_FORMAT_KINESIS;
+    out->framing = is_csv ? PINPIPE_FORMAT_CSV : PINPIPE_FORMAT_NDJSON;
+    out->envelope = pp_envelope_of(format);
+    return true;
+}
+
+bool pp_format_find(pp_format *out, int32_t format, pp_fields *fields, pinpipe_str head, pp_input_end end) {
     size_t mark = strlen(BYTE_ORDER_MARK);
     size_t compared = head.len < mark ? head.len : mark;
     bool is_all = end == PP_INPUT_ENDS || head.len >= PP_FORMAT_PROBE_BYTES;
-    *skip = 0;
+    *out = (pp_format){format, pp_envelope_of(format), 0};
     if (memcmp(head.ptr, BYTE_ORDER_MARK, compared) == 0) {
         if (compared < mark && !is_all) {
             return false;
         }
-        *skip = compared == mark ? mark : 0;
+        out->skip = compared == mark ? mark : 0;
     }
-    if (*format == PINPIPE_FORMAT_AUTO) {
-        size_t start = *skip + blanks(head.ptr + *skip, head.len - *skip);
-        *format = text_format(fields, head.ptr + start, head.len - start, is_all);
+    if (format != PINPIPE_FORMAT_AUTO && (!out->envelope || format == PINPIPE_FORMAT_RECORDS)) {
+        return true;
     }
-    return *format != PINPIPE_FORMAT_AUTO;
+    size_t start = out->skip + blanks(head.ptr + out->skip, head.len - out->skip);
+    return text_decide(out, format, fields, (pinpipe_str){head.ptr + start, head.len - start}, is_all);
+}
+
+bool pp_format_decide(int32_t *format, size_t *skip, pp_fields *fields, pinpipe_str head, pp_input_end end) {
+    pp_format found;
+    bool is_found = pp_format_find(&found, *format, fields, head, end);
+    if (is_found) {
+        *format = found.envelope ? found.envelope->format : found.framing;
+        *skip = found.skip;
+    }
+    return is_found;
 }

@@ -18,6 +18,7 @@ void pp_fields_init(pp_fields *fields, int32_t record) {
     const pp_raw_row *raw = pp_raw_rows(record, &fields->count);
     for (int32_t i = 0; i < fields->count; i++) {
         name_add(fields, raw[i].name, i);
+        fields->key = raw[i].op == PP_OP_KEY ? i : fields->key;
     }
     int32_t alias_count = 0;
     const pp_alias_row *aliases = pp_alias_rows(&alias_count);
@@ -55,4 +56,7 @@ void pp_cells_clear(pp_record_cells *cells, const pp_fields *fields) {
     }
     cells->unknown_keys = 0;
     cells->duplicate_keys = 0;
+    cells->is_wrapped = false;
+    cells->members.met = 0;
+    cells->members.repeated = 0;
 }

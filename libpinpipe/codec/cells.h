@@ -4,6 +4,7 @@
 #ifndef PP_CODEC_CELLS_H
 #define PP_CODEC_CELLS_H
 
+#include "codec/envelope.h"
 #include "pinpipe/decode.h"
 #include "schema/schema.h"
 
@@ -32,6 +33,8 @@ typedef struct pp_record_cells {
     pp_cell cell[PP_RAW_MAX];
     int64_t unknown_keys;
     int64_t duplicate_keys;
+    bool is_wrapped; /* the record lay deeper than its format says */
+    pp_members members;
 } pp_record_cells;
 
 /** Why a record cannot be read: the rule, what was seen, and where in the record. */
@@ -39,6 +42,7 @@ typedef struct pp_fault {
     pp_outcome outcome;
     const char *detail;
     size_t offset;
+    bool is_decoded; /* the offset counts in the text that was decoded out of the record */
 } pp_fault;
 
 #define PP_FIELD_NAMES_MAX (PP_RAW_MAX + 8)
@@ -48,6 +52,7 @@ typedef struct pp_fault {
 typedef struct pp_fields {
     int32_t count;      /* raw columns */
     int32_t name_count; /* names and aliases */
+    int32_t key;        /* the raw column that is the record's key */
     struct {
         const char *name;
         size_t len;

@@ -63,6 +63,8 @@ bool pp_csv_header_read(pp_csv_header *out, pp_fields *fields, char *scratch, co
     csv_reader reader = {text, text, text + len, scratch, fault};
     out->count = 0;
     out->known = 0;
+    out->payload = -1;
+    out->members = 0;
     while (reader.at) {
         pp_cell name;
         if (!field_take(&reader, &name)) {
@@ -72,6 +74,9 @@ bool pp_csv_header_read(pp_csv_header *out, pp_fields *fields, char *scratch, co
             return fail(&reader, PP_OUTCOME_MALFORMED, "more than 256 columns", reader.start);
         }
         int32_t field = pp_fields_find(fields, out->count, name.len ? name.ptr : "", name.len);
+        int32_t member = field < 0 ? pp_member_find(name.len ? name.ptr : "", name.len) : -1;
+        out->members |= member >= 0 ? 1u << member : 0;
+        out->payload = member == PP_MEMBER_DATA ? out->count : out->payload;
         out->known += field >= 0;
         out->field[out->count++] = field;
     }
@@ -99,6 +104,9 @@ bool pp_csv_record(pp_record_cells *out, const pp_csv_header *header, const pp_f
             pp_cells_put(out, header->field[column], &cell);
         } else {
             out->unknown_keys++;
+            if (column == header->payload && cell.kind == PP_CELL_TEXT) {
+                pp_members_put(&out->members, PP_MEMBER_DATA, (pinpipe_str){cell.ptr, cell.len});
+            }
         }
     }
     if (column < header->count) {

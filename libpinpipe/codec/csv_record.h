@@ -12,6 +12,8 @@
 typedef struct pp_csv_header {
     int32_t count;
     int32_t known;
+    int32_t payload;  /* the column named data, -1 = none */
+    uint32_t members; /* of an envelope, as bits */
     int32_t field[PP_CSV_COLUMNS_MAX];
 } pp_csv_header;
 

@@ -184,22 +184,32 @@ static bool member_take(parser *p, pp_record_cells *out, pp_fields *fields, int3
         return false;
     }
     int32_t field = pp_fields_find(fields, position, key.ptr, key.len);
+    int32_t member = field < 0 ? pp_member_find(key.ptr, key.len) : -1;
     p->scratch = scratch;
     blanks_skip(p);
     if (!byte_is(p, ':')) {
         return malformed(p, "':' is expected");
     }
     p->at++;
+    blanks_skip(p);
+    const char *text = p->at;
     pp_cell value = {.kind = PP_CELL_OTHER};
     if (!value_take(p, &value, 1)) {
         return false;
     }
+    pinpipe_str whole = {text, (size_t)(p->at - text)};
     if (field >= 0) {
+        if (field == fields->key && *text == '{') {
+            pp_members_put(&out->members, PP_MEMBER_KEY, whole);
+        }
         pp_cells_put(out, field, &value);
-    } else {
-        out->unknown_keys++;
-        p->scratch = scratch;
+        return true;
     }
+    if (member >= 0) {
+        pp_members_put(&out->members, member, whole);
+    }
+    out->unknown_keys++;
+    p->scratch = scratch;
     return true;
 }
 
@@ -215,6 +225,28 @@ static bool not_an_object(parser *p) {
     }
     p->at = at;
     return fail(p, PP_OUTCOME_NOT_A_RECORD, "the value is no object");
+}
+
+bool pp_json_text(pp_cell *out, char *scratch, const char *text, size_t len, pp_fault *fault) {
+    parser p = {text, text, text + len, scratch, fault};
+    blanks_skip(&p);
+    if (!byte_is(&p, '"')) {
+        return malformed(&p, "a string is expected");
+    }
+    if (!string_take(&p, out)) {
+        return false;
+    }
+    blanks_skip(&p);
+    return p.at == p.end || malformed(&p, "more follows the string");
+}
+
+bool pp_json_value(char *scratch, const char *text, size_t len, pp_fault *fault) {
+    parser p = {text, text, text + len, scratch, fault};
+    if (!value_skip(&p, 1)) {
+        return false;
+    }
+    blanks_skip(&p);
+    return p.at == p.end || malformed(&p, "more follows the value");
 }
 
 bool pp_json_record(pp_record_cells *out, pp_fields *fields, char *scratch, const char *text, size_t len,

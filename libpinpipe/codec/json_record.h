@@ -15,4 +15,11 @@
 bool pp_json_record(pp_record_cells *out, pp_fields *fields, char *scratch, const char *text, size_t len,
                     pp_fault *fault);
 
+/** Reads one string that fills `text` but for blanks, under the same conditions; `out` is its plain text, in
+ * `text` or in `scratch`. */
+bool pp_json_text(pp_cell *out, char *scratch, const char *text, size_t len, pp_fault *fault);
+
+/** Checks one value that fills `text` but for blanks, under the same conditions. */
+bool pp_json_value(char *scratch, const char *text, size_t len, pp_fault *fault);
+
 #endif

@@ -86,13 +86,29 @@ static bool ends_bare(char byte) {
     return is_blank(byte) || byte == ',' || byte == ']' || byte == '[' || byte == '{' || byte == '"';
 }
 
-static void json_begin(pp_splitter *splitter, char byte) {
+void pp_splitter_value_begin(pp_splitter *splitter, char byte) {
     splitter->in_record = true;
     splitter->is_bare = byte != '{' && byte != '[' && byte != '"';
     splitter->depth = 0;
     if (!splitter->is_bare) {
         json_step(splitter, byte);
     }
+}
+
+size_t pp_splitter_value_pass(bool *is_complete, pp_splitter *splitter, const char *bytes, size_t len) {
+    size_t at = 0;
+    *is_complete = false;
+    while (at < len && !*is_complete) {
+        if (splitter->is_bare) {
+            *is_complete =
+                ends_bare(bytes[at]) || (bytes[at] == '}' && splitter->format == PINPIPE_FORMAT_RECORDS);
+            at += !*is_complete;
+        } else {
+            *is_complete = json_step(splitter, bytes[at++]);
+        }
+    }
+    splitter->in_record = !*is_complete;
+    return at;
 }
 
 static pp_split json_next(pp_splitter *splitter, const char *bytes, size_t len) {
@@ -103,20 +119,12 @@ static pp_split json_next(pp_splitter *splitter, const char *bytes, size_t len) 
         if (at == len) {
             return split;
         }
-        split.misplaced = splitter->place == PP_JSON_BEHIND;
-        json_begin(splitter, bytes[at++]);
+        split.fault = splitter->place == PP_JSON_BEHIND ? PP_SPLIT_NO_COMMA : NULL;
+        pp_splitter_value_begin(splitter, bytes[at++]);
     }
-    while (at < len && !split.complete) {
-        if (splitter->is_bare) {
-            split.complete = ends_bare(bytes[at]);
-            at += !split.complete;
-        } else {
-            split.complete = json_step(splitter, bytes[at++]);
-        }
-    }
+    at += pp_splitter_value_pass(&split.complete, splitter, bytes + at, len - at);
     split.taken = at - split.skipped;
     if (split.complete) {
-        splitter->in_record = false;
         splitter->place = splitter->place == PP_JSON_OUTSIDE ? PP_JSON_OUTSIDE : PP_JSON_BEHIND;
     }
     return split;
@@ -128,7 +136,21 @@ pp_split pp_splitter_next(pp_splitter *splitter, const char *bytes, size_t len) 
         return csv_next(splitter, bytes, len);
     case PINPIPE_FORMAT_JSON:
         return json_next(splitter, bytes, len);
+    case PINPIPE_FORMAT_RECORDS:
+        return pp_body_next(splitter, bytes, len);
+    case PINPIPE_FORMAT_FILESTREAM:
+        return pp_filestream_next(splitter, bytes, len);
     default:
         return line_next(bytes, len);
     }
+}
+
+const char *pp_splitter_open_part(const pp_splitter *splitter) {
+    if (splitter->format == PINPIPE_FORMAT_JSON && splitter->place != PP_JSON_OUTSIDE) {
+        return "the array is not closed";
+    }
+    if (splitter->format == PINPIPE_FORMAT_RECORDS && splitter->body != PP_BODY_OUTSIDE) {
+        return "the body is not closed";
+    }
+    return NULL;
 }

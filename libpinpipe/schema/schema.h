@@ -37,6 +37,7 @@ typedef enum pp_outcome {
     PP_OUTCOME_TOO_LARGE,
     PP_OUTCOME_DUPLICATE_KEY,
     PP_OUTCOME_UNKNOWN_KEY,
+    PP_OUTCOME_WRAPPED,
     PP_OUTCOME_COUNT,
 } pp_outcome;
 

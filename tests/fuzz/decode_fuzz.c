@@ -128,7 +128,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     pinpipe_decoder_options options = PINPIPE_DECODER_OPTIONS_INIT;
     options.record = data[0] % 3;
     options.shape = data[0] / 3 % 2 ? PINPIPE_RAW : PINPIPE_CLEAN;
-    options.format = data[0] / 6 % 4;
+    options.format = data[0] / 6 % 9;
     options.batch_rows = BATCH_ROWS;
     options.max_record_bytes = RECORD_BYTES;
     pinpipe_str bytes = {(const char *)data + 2, size - 2};

@@ -6,7 +6,9 @@ Rules: docs/testing.md, "Fuzz"; the first two bytes of a seed are read by tests/
 
 from __future__ import annotations
 
+import base64
 import hashlib
+import json
 import re
 import sys
 from collections.abc import Iterator
@@ -17,7 +19,17 @@ sys.path.insert(0, str(ROOT))
 
 from tests.python.bad_records import BAD_LINES, GEO, GOOD, PIN, USER, as_json  # noqa: E402
 
-FORMATS = {"auto": 0, "ndjson": 1, "json": 2, "csv": 3}
+FORMATS = {
+    "auto": 0,
+    "ndjson": 1,
+    "json": 2,
+    "csv": 3,
+    "kafka-rest": 4,
+    "kinesis": 5,
+    "connect": 6,
+    "records": 7,
+    "filestream": 8,
+}
 SHAPES = 2
 RECORDS = {"pin": 0, "geo": 1, "user": 2}
 LETTERS = 5000
@@ -45,6 +57,19 @@ def _vectors() -> Iterator[tuple[str, bytes]]:
         yield kind, re.sub(rb"\$(?:-(\w+))?", columns, line).replace(b"#", b"A" * LETTERS)
 
 
+def _envelopes(line: bytes, record: dict[str, object]) -> Iterator[tuple[str, bytes]]:
+    """(format, one record in it)."""
+    data = base64.b64encode(line)
+    yield "kafka-rest", b'[{"topic":"t","key":null,"value":' + line + b',"partition":0,"offset":1}]'
+    yield "kinesis", b"partitionKey,data,sequenceNumber\np," + data + b",1\np,IiI=,2\n"
+    yield "kinesis", b'{"data":"' + base64.b64encode(data) + b'","partitionKey":"p","sequenceNumber":"1"}'
+    yield "connect", b'{"schema":{},"payload":' + line + b"}\n"
+    yield "records", b'{"records":[{"value":' + line + b'},{"Data":"' + data + b'"}],"n":1}'
+    yield "filestream", b"{" + b", ".join(f"{k}={v}".encode() for k, v in record.items()) + b"}\n"
+    yield "ndjson", json.dumps(line.decode()).encode()
+    yield "ndjson", b'{"Data":{"index":' + line + b"}}"
+
+
 def _inputs() -> Iterator[tuple[str, str, bytes]]:
     """(record, format, bytes)."""
     for name, record in (("pin", PIN), ("geo", GEO), ("user", USER)):
@@ -53,6 +78,9 @@ def _inputs() -> Iterator[tuple[str, str, bytes]]:
         yield name, "json", b"[" + b", ".join([line] * 4) + b"]"
         yield name, "auto", line
         yield name, "csv", _csv(record)
+        for form, envelope in _envelopes(line, record):
+            yield name, form, envelope
+            yield name, "auto", envelope
     for bad in BAD_LINES.values():
         yield "geo", "ndjson", GOOD[0] + b"\n" + bad + b"\n" + GOOD[1]
         yield "geo", "json", b"[" + bad + b"]"

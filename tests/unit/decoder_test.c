@@ -217,7 +217,45 @@ static void test_threads(void) {
     pinpipe_buf_reset(&input);
 }
 
+/* Every envelope, with its faults, cut at every byte and recognised by its first bytes. */
+static void test_envelopes(void) {
+    static const struct {
+        int32_t format;
+        const char *text;
+        int64_t rows;
+        int64_t records;
+    } inputs[] = {
+        {PINPIPE_FORMAT_KAFKA_REST,
+         "[{\"topic\":\"t\",\"key\":null,\"value\":{\"ind\":1,\"first_name\":\"\\u00e9}\"},\"partition\":0,"
+         "\"offset\":1},"
+         "{\"value\":\"{\\\"ind\\\":2}\"}]\n[{\"offset\":3},{\"value\":{\"ind\":1}]",
+         2, 5},
+        {PINPIPE_FORMAT_KINESIS,
+         "partitionKey,data,sequenceNumber\np,eyJpbmQiOjF9,1\np,\"ZXlKcGJtUWlPakY5\",2\np,IiI=,3\np,,4\np,e,"
+         "5\n",
+         2, 5},
+        {PINPIPE_FORMAT_KINESIS,
+         "{\"data\":\"eyJpbmQiOjF9\",\"partitionKey\":\"p\",\"sequenceNumber\":\"1\"}\n{\"data\":\"IiI=\"}\n",
+         1, 2},
+        {PINPIPE_FORMAT_CONNECT, "{\"schema\":{\"a\":[1,{}]},\"payload\":{\"ind\":1}}\n{\"payload\":null}\n",
+         1, 2},
+        {PINPIPE_FORMAT_RECORDS,
+         "{\"records\":[{\"value\":{\"ind\":1}} , {\"data\":\"eyJpbmQiOjF9\"}{\"x\":1}],\"n\":[1],\"m\":5}\n"
+         "{\"n\":tru,\"Records\":[]}{\"record\":{}}",
+         2, 5},
+        {PINPIPE_FORMAT_FILESTREAM,
+         "{ind=1, first_name=two\r\nlines}, last_name=A, age=null}\r\n{ind=2, ind=3}\n\n{age=}\n{ind=4}", 2,
+         4},
+    };
+    for (size_t i = 0; i < sizeof inputs / sizeof inputs[0]; i++) {
+        size_t len = strlen(inputs[i].text);
+        test_cuts(PINPIPE_USER, inputs[i].format, inputs[i].text, len, inputs[i].rows, inputs[i].records);
+        test_cuts(PINPIPE_USER, PINPIPE_FORMAT_AUTO, inputs[i].text, len, inputs[i].rows, inputs[i].records);
+    }
+}
+
 int main(void) {
+    test_envelopes();
     test_cuts(PINPIPE_PIN, PINPIPE_FORMAT_NDJSON, pins, sizeof pins - 1, 4, 8);
     test_cuts(PINPIPE_PIN, PINPIPE_FORMAT_AUTO, pins, sizeof pins - 1, 4, 8);
     test_cuts(PINPIPE_GEO, PINPIPE_FORMAT_JSON, array, sizeof array - 1, 5, 9);

@@ -9,6 +9,7 @@ from __future__ import annotations
 import dataclasses
 import datetime
 import decimal
+import io
 import os
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
@@ -24,6 +25,12 @@ INPUT_FORMATS = {
     "ndjson": native.PINPIPE_FORMAT_NDJSON,
     "json": native.PINPIPE_FORMAT_JSON,
     "csv": native.PINPIPE_FORMAT_CSV,
+    "kafka-rest": native.PINPIPE_FORMAT_KAFKA_REST,
+    "kinesis": native.PINPIPE_FORMAT_KINESIS,
+    "connect": native.PINPIPE_FORMAT_CONNECT,
+    "records": native.PINPIPE_FORMAT_RECORDS,
+    "filestream": native.PINPIPE_FORMAT_FILESTREAM,
+    "arrow": native.PINPIPE_FORMAT_AUTO,  # pyarrow reads the file, the core its columns
 }
 OUTPUT_FORMATS = {"ndjson": native.PINPIPE_FORMAT_NDJSON, "csv": native.PINPIPE_FORMAT_CSV}
 DEDUPES = {
@@ -41,6 +48,7 @@ DIALECTS = {
     "csv": native.PINPIPE_DIALECT_CSV,
 }
 CHUNK_BYTES = 1 << 20
+ARROW_MAGIC = b"ARROW1"
 _EPOCH = datetime.datetime(1970, 1, 1, tzinfo=datetime.UTC)
 
 
@@ -287,6 +295,7 @@ class Reader:
         self._report = native.pinpipe_report_new(record, shape_code)
         self._dedup = native.pinpipe_dedup_new(choose("de-duplication", dedupe, DEDUPES))
         self._keep_rejects = keep_rejects
+        self._input_format = input_format
         self.rejects: list[Reject] = []
 
     @property
@@ -360,10 +369,31 @@ class Reader:
         )
         self._take_rejects()
 
+    def is_arrow_file(self, file: IO[bytes]) -> bool:
+        """True when an open binary file is to be read as Arrow IPC: asked for, or known by its first bytes."""
+        if self._input_format != "auto" or not file.seekable():
+            return self._input_format == "arrow"
+        start = file.tell()
+        head = file.read(len(ARROW_MAGIC))
+        file.seek(start)
+        return head == ARROW_MAGIC
+
     def read_file(self, file: IO[bytes]) -> Iterator[Any]:
         """Reads an open binary file to its end."""
+        if self.is_arrow_file(file):
+            yield from self.read_arrow(_open_arrow_file(file))
+            return
         while piece := file.read(CHUNK_BYTES):
             yield from self.feed(piece)
+        yield from self.finish()
+
+    def is_arrow(self, data: bytes | bytearray | memoryview) -> bool:
+        """The same for bytes."""
+        head = bytes(memoryview(data).cast("B")[: len(ARROW_MAGIC)])
+        return self._input_format == "arrow" or (self._input_format == "auto" and head == ARROW_MAGIC)
+
+    def _read_bytes(self, data: bytes | bytearray | memoryview) -> Iterator[Any]:
+        yield from self.feed(data)
         yield from self.finish()
 
     def read_path(self, path: str) -> Iterator[Any]:
@@ -398,8 +428,7 @@ class Reader:
         elif isinstance(data, ArrowStreamExportable):
             yield from self.read_arrow(data)
         elif isinstance(data, (bytes, bytearray, memoryview)):
-            yield from self.feed(data)
-            yield from self.finish()
+            yield from self.read_file(io.BytesIO(data)) if self.is_arrow(data) else self._read_bytes(data)
         elif hasattr(data, "read"):
             yield from self.read_file(cast(IO[bytes], data))
         elif isinstance(data, Sequence):
@@ -407,6 +436,24 @@ class Reader:
         else:
             raise InvalidArgumentError(f"records cannot be read from {type(data).__name__}")
         yield from self.rest()
+
+
+def _open_arrow_file(file: IO[bytes]) -> ArrowStreamExportable:
+    """The record batches of an Arrow IPC file, or of the stream format."""
+    import pyarrow as pa
+
+    try:
+        if not file.seekable():
+            return cast(ArrowStreamExportable, pa.ipc.open_stream(file))
+        start = file.tell()
+        if file.read(len(ARROW_MAGIC)) != ARROW_MAGIC:
+            file.seek(start)
+            return cast(ArrowStreamExportable, pa.ipc.open_stream(file))
+        reader = pa.ipc.open_file(file)
+        batches = (reader.get_batch(i) for i in range(reader.num_record_batches))
+        return cast(ArrowStreamExportable, pa.RecordBatchReader.from_batches(reader.schema, batches))
+    except pa.ArrowInvalid as error:
+        raise DataError(f"not an Arrow IPC file: {error}") from None
 
 
 def open_for_reading(path: str) -> IO[bytes]:
@@ -436,6 +483,8 @@ def _read_table_by_threads(reader: Reader, data: Input, threads: int) -> Table:
             whole: Any = file.read()
     else:
         whole = data if isinstance(data, (bytes, bytearray, memoryview)) else cast(IO[bytes], data).read()
+    if reader.is_arrow(whole):
+        return _read_table(reader, reader.read(whole))
     handle = native.pinpipe_table_new(kind_index(reader.schema.kind), SHAPES[reader.schema.shape])
     reader.read_whole(handle, whole, threads)
     return Table(handle, reader)
@@ -453,7 +502,8 @@ def clean(
     """Cleans records of a type into the table of CONTRACT §4.
 
     data: bytes-like, a path (str or PathLike), a binary file, a list of payloads with one JSON record each, or any
-    Arrow object in the raw shape. input_format: auto, ndjson, json or csv. dedupe: none, ind or row.
+    Arrow object in the raw shape. input_format: auto, ndjson, json, csv, kafka-rest, kinesis, connect, records,
+    filestream or arrow (docs/records.md). dedupe: none, ind or row.
     max_record_bytes: 0 is 16 MiB; a larger record is rejected. threads: 1 to 64 share NDJSON from memory or a file,
     which then is read whole; the table is the same for any number. Raises pinpipe.Error.
     """

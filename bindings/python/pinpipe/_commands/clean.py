@@ -73,10 +73,13 @@ class _RejectsFile:
 def _batches(reader: Reader, inputs: list[str], rejects: _RejectsFile, progress: Progress) -> Iterator[Any]:
     for path in inputs:
         with sys.stdin.buffer if path == "-" else open_for_reading(path) as file:
-            for piece in progress.pieces(file):
-                yield from reader.feed(piece)
-                rejects.write(reader.take_rejects_ndjson())
-            yield from reader.finish()
+            if reader.is_arrow_file(file):
+                yield from reader.read_file(file)
+            else:
+                for piece in progress.pieces(file):
+                    yield from reader.feed(piece)
+                    rejects.write(reader.take_rejects_ndjson())
+                yield from reader.finish()
             rejects.write(reader.take_rejects_ndjson())
     yield from reader.rest()
 
