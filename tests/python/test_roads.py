@@ -10,6 +10,8 @@ import base64
 import csv
 import io
 import json
+import subprocess
+import sys
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
@@ -285,6 +287,24 @@ def test_bad_envelopes_lie_in_the_rejects(
         assert reject.reason.startswith("geo.")
     if rejects is not None:
         assert [reject.data.decode() for reject in table.rejects] == rejects
+
+
+def test_the_program_takes_an_arrow_stream_from_a_pipe(tmp_path: Path) -> None:
+    output = tmp_path / "out.ndjson"
+    command = [
+        sys.executable,
+        "-m",
+        "pinpipe",
+        "clean",
+        "geo",
+        "-",
+        "--input-format",
+        "arrow",
+        "-o",
+        str(output),
+    ]
+    subprocess.run(command, input=_arrow([GOOD], stream=True), capture_output=True, check=True, timeout=60)
+    assert output.read_bytes() == pinpipe.encode(pinpipe.clean("geo", LINE.encode()))
 
 
 def test_kinesis_csv_without_data_is_refused() -> None:

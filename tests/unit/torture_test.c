@@ -336,6 +336,16 @@ static const char users[] =
     "1,Ada,\"Lo, \"\"x\"\"\",20,2015-10-24 11:23:51\r\n2,\"A\nB\",C,,2015-10-24\n"
     "3,too,few\n1,Ada,Lo,1,2015-10-24\nx,,,,\n4,A,B,21,\n5,A,B,22,\n6,\"A\",B,23,never";
 
+/* Base64 once, twice, around a wrapped row and around nothing. */
+static const char streamed[] = "partitionKey,data,sequenceNumber\n"
+                               "p,eyJpbmQiOjF9,1\np,ZXlKcGJtUWlPakY5,2\np,eyJ2YWx1ZSI6eyJpbmQiOjF9fQ==,3\n"
+                               "p,IiI=,4\np,\"IntcImluZFwiOjR9Ig==\",5\np,!,6\n";
+
+static const char bodies[] =
+    "{\"n\":[1],\"records\":[{\"value\":{\"ind\":1}},{\"data\":\"eyJpbmQiOjJ9\"},"
+    "{\"value\":\"{\\\"ind\\\":3,\\\"country\\\":\\\"a\\\\nb\\\"}\"},{\"x\":1}],\"m\":tru}\n"
+    "{\"records\":[{\"value\":{\"ind\":4}}]}";
+
 int main(void) {
     pinpipe_library_options library = {.struct_size = (uint32_t)sizeof library};
     library.realloc_bytes = memory_realloc;
@@ -349,6 +359,8 @@ int main(void) {
         {PINPIPE_GEO, 0, PINPIPE_FORMAT_AUTO, PINPIPE_DEDUPE_NONE, SIZE_MAX, false, false, geos},
         {PINPIPE_USER, 0, PINPIPE_FORMAT_CSV, PINPIPE_DEDUPE_IND, 5, false, false, users},
         {PINPIPE_USER, 0, PINPIPE_FORMAT_CSV, PINPIPE_DEDUPE_ROW, SIZE_MAX, false, false, users},
+        {PINPIPE_USER, 0, PINPIPE_FORMAT_KINESIS, PINPIPE_DEDUPE_NONE, 9, false, false, streamed},
+        {PINPIPE_GEO, 0, PINPIPE_FORMAT_AUTO, PINPIPE_DEDUPE_IND, 9, false, false, bodies},
     };
     for (size_t i = 0; i < sizeof tasks / sizeof tasks[0]; i++) {
         task t = tasks[i];
