@@ -231,7 +231,7 @@ def _emulate_and_store(run: Run, objects: Objects) -> None:
         with run.step("store"):
             sent = {topics[kind]: count for kind, count in summary.emulated.items()}
             sink.wait(lambda stored: all(stored.get(t, 0) >= n for t, n in sent.items()), DRAIN_S)
-    run.source = summary.source
+    run.source = summary.source if options.source else "embedded synthetic rows"
     run.draws, run.missing, run.missing_rows = summary.draws, summary.missing_draws, dict(summary.missing)
     run.sink = sink.counters
     for kind in KINDS:
