@@ -10,6 +10,7 @@ SHELL := bash
 PYTHON ?= python3
 FUZZ_SECONDS ?= 300
 DEMO_ARGS ?=
+BENCH_ARGS ?=
 PYTEST_ARGS ?=
 
 VENV := $(CURDIR)/.venv
@@ -57,10 +58,10 @@ test-real: $(STAMPS)/packages-levels $(VENV_STAMPS)/test
 	[[ -z "$$missing" ]] || { echo "test-real: missing:$$missing (JDK 17, Maven, Go and Node are expected)"; exit 1; }
 	$(BIN)/python -m pytest tests/integration $(PYTEST_ARGS)
 
-bench: $(VENV_STAMPS)/test
+bench: $(STAMPS)/packages-bench $(VENV_STAMPS)/test
 	cmake --preset default >build/configure.log || { cat build/configure.log; exit 1; }
 	cmake --build --preset default
-	$(BIN)/python bench/clean.py --program build/bench/decode
+	$(BIN)/python bench/clean.py --program build/bench/decode $(BENCH_ARGS)
 
 soak: $(VENV_STAMPS)/test
 	$(BIN)/python -m pytest tests -m soak --soak full $(PYTEST_ARGS)

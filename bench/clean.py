@@ -1,119 +1,130 @@
-"""`make bench`: decode and clean by this library beside DuckDB in one run, CPU seconds and counts side by side.
+"""`make bench`: cleaning by this library beside what a user would take today, in one go on one core.
 
-Never compares unlike work: both read the same file on one pinned core, and a sample's content is compared first.
-Rules: DESIGN §5 ("Speed"); recipes/peers.md, "Method".
+Never compares unlike work: all do the full cleaning, and a sample's clean rows are hashed first.
+Rules: DESIGN §5 ("Speed"); recipes/peers.md, "Method"; docs/performance.md says how to read it.
 """
 
 from __future__ import annotations
 
 import argparse
+import importlib.metadata
 import json
 import os
-import statistics
-import subprocess
+import platform
 import sys
 from pathlib import Path
 from typing import Any
 
-import duckdb
-import peer_duckdb
+import figures
 import pinpipe
-import pyarrow as pa
 import rows
+import sections
+from ask_spark import ask
 
 ROOT = Path(__file__).resolve().parents[1]
-HERE = Path(__file__).resolve().parent
 SAMPLE_ROWS = 20_000
-TARGET = 1.5
+PEERS = ("duckdb", "polars", "pyarrow", "pandas", "json", "spark")
+OURS = {"C, in memory": "memory", "C, file, batches": "batches", "C, file, whole table": "table"}
+OURS_PYTHON = {
+    "Python, buffer": "pinpipe-buffer",
+    "Python, payloads": "pinpipe-payloads",
+    "Python, path, whole table": "pinpipe-path",
+}
 
 
-def _same_content(kind: str, folder: Path) -> int:
-    """Compares both cleaners on a sample, cell by cell; the number of cells."""
-    path = rows.write(kind, SAMPLE_ROWS, folder)
-    ours = pa.table(pinpipe.clean(kind, path)).sort_by("ind")
-    theirs = peer_duckdb.clean(peer_duckdb.connect(), kind, str(path)).sort_by("ind")
-    if ours.column_names != theirs.column_names:
-        raise SystemExit(f"{kind}: columns differ: {ours.column_names}, {theirs.column_names}")
-    for name in ours.column_names:
-        if ours[name].to_pylist() != theirs[name].to_pylist():
-            raise SystemExit(f"{kind}: column {name} differs")
-    return ours.num_rows * ours.num_columns
+def _same_content(kind: str, bench: sections.Bench) -> str:
+    """Every peer's hash of the sample is ours."""
+    path = rows.write_sample(kind, SAMPLE_ROWS, bench.folder)
+    wanted: str = figures.run(figures.peer("pinpipe-path", kind, path, "--hash"))["hash"]
+    for name in bench.peers:
+        if name == "spark":
+            continue
+        seen = figures.run(figures.peer(name, kind, path, "--hash"))["hash"]
+        if seen != wanted:
+            raise SystemExit(f"bench: {kind}: the clean rows of {name} differ: {seen}, not {wanted}")
+    return wanted
 
 
-def _once(command: list[str]) -> dict[str, Any]:
-    done = subprocess.run(command, capture_output=True, text=True, check=True)
-    answer: dict[str, Any] = json.loads(done.stdout)
+def _spark_clean(bench: sections.Bench, hashes: dict[str, str]) -> dict[str, Any]:
+    """Spark's runs of each record type, and its hashes compared."""
+    jobs: list[dict[str, Any]] = []
+    for kind in rows.TABLES:
+        path = str(rows.write(kind, bench.rows, bench.folder))
+        jobs.append({"name": kind, "do": "clean", "kind": kind, "path": path, "runs": max(bench.runs, 2)})
+    for kind in rows.TABLES:
+        path = str(rows.write_sample(kind, SAMPLE_ROWS, bench.folder))
+        jobs.append({"name": f"{kind}-hash", "do": "hash", "kind": kind, "path": path, "runs": 1})
+    answer = ask(jobs)
+    for kind, wanted in hashes.items():
+        seen = answer["jobs"][f"{kind}-hash"][0]["hash"]
+        if seen != wanted:
+            raise SystemExit(f"bench: {kind}: the clean rows of spark differ: {seen}, not {wanted}")
     return answer
 
 
-def _median_cpu(runs: list[dict[str, Any]]) -> float:
-    return float(statistics.median(run["cpu_s"] for run in runs))
-
-
-def _table(results: dict[str, list[dict[str, Any]]], megabytes: float, count: int) -> None:
-    peer = _median_cpu(results["duckdb, Arrow table"])
-    for name, runs in results.items():
-        cpu = _median_cpu(runs)
-        print(
-            f"  {name:22} {cpu:8.3f} s CPU {megabytes / cpu:8.0f} MB/s {1e9 * cpu / count:8.0f} ns/row"
-            f" {peer / cpu:6.2f} x DuckDB   first {runs[0]['cpu_s']:.3f} s"
-        )
-
-
-def _compare(kind: str, count: int, runs: int, program: Path, folder: Path) -> dict[str, float]:
-    cells = _same_content(kind, folder)
-    path = rows.write(kind, count, folder)
+def _one_table(kind: str, bench: sections.Bench, spark: dict[str, Any] | None) -> dict[str, Any]:
+    path = rows.write(kind, bench.rows, bench.folder)
     megabytes = path.stat().st_size / 1e6
     with path.open("rb") as stream:
         while stream.read(1 << 20):
             pass
-    commands = {
-        "pinpipe, batches": [str(program), kind, str(path), "batches"],
-        "pinpipe, whole table": [str(program), kind, str(path), "table"],
-        "duckdb, Arrow table": [sys.executable, str(HERE / "peer_duckdb.py"), kind, str(path)],
-    }
-    results: dict[str, list[dict[str, Any]]] = {name: [] for name in commands}
-    for _ in range(runs):
-        for name, command in commands.items():
-            run = _once(command)
-            if run["rows"] != count:
-                raise SystemExit(f"{kind}: {name} gave {run['rows']} rows, not {count}")
-            results[name].append(run)
-    print(
-        f"{kind}: {count} rows, {megabytes:.0f} MB, {1e6 * megabytes / count:.0f} B/row; {cells} cells equal"
-    )
-    _table(results, megabytes, count)
-    batches = results["pinpipe, batches"][0]
-    print(
-        f"  allocations after warm-up: {batches['warm_allocations']} for {batches['warm_rows']} rows"
-        f" (all: {batches['allocations']})"
-    )
-    return {
-        name: _median_cpu(results["duckdb, Arrow table"]) / _median_cpu(runs)
-        for name, runs in results.items()
-    }
+    commands = {name: [bench.program("decode"), kind, str(path), mode] for name, mode in OURS.items()}
+    commands.update((name, figures.peer(mode, kind, path)) for name, mode in OURS_PYTHON.items())
+    commands.update((name, figures.peer(name, kind, path)) for name in bench.peers if name != "spark")
+    results = figures.interleaved(commands, bench.runs)
+    for name, runs in results.items():
+        if any(run["rows"] != bench.rows for run in runs):
+            raise SystemExit(f"bench: {kind}: {name} gave {runs[0]['rows']} rows, not {bench.rows}")
+    if spark:
+        results["spark"] = spark["jobs"][kind]
+    lines = {name: figures.summary(runs, megabytes, bench.rows) for name, runs in results.items()}
+    size = f"{bench.rows} rows, {megabytes:.0f} MB, {1e6 * megabytes / bench.rows:.0f} B/row"
+    figures.show(f"{kind}: {size}; content equal in all", lines, "duckdb")
+    batches = results["C, file, batches"][0]
+    print(f"  allocations after warm-up: {batches['warm_allocations']} for {batches['warm_rows']} rows")
+    return {"megabytes": megabytes, "lines": lines, "warm_allocations": batches["warm_allocations"]}
+
+
+def _clean(bench: sections.Bench) -> dict[str, Any]:
+    hashes = {kind: _same_content(kind, bench) for kind in rows.TABLES}
+    spark = _spark_clean(bench, hashes) if "spark" in bench.peers else None
+    return {kind: _one_table(kind, bench, spark) for kind in rows.TABLES} | {"hashes": hashes}
+
+
+SECTIONS = {"clean": _clean, **sections.SECTIONS}
+
+
+def _machine() -> dict[str, Any]:
+    text = Path("/proc/cpuinfo").read_text(encoding="utf-8")
+    cpu = next((line.partition(":")[2].strip() for line in text.splitlines() if "model name" in line), "")
+    names = ("duckdb", "polars", "pyarrow", "pandas")
+    versions = {name: importlib.metadata.version(name) for name in names}
+    versions |= {"pinpipe": pinpipe.__version__, "python": platform.python_version()}
+    return {"cpu": cpu or platform.processor(), "load": os.getloadavg()[0], "versions": versions}
 
 
 def main() -> int:
-    """Runs the comparison; the ratios are printed, never judged by a test."""
-    parser = argparse.ArgumentParser(description="decode + clean beside DuckDB")
+    """Runs the sections asked for; figures are printed, never judged."""
+    parser = argparse.ArgumentParser(description="cleaning beside other engines, on one core")
     parser.add_argument("--program", type=Path, default=ROOT / "build/bench/decode", help="the C benchmark")
-    parser.add_argument(
-        "--rows", type=int, default=250_000, help="pins; of the shorter records four times as many"
-    )
+    parser.add_argument("--rows", type=int, default=250_000, help="rows of each table")
     parser.add_argument("--runs", type=int, default=5)
+    parser.add_argument("--section", action="append", choices=list(SECTIONS), help="default: all; repeatable")
+    parser.add_argument("--without", action="append", default=[], choices=PEERS, help="leaves a peer out")
+    parser.add_argument("--json", type=Path, help="writes all figures there")
     arguments = parser.parse_args()
-    core = min(os.sched_getaffinity(0))
-    os.sched_setaffinity(0, {core})
+    os.sched_setaffinity(0, {max(os.sched_getaffinity(0))})
+    peers = tuple(name for name in PEERS if name not in arguments.without)
     folder = ROOT / "build/bench/data"
-    print(f"pinpipe {pinpipe.__version__}, duckdb {duckdb.__version__}, pyarrow {pa.__version__}; one core")
-    print(f"medians of {arguments.runs} runs, interleaved; MB = 1e6 bytes of input; file in the page cache")
-    for kind in rows.TABLES:
-        count = arguments.rows * (1 if kind == "pin" else 4)
-        ratios = _compare(kind, count, arguments.runs, arguments.program.resolve(), folder)
-        if kind == "pin":
-            shown = ", ".join(f"{name} {ratios[name]:.2f}" for name in ratios if name.startswith("pinpipe"))
-            print(f"  pin, MB per CPU-second as a multiple of DuckDB's: {shown} (aim: {TARGET})")
+    bench = sections.Bench(folder, arguments.program.resolve(), arguments.rows, arguments.runs, peers)
+    found: dict[str, Any] = {"machine": _machine()}
+    versions = ", ".join(f"{name} {version}" for name, version in found["machine"]["versions"].items())
+    print(f"{found['machine']['cpu']}, one core, load {found['machine']['load']:.1f}; {versions}")
+    print(f"medians of {bench.runs} runs, interleaved; MB = 1e6 bytes; files in the page cache")
+    for name in arguments.section or SECTIONS:
+        found[name] = SECTIONS[name](bench)
+        if arguments.json:
+            arguments.json.write_text(json.dumps(found, indent=2) + "\n", encoding="utf-8")
     return 0
 
 

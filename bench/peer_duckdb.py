@@ -6,9 +6,6 @@ Rules: CONTRACT §4; recipes/peers.md §6 for DuckDB 2's `sql(...).to_arrow_tabl
 
 from __future__ import annotations
 
-import argparse
-import json
-import resource
 from typing import Any
 
 import duckdb
@@ -60,16 +57,13 @@ CLEAN = {
 }
 
 
-def _cpu_seconds() -> float:
-    usage = resource.getrusage(resource.RUSAGE_SELF)
-    return usage.ru_utime + usage.ru_stime
-
-
-def clean(connection: Any, kind: str, path: str) -> Any:
-    """The clean table as Arrow."""
+def read_query(kind: str, paths: str | list[str]) -> str:
+    """The SELECT that reads and cleans one file or many."""
     columns = ", ".join(f"'{name}': '{type_}'" for name, type_ in RAW[kind].items())
-    raw = f"SELECT * FROM read_json('{path}', format = 'newline_delimited', columns = {{{columns}}})"
-    return connection.sql(f"WITH raw AS ({raw}) {CLEAN[kind]}").to_arrow_table()
+    names = [paths] if isinstance(paths, str) else paths
+    listed = ", ".join(f"'{name}'" for name in names)
+    raw = f"SELECT * FROM read_json([{listed}], format = 'newline_delimited', columns = {{{columns}}})"
+    return f"WITH raw AS ({raw}) {CLEAN[kind]}"
 
 
 def connect() -> Any:
@@ -79,19 +73,13 @@ def connect() -> Any:
     return connection
 
 
-def main() -> None:
-    """One run; prints what the C program prints."""
-    parser = argparse.ArgumentParser()
-    parser.add_argument("kind", choices=RAW)
-    parser.add_argument("path")
-    arguments = parser.parse_args()
+def prepare() -> Any:
+    """A connection whose time zones and Arrow export are loaded."""
     connection = connect()
     connection.sql("SELECT timezone('UTC', TIMESTAMP '2020-01-01')").to_arrow_table()
-    before = _cpu_seconds()
-    table = clean(connection, arguments.kind, arguments.path)
-    cpu = _cpu_seconds() - before
-    print(json.dumps({"cpu_s": cpu, "rows": table.num_rows}))
+    return connection
 
 
-if __name__ == "__main__":
-    main()
+def clean(connection: Any, kind: str, paths: str | list[str]) -> Any:
+    """The clean table as Arrow."""
+    return connection.sql(read_query(kind, paths)).to_arrow_table()

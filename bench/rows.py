@@ -2,61 +2,85 @@
 
 Never runs while something is measured; the same count gives the same bytes.
 Rules: recipes/peers.md, "Method": half the lines ASCII-escaped with blanks, half compact UTF-8; `T` or blank in
-timestamps, half each; no key twice.
+timestamps, half each; no key twice, but for the sample whose tenth is sent again.
 """
 
 from __future__ import annotations
 
 import itertools
 import json
-from collections.abc import Iterator
+import random
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
-from pinpipe import _synthetic
+from pinpipe import _records, _synthetic
 
 TABLES = {"pin": "pinterest_data", "geo": "geolocation_data", "user": "user_data"}
-COLUMNS = {
-    "pin": (
-        "index",
-        "unique_id",
-        "title",
-        "description",
-        "poster_name",
-        "follower_count",
-        "tag_list",
-        "is_image_or_video",
-        "image_src",
-        "downloaded",
-        "save_location",
-        "category",
-    ),
-    "geo": ("ind", "timestamp", "latitude", "longitude", "country"),
-    "user": ("ind", "first_name", "last_name", "age", "date_joined"),
-}
+COLUMNS = {kind: tuple(_records.schema(kind, "raw").names) for kind in TABLES}
 TIMES = ("timestamp", "date_joined")
+OBJECT_COUNT = 20_000
+_SEED = 100
 
 
-def lines(kind: str, count: int) -> Iterator[str]:
+def _hash_map_place(name: str) -> int:
+    """The bucket of a key in a java.util.HashMap of 16, in whose order the S3 sink writes."""
+    code = 0
+    for unit in name:
+        code = (31 * code + ord(unit)) & 0xFFFFFFFF
+    return (code ^ (code >> 16)) & 15
+
+
+#: How the keys of a record are ordered: as the emulator sends them, as the S3 sink writes them, backwards, at random.
+ORDERS: dict[str, Callable[[list[str], random.Random], list[str]]] = {
+    "wire": lambda names, _: names,
+    "sink": lambda names, _: sorted(names, key=_hash_map_place),
+    "reversed": lambda names, _: names[::-1],
+    "random": lambda names, draw: draw.sample(names, len(names)),
+}
+
+
+def lines(kind: str, count: int, order: str = "wire") -> Iterator[str]:
     """`count` lines; rows come round again under new keys."""
     source = _synthetic.tables()[TABLES[kind]]
-    columns = COLUMNS[kind]
+    columns, draw = COLUMNS[kind], random.Random(_SEED)
     for number, row in enumerate(itertools.islice(itertools.cycle(source), count)):
         record = dict(zip(columns, (number, *row[1:]), strict=True))
         if number // 2 % 2:
             record = {k: str(v).replace(" ", "T") if k in TIMES else v for k, v in record.items()}
+        if order != "wire":
+            record = {name: record[name] for name in ORDERS[order](list(record), draw)}
         if number % 2:
             yield json.dumps(record)
         else:
             yield json.dumps(record, ensure_ascii=False, separators=(",", ":"))
 
 
-def write(kind: str, count: int, folder: Path) -> Path:
-    """The file of `count` rows in `folder`, made where it is missing."""
-    folder.mkdir(parents=True, exist_ok=True)
-    path = folder / f"{kind}-{count}.ndjson"
+def _written(path: Path, text: Iterable[str]) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
     if not path.exists():
         part = path.with_suffix(".part")
         with part.open("w", encoding="utf-8") as stream:
-            stream.writelines(line + "\n" for line in lines(kind, count))
+            stream.writelines(line + "\n" for line in text)
         part.rename(path)
     return path
+
+
+def write(kind: str, count: int, folder: Path, order: str = "wire") -> Path:
+    """The file of `count` rows in `folder`, made where it is missing."""
+    name = f"{kind}-{count}" if order == "wire" else f"{kind}-{order}-{count}"
+    return _written(folder / f"{name}.ndjson", lines(kind, count, order))
+
+
+def write_sample(kind: str, count: int, folder: Path) -> Path:
+    """`count` rows, and each tenth of them once more at the end."""
+    replays = itertools.islice(lines(kind, count), 0, None, 10)
+    return _written(folder / f"{kind}-sample-{count}.ndjson", itertools.chain(lines(kind, count), replays))
+
+
+def write_objects(folder: Path) -> Path:
+    """A list of OBJECT_COUNT files of one pin each, in the sink's bytes: compact UTF-8, its order of keys."""
+    names = []
+    texts = (line for line in lines("pin", 2 * OBJECT_COUNT, "sink"))
+    for number, line in enumerate(itertools.islice(texts, 0, None, 2)):
+        names.append(str(_written(folder / "objects" / f"{number:06}.json", [line])))
+    return _written(folder / "objects.txt", names)

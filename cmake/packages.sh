@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Turns group names (build lint fuzz levels) into installed system packages of Debian and Ubuntu.
+# Turns group names (build bench lint fuzz levels) into installed system packages of Debian and Ubuntu.
 # Never asks for a password without a terminal, never touches a package that is there already.
 # Rules: docs/dependencies.md; CONTRACT §1 (one retry, else say exactly which are missing).
 set -euo pipefail
@@ -7,6 +7,7 @@ set -euo pipefail
 declare -A packages=(
     [build]="ca-certificates cmake gcc libc6-dev libcurl4-openssl-dev libexpat1-dev librdkafka-dev libssl-dev
              libjansson-dev libxxhash-dev ninja-build pkg-config python3 python3-dev python3-venv"
+    [bench]="valgrind"
     [lint]="clang-format clang-tidy g++"
     [fuzz]="clang libclang-rt-dev"
     [levels]="binutils-aarch64-linux-gnu gcc-aarch64-linux-gnu libc6-dev-arm64-cross libjansson-dev:arm64
