@@ -45,6 +45,13 @@ def _job(name: str, kind: str, paths: Any) -> tuple[Callable[[], Any], Any]:
         if mode == "objects":
             return lambda: module.objects(kind, paths), module
         return lambda: module.path(None, kind, paths), module
+    if name == "files":
+        module = importlib.import_module("peer_json")
+        return lambda: module.read_only(paths), module
+    if name.startswith("polars-unique-"):
+        module = importlib.import_module("peer_polars")
+        table = module.clean(None, kind, paths)
+        return lambda: module.unique(table, name.removeprefix("polars-unique-")), module
     module = importlib.import_module(f"peer_{name}")
     state = module.prepare()
     return lambda: module.clean(state, kind, paths), module
@@ -53,7 +60,7 @@ def _job(name: str, kind: str, paths: Any) -> tuple[Callable[[], Any], Any]:
 def main() -> None:
     """One run."""
     parser = argparse.ArgumentParser()
-    parser.add_argument("peer")
+    parser.add_argument("peer", help=f"one of {', '.join(PEERS)}, pinpipe-..., files, polars-unique-...")
     parser.add_argument("kind")
     parser.add_argument("path")
     parser.add_argument("--hash", action="store_true")

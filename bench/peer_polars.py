@@ -83,6 +83,11 @@ def clean(_: None, kind: str, paths: str | list[str]) -> pl.DataFrame:
     return pl.scan_ndjson(paths, schema=RAW[kind]).select(_columns(kind)).collect()
 
 
+def unique(table: pl.DataFrame, by: str) -> pl.DataFrame:
+    """The first row of each key, or of equal rows, in the table's order."""
+    return table.unique(subset=["ind"] if by == "ind" else None, keep="first", maintain_order=True)
+
+
 def arrow(table: pl.DataFrame) -> Any:
     """The table for the hash."""
     return table.to_arrow()

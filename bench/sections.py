@@ -1,4 +1,4 @@
-"""The benchmark's further sections: key orders, small objects, encoding, de-duplication, instructions.
+"""The benchmark's further sections: small objects, key orders, encoding, de-duplication, the whole job, instructions.
 
 Never judges a figure; each section prints a table and returns the same as plain values.
 Rules: DESIGN §5 ("Speed"); recipes/peers.md §2 for the small objects; decoder.md §3 for the key orders.
@@ -6,8 +6,10 @@ Rules: DESIGN §5 ("Speed"); recipes/peers.md §2 for the small objects; decoder
 
 from __future__ import annotations
 
+import json
 import shutil
 import subprocess
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +17,9 @@ from typing import Any
 
 import figures
 import rows
+from ask_spark import ask
+
+HERE = Path(__file__).resolve().parent
 
 
 @dataclass(frozen=True)
@@ -58,6 +63,70 @@ def orders(bench: Bench) -> dict[str, Any]:
     return found
 
 
+def objects(bench: Bench) -> dict[str, Any]:
+    """Many files of one record each, whole table; Spark reads the folder."""
+    listed = rows.write_objects(bench.folder)
+    names = listed.read_text(encoding="utf-8").split()
+    megabytes = sum(Path(name).stat().st_size for name in names) / 1e6
+    peers = {name: name for name in ("duckdb", "polars", "json") if name in bench.peers}
+    commands = {
+        label: figures.peer(peer, "pin", f"@{listed}")
+        for label, peer in {"open, read, close": "files", "pinpipe": "pinpipe-objects", **peers}.items()
+    }
+    results = figures.interleaved(commands, min(bench.runs, 3))
+    if "spark" in bench.peers:
+        job = {"name": "objects", "do": "clean", "kind": "pin", "path": str(Path(names[0]).parent), "runs": 1}
+        results["spark, one cold run"] = ask([job])["jobs"]["objects"]
+    lines = {name: figures.summary(runs, megabytes, len(names)) for name, runs in results.items()}
+    figures.show(f"{len(names)} objects of one pin (ns/row is ns an object)", lines, "duckdb")
+    return lines
+
+
+def dedupe(bench: Bench) -> dict[str, Any]:
+    """De-duplication alone: clean columns are there already; no pin comes twice."""
+    path = rows.write("pin", bench.rows, bench.folder)
+    commands = {
+        f"C, {by}": [bench.program("decode"), "pin", str(path), f"dedupe-{by}"] for by in ("ind", "row")
+    }
+    if "polars" in bench.peers:
+        commands |= {
+            f"polars, {by}": figures.peer(f"polars-unique-{by}", "pin", path) for by in ("ind", "row")
+        }
+    results = figures.interleaved(commands, bench.runs)
+    print(f"\nde-duplication of {bench.rows} pins, no key twice: CPU s (first)")
+    found: dict[str, Any] = {}
+    for name, runs in results.items():
+        key = "dedup_s" if name.startswith("C") else "cpu_s"
+        found[name] = {"cpu_s": figures.median(runs, key), "first_cpu_s": runs[0][key]}
+        print(f"  {name:12} {found[name]['cpu_s']:8.3f} ({runs[0][key]:.3f})")
+    return found
+
+
+def whole(bench: Bench) -> dict[str, Any]:
+    """Three tables from files to the nine answers, which are hashed and must be equal."""
+    paths = {kind: rows.write(kind, bench.rows, bench.folder) for kind in rows.TABLES}
+    listed = bench.folder / "whole.json"
+    listed.write_text(json.dumps({kind: str(path) for kind, path in paths.items()}), encoding="utf-8")
+    names = [name for name in ("pinpipe", "duckdb") if name == "pinpipe" or name in bench.peers]
+    commands = {name: [sys.executable, str(HERE / "whole.py"), name, str(listed)] for name in names}
+    results = figures.interleaved(commands, bench.runs)
+    if "spark" in bench.peers:
+        questions = figures.run([sys.executable, str(HERE / "whole.py"), "questions", str(listed)])
+        job = {"name": "whole", "do": "whole", "paths": json.loads(listed.read_text()), "runs": 2}
+        results["spark"] = ask([{**job, "questions": questions}])["jobs"]["whole"]
+    for name, runs in results.items():
+        if any(run["answers"] != results["pinpipe"][0]["answers"] for run in runs):
+            raise SystemExit(f"bench: the answers of {name} differ")
+    megabytes = sum(path.stat().st_size for path in paths.values()) / 1e6
+    lines = {name: figures.summary(runs, megabytes, bench.rows) for name, runs in results.items()}
+    figures.show(f"files to the nine answers, 3 x {bench.rows} rows; answers equal", lines, "duckdb")
+    for name, runs in results.items():
+        if "clean_s" in runs[0]:
+            lines[name]["clean_s"] = figures.median(runs, "clean_s")
+            print(f"  {name}: cleaning {lines[name]['clean_s']:.3f} s of it")
+    return lines
+
+
 def encode(bench: Bench) -> dict[str, Any]:
     """Columns to text, in MB of output."""
     found: dict[str, Any] = {}
@@ -71,6 +140,9 @@ def encode(bench: Bench) -> dict[str, Any]:
                 middle = sorted(rates)[len(rates) // 2]
                 found[f"{kind} {shape} {output}"] = {"mb_per_s": middle, "first_mb_per_s": rates[0]}
                 print(f"  {kind:4} {shape:5} {output:6} {middle:7.0f} ({rates[0]:.0f})")
+    found["row"] = figures.run([sys.executable, str(HERE / "row_text.py")])
+    for name, line in found["row"].items():
+        print(f"  a pin as JSON, {name:24} {line:7.0f} ns")
     return found
 
 
@@ -96,7 +168,10 @@ def instructions(bench: Bench) -> dict[str, Any]:
 
 
 SECTIONS: dict[str, Callable[[Bench], dict[str, Any]]] = {
+    "objects": objects,
     "orders": orders,
     "encode": encode,
+    "dedupe": dedupe,
+    "whole": whole,
     "instructions": instructions,
 }
