@@ -105,7 +105,7 @@ def dedupe(bench: Bench) -> dict[str, Any]:
 def whole(bench: Bench) -> dict[str, Any]:
     """Three tables from files to the nine answers, which are hashed and must be equal."""
     paths = {kind: rows.write(kind, bench.rows, bench.folder) for kind in rows.TABLES}
-    listed = bench.folder / "whole.json"
+    listed = bench.folder / f"whole-{bench.rows}.json"
     listed.write_text(json.dumps({kind: str(path) for kind, path in paths.items()}), encoding="utf-8")
     names = [name for name in ("pinpipe", "duckdb") if name == "pinpipe" or name in bench.peers]
     commands = {name: [sys.executable, str(HERE / "whole.py"), name, str(listed)] for name in names}
