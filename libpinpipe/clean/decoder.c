@@ -133,12 +133,24 @@ static bool is_blank_record(const char *text, size_t len) {
     return true;
 }
 
-/* Leaves out the bytes of a line end that the splitter left at the record. */
-static void ends_strip(pp_record_text *source, const char *ends) {
-    while (source->len && source->total == (int64_t)source->len && source->text[source->len - 1] &&
-           strchr(ends, source->text[source->len - 1])) {
-        source->len--;
-        source->total--;
+static bool ends_with(const pp_record_text *source, char byte) {
+    return source->len && source->total == (int64_t)source->len && source->text[source->len - 1] == byte;
+}
+
+static void end_strip(pp_record_text *source) {
+    source->len--;
+    source->total--;
+}
+
+/* Leaves out the line end that the splitter left at the record: of CSV the one carriage return that belongs
+ * to it (more of them are content), of FileStreamSink text all of it, for a record there ends at its bracket.
+ */
+static void line_end_strip(pp_record_text *source, int32_t format) {
+    if (format == PINPIPE_FORMAT_CSV && ends_with(source, '\r')) {
+        end_strip(source);
+    }
+    while (format == PINPIPE_FORMAT_FILESTREAM && (ends_with(source, '\r') || ends_with(source, '\n'))) {
+        end_strip(source);
     }
 }
 
@@ -147,7 +159,7 @@ static void ends_strip(pp_record_text *source, const char *ends) {
 static pinpipe_status record_take(pinpipe_decoder *decoder, pp_columns *columns, pp_record_text source,
                                   pinpipe_report *report, pinpipe_error *err) {
     bool is_csv = decoder->splitter.format == PINPIPE_FORMAT_CSV;
-    ends_strip(&source, is_csv ? "\r" : decoder->splitter.format == PINPIPE_FORMAT_FILESTREAM ? "\r\n" : "");
+    line_end_strip(&source, decoder->splitter.format);
     if (source.total == (int64_t)source.len && is_blank_record(source.text, source.len)) {
         return PINPIPE_OK;
     }

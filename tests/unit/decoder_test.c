@@ -118,6 +118,16 @@ static void test_csv_values(void) {
     run_free(&r);
 }
 
+/* Of "\r\r\n" one carriage return belongs to the line end, the other to the value. */
+static void test_csv_carriage_returns(void) {
+    static const char text[] = "ind,country\r\n1,a\r\r\n2,b\r\n3,c\r";
+    run r = run_pieces(PINPIPE_GEO, PINPIPE_FORMAT_CSV, text, sizeof text - 1, 5, 0);
+    CHECK(strstr(r.rows.ptr, "\"country\":\"a\\r\"") != NULL);
+    CHECK(strstr(r.rows.ptr, "\"country\":\"b\"") != NULL);
+    CHECK(strstr(r.rows.ptr, "\"country\":\"c\"") != NULL);
+    run_free(&r);
+}
+
 static void test_refusals(void) {
     pinpipe_decoder *decoder = NULL;
     pinpipe_error err = PINPIPE_ERROR_INIT;
@@ -263,6 +273,7 @@ int main(void) {
     test_cuts(PINPIPE_USER, PINPIPE_FORMAT_CSV, csv, sizeof csv - 1, 4, 6);
     test_cuts(PINPIPE_USER, PINPIPE_FORMAT_AUTO, csv, sizeof csv - 1, 4, 6);
     test_csv_values();
+    test_csv_carriage_returns();
     test_refusals();
     test_dedup();
     test_threads();
