@@ -147,7 +147,7 @@ static pinpipe_status pieces_join(job *j, pinpipe_table *table, pinpipe_report *
 
 /* Decides the format where it is left open, so that every piece is read alike; passes over a byte order mark.
  */
-static pinpipe_status format_settle(pinpipe_decoder_options *options, pinpipe_str *bytes) {
+static void format_settle(pinpipe_decoder_options *options, pinpipe_str *bytes) {
     pp_fields fields;
     size_t skip = 0;
     size_t head = bytes->len < PP_FORMAT_PROBE_BYTES ? bytes->len : PP_FORMAT_PROBE_BYTES;
@@ -155,7 +155,6 @@ static pinpipe_status format_settle(pinpipe_decoder_options *options, pinpipe_st
     pp_format_decide(&options->format, &skip, &fields, (pinpipe_str){bytes->ptr, head}, PP_INPUT_ENDS);
     bytes->ptr += skip;
     bytes->len -= skip;
-    return PINPIPE_OK;
 }
 
 pinpipe_status pinpipe_table_decode(pinpipe_table *table, const pinpipe_decoder_options *options,

@@ -6,7 +6,6 @@ Rules: CONTRACT §2 (URLs); the layout is the object sink's (docs/sink.md).
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 from pathlib import Path
 from urllib.parse import unquote
@@ -75,8 +74,3 @@ def open_objects(url: str, client: s3.Client | None = None) -> Objects:
     if url.startswith("file:///"):
         return _FileObjects(url)
     raise InvalidArgumentError(f"objects '{url[:60]}' are neither s3://bucket/prefix nor file:///dir")
-
-
-def is_object_url(text: str | os.PathLike[str]) -> bool:
-    """True for what `open_objects` opens."""
-    return os.fspath(text).startswith(("s3://", "file:///"))

@@ -20,7 +20,6 @@ PACKAGES = (
     "psycopg",
     "PyYAML",
     "matplotlib",
-    "rich",
 )
 
 
