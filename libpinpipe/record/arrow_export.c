@@ -147,7 +147,9 @@ static bool array_column(struct ArrowArray *out, pp_columns *columns, const pp_c
 
 pinpipe_status pp_columns_export(struct ArrowArray *out, pp_columns *columns, pinpipe_error *err) {
     *out = (struct ArrowArray){0};
-    pinpipe_status status = pp_columns_reserve(columns, columns->rows_cap ? 0 : 1, 0, err);
+    /* Only columns that never held a row lack buffers; a table's are read by many threads and stay untouched.
+     */
+    pinpipe_status status = columns->rows_cap ? PINPIPE_OK : pp_columns_reserve(columns, 1, 0, err);
     if (status < 0) {
         return status;
     }
