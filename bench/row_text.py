@@ -13,7 +13,8 @@ from collections.abc import Callable
 from typing import Any
 
 import rows
-from pinpipe import _records, _synthetic
+from pinpipe import _synthetic
+from pinpipe._row_encoder import RowEncoder
 
 ROWS = 2_000
 ROUNDS = 9
@@ -22,10 +23,6 @@ ROUNDS = 9
 def _dumped(values: tuple[Any, ...]) -> bytes:
     record = dict(zip(rows.COLUMNS["pin"], values, strict=True))
     return json.dumps(record, ensure_ascii=False, separators=(",", ":")).encode()
-
-
-def _encoded(values: tuple[Any, ...]) -> bytes:
-    return _records.encode_row("pin", values)
 
 
 def _cost(job: Callable[[tuple[Any, ...]], bytes], source: list[tuple[Any, ...]]) -> float:
@@ -40,11 +37,12 @@ def _cost(job: Callable[[tuple[Any, ...]], bytes], source: list[tuple[Any, ...]]
 
 def main() -> None:
     """Compares, then measures; prints a line of JSON."""
+    encoded = RowEncoder("pin").encode
     source = [tuple(row) for row in _synthetic.tables()[rows.TABLES["pin"]][:ROWS]]
     for values in source:
-        if json.loads(_encoded(values)) != json.loads(_dumped(values)):
+        if json.loads(encoded(values)) != json.loads(_dumped(values)):
             raise SystemExit(f"the two texts of pin {values[0]} differ")
-    print(json.dumps({"encode_row": _cost(_encoded, source), "json.dumps": _cost(_dumped, source)}))
+    print(json.dumps({"encode_row": _cost(encoded, source), "json.dumps": _cost(_dumped, source)}))
 
 
 if __name__ == "__main__":

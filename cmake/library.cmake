@@ -1,12 +1,13 @@
 # The library: sources by folder, what each part links, shared and static from the same objects.
 find_package(PkgConfig REQUIRED)
 pkg_check_modules(pinpipe_crypto REQUIRED IMPORTED_TARGET libcrypto)
+pkg_check_modules(pinpipe_jansson REQUIRED IMPORTED_TARGET jansson)
 pkg_check_modules(xxhash REQUIRED IMPORTED_TARGET libxxhash) # its header only: the hash is inlined
 
 set(pinpipe_folders base text schema record codec clean aws io)
-set(pinpipe_links PkgConfig::pinpipe_crypto m Threads::Threads)
-set(pinpipe_private_flags ${pinpipe_crypto_LDFLAGS})
-set(pinpipe_static_modules "crypto libcrypto") # what pinpipeConfig.cmake looks for, as pkg_check_modules wants it
+set(pinpipe_links PkgConfig::pinpipe_crypto PkgConfig::pinpipe_jansson m Threads::Threads)
+set(pinpipe_private_flags ${pinpipe_crypto_LDFLAGS} ${pinpipe_jansson_LDFLAGS})
+set(pinpipe_static_modules "crypto libcrypto" "jansson jansson") # what pinpipeConfig.cmake looks for, as pkg_check_modules wants it
 find_package(Threads REQUIRED)
 if(PINPIPE_WITH_S3)
   pkg_check_modules(pinpipe_curl REQUIRED IMPORTED_TARGET libcurl>=7.88)

@@ -7,11 +7,16 @@ PINPIPE_HANDLE(pinpipe_table)
 PINPIPE_HANDLE(pinpipe_report)
 PINPIPE_HANDLE(pinpipe_decoder)
 PINPIPE_HANDLE(pinpipe_dedup)
+PINPIPE_HANDLE(pinpipe_profile)
 
 /* Readers by pointer and struct become whole lists below. */
 %ignore pinpipe_column_info;
 %ignore pinpipe_rule_info;
 %ignore pinpipe_reject;
+%ignore pinpipe_dirty_value;
+%ignore pinpipe_report_value_at;
+%ignore pinpipe_report_value_count;
+%ignore pinpipe_profile_at;
 %ignore pinpipe_cell;
 %ignore pinpipe_decoder_options;
 %ignore pinpipe_schema_at;
@@ -35,10 +40,13 @@ PINPIPE_HANDLE(pinpipe_dedup)
 
 %include "pinpipe/schema.h"
 %include "pinpipe/batch.h"
+%include "pinpipe/profile.h"
 %include "pinpipe/decode.h"
 
 %nothread schema_columns;
 %nothread schema_rules;
+%nothread profile_rules;
+%nothread report_values;
 %nothread report_rejects;
 %nothread batch_lists;
 %nothread decoder_feed_list;
@@ -80,6 +88,10 @@ static void stream_capsule_free(PyObject *capsule) {
         stream->release(stream);
     }
     free(stream);
+}
+
+static PyObject *rule_tuple(const pinpipe_rule_info *info) {
+    return Py_BuildValue("(ssssss)", info->id, info->effect, info->text, info->match, info->value, info->source);
 }
 
 static PyObject *value_of(const pinpipe_batch *batch, int32_t type, int64_t row, int32_t column) {
@@ -166,14 +178,42 @@ PyObject *schema_columns(int32_t record, int32_t shape) {
     return list;
 }
 
-/* [(id, effect, text, source)] of the rules of a shape. */
+/* [(id, effect, text, match, value, source)] of the rules of a shape. */
 PyObject *schema_rules(int32_t record, int32_t shape) {
     int32_t count = pinpipe_rule_count(record, shape);
     PyObject *list = PyList_New(count);
     for (int32_t i = 0; list && i < count; i++) {
         pinpipe_rule_info info = PINPIPE_RULE_INFO_INIT;
         if (pinpipe_rule_at(&info, record, shape, i, NULL) == PINPIPE_OK) {
-            PyList_SetItem(list, i, Py_BuildValue("(ssss)", info.id, info.effect, info.text, info.source));
+            PyList_SetItem(list, i, rule_tuple(&info));
+        }
+    }
+    return list;
+}
+
+/* The same of a record type's rules in a profile. */
+PyObject *profile_rules(const pinpipe_profile *profile, int32_t record) {
+    int32_t count = pinpipe_profile_count(profile, record);
+    PyObject *list = PyList_New(count);
+    for (int32_t i = 0; list && i < count; i++) {
+        pinpipe_rule_info info = PINPIPE_RULE_INFO_INIT;
+        if (pinpipe_profile_at(&info, profile, record, i, NULL) == PINPIPE_OK) {
+            PyList_SetItem(list, i, rule_tuple(&info));
+        }
+    }
+    return list;
+}
+
+/* [(rule index, value, count, surplus, value_bytes)] of the values that rules could not take. */
+PyObject *report_values(const pinpipe_report *report) {
+    int64_t count = pinpipe_report_value_count(report);
+    PyObject *list = PyList_New((Py_ssize_t)count);
+    for (int64_t i = 0; list && i < count; i++) {
+        pinpipe_dirty_value value = PINPIPE_DIRTY_VALUE_INIT;
+        if (pinpipe_report_value_at(&value, report, i, NULL) == PINPIPE_OK) {
+            PyList_SetItem(list, (Py_ssize_t)i,
+                           Py_BuildValue("(iNLLL)", (int)value.rule, text_of(value.value), (long long)value.count,
+                                         (long long)value.surplus, (long long)value.value_bytes));
         }
     }
     return list;
@@ -218,25 +258,28 @@ PyObject *batch_lists(const pinpipe_batch *batch) {
 }
 
 pinpipe_status decoder_new(pinpipe_decoder **out, int32_t record, int32_t shape, int32_t format,
-                           int64_t max_record_bytes, int64_t batch_rows, pinpipe_error *err) {
+                           int64_t max_record_bytes, int64_t batch_rows, pinpipe_profile *profile,
+                           pinpipe_error *err) {
     pinpipe_decoder_options options = PINPIPE_DECODER_OPTIONS_INIT;
     options.record = record;
     options.shape = shape;
     options.format = format;
     options.max_record_bytes = max_record_bytes;
     options.batch_rows = batch_rows;
+    options.profile = profile;
     return pinpipe_decoder_new(out, &options, err);
 }
 
 /* Reads a whole input with several threads; that there were rejects is in the report. */
 pinpipe_status table_decode(pinpipe_table *table, int32_t record, int32_t shape, int32_t format,
-                            int64_t max_record_bytes, pinpipe_str bytes, int32_t threads, pinpipe_report *report,
-                            pinpipe_error *err) {
+                            int64_t max_record_bytes, pinpipe_profile *profile, pinpipe_str bytes, int32_t threads,
+                            pinpipe_report *report, pinpipe_error *err) {
     pinpipe_decoder_options options = PINPIPE_DECODER_OPTIONS_INIT;
     options.record = record;
     options.shape = shape;
     options.format = format;
     options.max_record_bytes = max_record_bytes;
+    options.profile = profile;
     pinpipe_status status = pinpipe_table_decode(table, &options, bytes, threads, report, err);
     return status < 0 ? status : PINPIPE_OK;
 }

@@ -95,8 +95,38 @@ PINPIPE_API void pinpipe_report_free(pinpipe_report *report);
 PINPIPE_API int64_t pinpipe_report_records(const pinpipe_report *report);
 PINPIPE_API int64_t pinpipe_report_rejected(const pinpipe_report *report);
 
-/** Hits of rule `index` of pinpipe_rule_at; 0 for an unknown index. */
+/** Rows that a rule of the profile left out. */
+PINPIPE_API int64_t pinpipe_report_dropped(const pinpipe_report *report);
+
+/** Hits of rule `index` of pinpipe_rule_at, or of pinpipe_profile_at where the decoder had a profile; 0 for
+ * an unknown index. */
 PINPIPE_API int64_t pinpipe_report_hits(const pinpipe_report *report, int32_t index);
+
+/** One value that a rule met and could not take. `count` is exact as long as a column has shown at most 16
+ * such values; beyond that it may be too high by up to `surplus` (Space-Saving: Metwally, Agrawal, El Abbadi
+ * 2005). */
+typedef struct pinpipe_dirty_value {
+    uint32_t struct_size;
+    int32_t rule; /* index of the rule */
+    int64_t count;
+    int64_t surplus;
+    int64_t value_bytes; /* of the whole value; `value` holds at most the first 64 */
+    pinpipe_str value; /* a text as it was, or JSON of another kind; lives as long as the report is not fed */
+} pinpipe_dirty_value;
+
+#define PINPIPE_DIRTY_VALUE_INIT                                                                             \
+    {                                                                                                        \
+        (uint32_t)sizeof(pinpipe_dirty_value), 0, 0, 0, 0, {                                                 \
+            NULL, 0                                                                                          \
+        }                                                                                                    \
+    }
+
+/** The most frequent values that were of a wrong type, out of range or not to be read, by column, the most
+ * frequent first; markers and empty texts are not among them, for their rules say what they are. Errors:
+ * EINVAL unknown index. */
+PINPIPE_API int64_t pinpipe_report_value_count(const pinpipe_report *report);
+PINPIPE_API pinpipe_status pinpipe_report_value_at(pinpipe_dirty_value *out, const pinpipe_report *report,
+                                                   int64_t index, pinpipe_error *err) PINPIPE_MUST_CHECK;
 
 /** Rejects that are held, and one of them. Errors: EINVAL unknown index. */
 PINPIPE_API int64_t pinpipe_report_reject_count(const pinpipe_report *report);

@@ -5,6 +5,7 @@
 #define PINPIPE_DECODE_H
 
 #include "batch.h"
+#include "profile.h"
 
 PINPIPE_BEGIN_DECLS
 
@@ -38,10 +39,11 @@ typedef struct pinpipe_decoder_options {
     int32_t format;           /* a pinpipe_format */
     int64_t max_record_bytes; /* 0 = 16 MiB, at most 256 MiB; larger records are rejected */
     int64_t batch_rows;       /* rows at which a batch is full; 0 = 16384 */
+    pinpipe_profile *profile; /* of a clean shape; NULL = "course". The decoder holds it */
 } pinpipe_decoder_options;
 
 #define PINPIPE_DECODER_OPTIONS_INIT                                                                         \
-    { (uint32_t)sizeof(pinpipe_decoder_options), PINPIPE_PIN, PINPIPE_CLEAN, PINPIPE_FORMAT_AUTO, 0, 0 }
+    { (uint32_t)sizeof(pinpipe_decoder_options), PINPIPE_PIN, PINPIPE_CLEAN, PINPIPE_FORMAT_AUTO, 0, 0, NULL }
 
 typedef struct pinpipe_decoder pinpipe_decoder;
 

@@ -17,6 +17,7 @@
 #include "sign.h"
 #include "s3.h"
 #include "kafka.h"
+#include "profile.h"
 #include "sink.h"
 #include "emulator.h"
 

@@ -52,20 +52,22 @@ typedef struct pinpipe_column_info {
     const char *source; /* where the column's rule comes from */
 } pinpipe_column_info;
 
-/** One rule of cleaning. */
+/** One rule of cleaning. The texts are static, or the profile's. */
 typedef struct pinpipe_rule_info {
     uint32_t struct_size;
     int32_t reserved;
     char id[80];        /* "pin.follower_count.user_info_error" */
-    const char *effect; /* "nulled", "kept", "ignored" or "rejected"; static */
-    const char *text;   /* the exact text that triggers it, or "" ; static */
-    const char *source; /* where it comes from; static */
+    const char *effect; /* "nulled", "kept", "ignored", "rejected", "filled", "dropped" or "off" */
+    const char *text;   /* the text that triggers it, or "" */
+    const char *match;  /* how that text is compared: "exact", "prefix", or "" */
+    const char *value;  /* what "filled" writes, or "" */
+    const char *source; /* where it comes from */
 } pinpipe_rule_info;
 
 #define PINPIPE_COLUMN_INFO_INIT                                                                             \
     { (uint32_t)sizeof(pinpipe_column_info), 0, 0, 0, NULL, NULL }
 #define PINPIPE_RULE_INFO_INIT                                                                               \
-    { (uint32_t)sizeof(pinpipe_rule_info), 0, {0}, NULL, NULL, NULL }
+    { (uint32_t)sizeof(pinpipe_rule_info), 0, {0}, NULL, NULL, NULL, NULL, NULL }
 
 /** Number of record types; valid records are 0 to this less one. */
 PINPIPE_API int32_t pinpipe_record_count(void);
@@ -90,10 +92,11 @@ PINPIPE_API pinpipe_status pinpipe_schema_at(pinpipe_column_info *out, int32_t r
 PINPIPE_API pinpipe_status pinpipe_schema_render(pinpipe_buf *out, int32_t record, int32_t shape,
                                                  int32_t dialect, pinpipe_error *err) PINPIPE_MUST_CHECK;
 
-/** Number of rules that cleaning a record into a shape may apply. */
+/** Number of rules that bringing a record into a shape may apply, those that are off by default too. */
 PINPIPE_API int32_t pinpipe_rule_count(int32_t record, int32_t shape);
 
-/** Fills `out` with rule `index`. Errors: EINVAL unknown record, shape or index. */
+/** Fills `out` with rule `index`; effects are those of the default profile, "course". Errors: EINVAL unknown
+ * record, shape or index. */
 PINPIPE_API pinpipe_status pinpipe_rule_at(pinpipe_rule_info *out, int32_t record, int32_t shape,
                                            int32_t index, pinpipe_error *err) PINPIPE_MUST_CHECK;
 

@@ -36,7 +36,13 @@ pinpipe_status pp_decoder_reject(pinpipe_decoder *decoder, const pp_fault *fault
 /* A record whose key is missing or no int64. */
 static pinpipe_status key_reject(pinpipe_decoder *decoder, const pp_cell *cell, pp_outcome outcome,
                                  const pp_record_text *source, pinpipe_report *report, pinpipe_error *err) {
-    static const pp_rule unnamed = {-1, -1, PP_OUTCOME_MISSING, "ind", "", "rejected", "", ""};
+    static const pp_rule unnamed = {.field = -1,
+                                    .step = -1,
+                                    .effect = PP_EFFECT_REJECTED,
+                                    .column = "ind",
+                                    .suffix = "",
+                                    .text = "",
+                                    .source = ""};
     char detail[DETAIL_MAX] = "the record has no key";
     if (outcome != PP_OUTCOME_MISSING) {
         bool has_text = cell->kind == PP_CELL_TEXT || cell->kind == PP_CELL_NUMBER;
@@ -77,11 +83,16 @@ pinpipe_status pp_decoder_accept(pinpipe_decoder *decoder, pp_columns *columns, 
         return key_reject(decoder, key, PP_OUTCOME_NOT_AN_INTEGER, source, report, err);
     }
     keys_count(decoder, report);
-    pp_op_target to = {columns->column, columns->rows, report->hits};
-    for (int32_t i = 0; i < plan->step_count; i++, to.column++) {
-        pp_op_run(&to, &plan->step[i], plan->rule, cells);
+    pp_op_target to = {.row = columns->rows, .plan = plan, .report = report};
+    for (int32_t i = 0; i < plan->step_count; i++) {
+        pp_op_run(&to, columns, i, cells);
     }
-    columns->rows++;
+    if (to.is_dropped) {
+        pp_columns_undo(columns, columns->rows);
+        report->dropped++;
+    } else {
+        columns->rows++;
+    }
     columns->input_bytes += source->total;
     report->records++;
     decoder->record_index++;

@@ -44,6 +44,9 @@ static pinpipe_status options_check(const pinpipe_decoder_options *options, pinp
         return pp_fail(err, PINPIPE_EINVAL, "max_record_bytes %lld is not between 0 and %lld",
                        (long long)options->max_record_bytes, (long long)PP_MAX_RECORD_BYTES_LIMIT);
     }
+    if (options->profile && options->shape != PINPIPE_CLEAN) {
+        return pp_fail(err, PINPIPE_EINVAL, "a profile is for clean records; the raw shape has none");
+    }
     if (options->batch_rows < 0 || options->batch_rows > PP_BATCH_ROWS_LIMIT) {
         return pp_fail(err, PINPIPE_EINVAL, "batch_rows %lld is not between 0 and %lld",
                        (long long)options->batch_rows, (long long)PP_BATCH_ROWS_LIMIT);
@@ -62,7 +65,8 @@ pinpipe_status pinpipe_decoder_new(pinpipe_decoder **out, const pinpipe_decoder_
     if (!decoder) {
         return pp_fail_memory(err, "a decoder", sizeof *decoder);
     }
-    pp_plan_init(&decoder->plan, options->record, options->shape);
+    decoder->profile = pp_profile_hold(options->profile);
+    pp_plan_init(&decoder->plan, options->record, options->shape, decoder->profile);
     pp_fields_init(&decoder->fields, options->record);
     pp_fast_init(&decoder->fast);
     decoder->format = options->format;
@@ -81,6 +85,7 @@ void pinpipe_decoder_free(pinpipe_decoder *decoder) {
         pinpipe_buf_reset(&decoder->scratch);
         pinpipe_buf_reset(&decoder->decoded[0]);
         pinpipe_buf_reset(&decoder->decoded[1]);
+        pinpipe_profile_free(decoder->profile);
         pp_free(decoder);
     }
 }
@@ -279,11 +284,12 @@ static const char *lines_end(const char *bytes, size_t slice, size_t len) {
 /* Records of NDJSON that are written like earlier ones; returns the bytes read. */
 static size_t fast_take(pinpipe_decoder *decoder, pp_columns *columns, const char *bytes, const char *end,
                         pinpipe_report *report) {
-    pp_fast_target target = {columns, decoder->batch_rows, report->hits, false};
-    int64_t rows = columns->rows;
+    pp_fast_target target = {columns, decoder->batch_rows, report, false};
+    int64_t before = columns->rows + report->dropped;
     size_t taken = decoder->fast.run(&decoder->fast, &decoder->plan, &target, bytes, end);
-    report->records += columns->rows - rows;
-    decoder->record_index += columns->rows - rows;
+    int64_t records = columns->rows + report->dropped - before;
+    report->records += records;
+    decoder->record_index += records;
     decoder->byte_offset += (int64_t)taken;
     return taken;
 }
@@ -336,7 +342,8 @@ static pinpipe_status bytes_take(size_t *taken, pinpipe_decoder *decoder, pp_col
         int64_t rows = (int64_t)slice / 2 + 2;
         int64_t room = decoder->batch_rows - columns->rows;
         rows = rows < room ? rows : room;
-        int64_t text_bytes = (int64_t)(slice + decoder->carry.len) + rows + PP_FAST_ROOM;
+        int64_t text_bytes =
+            (int64_t)(slice + decoder->carry.len) + pp_decoder_growth(decoder, rows) + PP_FAST_ROOM;
         status = pp_columns_reserve(columns, rows, text_bytes, err);
         size_t step = 0;
         if (status == PINPIPE_OK) {
@@ -414,7 +421,8 @@ static pinpipe_status rest_take(pinpipe_decoder *decoder, pp_columns *columns, p
                                 pinpipe_error *err) {
     pinpipe_status status = PINPIPE_OK;
     if (decoder->is_partial) {
-        status = pp_columns_reserve(columns, 1, (int64_t)decoder->carry.len + 1, err);
+        status =
+            pp_columns_reserve(columns, 1, (int64_t)decoder->carry.len + pp_decoder_growth(decoder, 1), err);
         status = status < 0 ? status : carry_take(decoder, columns, report, err);
     }
     const char *open_part = decoder->is_decided ? pp_splitter_open_part(&decoder->splitter) : NULL;

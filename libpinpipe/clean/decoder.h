@@ -7,6 +7,7 @@
 #include "base/buffer.h"
 #include "clean/fast.h"
 #include "clean/plan.h"
+#include "clean/profile.h"
 #include "codec/cells.h"
 #include "codec/csv_record.h"
 #include "codec/splitter.h"
@@ -29,6 +30,7 @@ typedef struct pp_record_text {
 } pp_record_text;
 
 struct pinpipe_decoder {
+    pinpipe_profile *profile; /* held; the plan borrows its texts. NULL = the default */
     pp_plan plan;
     pp_fields fields;
     int32_t format;              /* as asked for */
@@ -59,6 +61,11 @@ struct pinpipe_decoder {
 };
 
 bool pp_decoder_is_full(const pinpipe_decoder *decoder, const pp_columns *columns);
+
+/** Bytes that the ops may add to the text of `rows` records in one column. */
+static inline int64_t pp_decoder_growth(const pinpipe_decoder *decoder, int64_t rows) {
+    return rows * decoder->plan.growth_bytes;
+}
 
 /** Checks that batch and report fit the decoder and opens the batch's columns. */
 pinpipe_status pp_decoder_open(pp_columns **out, const pinpipe_decoder *decoder, pinpipe_batch *batch,

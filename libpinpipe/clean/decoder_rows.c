@@ -28,8 +28,8 @@ static pinpipe_status payload_reserve(pinpipe_decoder *decoder, pp_columns *colu
     if (!pp_columns_has_room(columns, (int64_t)len + PP_FAST_ROOM + 1)) {
         int64_t room = decoder->batch_rows - columns->rows;
         int64_t rows = room < PAYLOAD_ROWS ? room : PAYLOAD_ROWS;
-        status =
-            pp_columns_reserve(columns, rows, (int64_t)len + PAYLOAD_BYTES + INT64_C(2) * PP_FAST_ROOM, err);
+        int64_t text_bytes = (int64_t)len + PAYLOAD_BYTES + INT64_C(2) * PP_FAST_ROOM;
+        status = pp_columns_reserve(columns, rows, text_bytes + pp_decoder_growth(decoder, rows), err);
     }
     pp_buf_clear(&decoder->carry);
     pp_buf_clear(&decoder->scratch);
@@ -42,7 +42,7 @@ static pinpipe_status payload_reserve(pinpipe_decoder *decoder, pp_columns *colu
 /* The payload in the carry as one line of NDJSON; true when the fast road took it. */
 static bool payload_fast(pinpipe_decoder *decoder, pp_columns *columns, size_t len, pinpipe_report *report) {
     const char *text = decoder->carry.ptr;
-    pp_fast_target target = {columns, columns->rows + 1, report->hits, true};
+    pp_fast_target target = {columns, columns->rows + 1, report, true};
     if (decoder->fast.run(&decoder->fast, &decoder->plan, &target, text, text + len + 1) == 0) {
         return false;
     }
@@ -139,8 +139,8 @@ static pinpipe_status cells_take(pinpipe_decoder *decoder, pp_columns *columns, 
     const pp_cell *cells = decoder->cells.cell;
     int32_t count = decoder->fields.count;
     pp_record_text source = {"", 0, text_bytes, 0};
-    pinpipe_status status =
-        pp_columns_reserve(columns, 1, text_bytes + (int64_t)count * CELL_TEXT_BYTES, err);
+    pinpipe_status status = pp_columns_reserve(
+        columns, 1, text_bytes + (int64_t)count * CELL_TEXT_BYTES + pp_decoder_growth(decoder, 1), err);
     bool is_text = cells_are_text(&decoder->cells, count);
     if (status == PINPIPE_OK &&
         (!is_text || cells[decoder->plan.step[decoder->plan.key_step].part[0].field].kind != PP_CELL_I64)) {

@@ -25,7 +25,7 @@ typedef struct lane {
     char *text;
     int64_t *i64;
     double *f64;
-    uint64_t marker_lengths;
+    uint64_t no_value_lengths;
     char prefix[PP_FAST_GLUE_MAX]; /* PATH: what is taken off, where it is short enough */
     uint32_t prefix_mask;
     uint32_t prefix_len;
@@ -135,8 +135,8 @@ ALWAYS_INLINE void step_wait(reading *r, const pp_fast_field *field, const char 
 }
 
 /* True for a text that may stand for "no value". */
-ALWAYS_INLINE bool may_be_marker(const lane *to, size_t len) {
-    return len == 0 || (len < 64 && (to->marker_lengths >> len & 1));
+ALWAYS_INLINE bool may_be_no_value(const lane *to, size_t len) {
+    return to->no_value_lengths & pp_length_bit(len);
 }
 
 ALWAYS_INLINE const char *text_take(reading *r, const pp_fast_field *field, int64_t row, const char *at) {
@@ -144,7 +144,7 @@ ALWAYS_INLINE const char *text_take(reading *r, const pp_fast_field *field, int6
     int32_t start = to->offsets[row];
     copied text = text_copy(to->text + start, at, r->end);
     to->offsets[row + 1] = start + (int32_t)text.len;
-    if (UNLIKELY(may_be_marker(to, text.len))) {
+    if (UNLIKELY(may_be_no_value(to, text.len))) {
         step_wait(r, field, to->text + start, text.len);
     }
     return text.at;
@@ -173,7 +173,7 @@ ALWAYS_INLINE const char *path_take(reading *r, const pp_fast_field *field, int6
     }
     copied text = text_copy(to->text + start, at + to->prefix_len, r->end);
     to->offsets[row + 1] = start + (int32_t)text.len;
-    return UNLIKELY(may_be_marker(to, text.len)) ? odd_take(r, field, at) : text.at;
+    return UNLIKELY(may_be_no_value(to, text.len)) ? odd_take(r, field, at) : text.at;
 }
 
 ALWAYS_INLINE const char *hold_take(reading *r, const pp_fast_field *field, const char *at) {
@@ -323,12 +323,18 @@ ALWAYS_INLINE const char *record_take(reading *r, const pp_fast_template *templa
     return glue_matches(at, &template->tail) ? at + template->tail.glue_len : NULL;
 }
 
-/* The steps that waited: markers, odd magnitudes, other timestamps, texts of two parts. */
-NEVER_INLINE void steps_run(const reading *r, int64_t row, int64_t *hits) {
+/* The steps that waited: markers, odd magnitudes, other timestamps, texts of two parts. False where a rule
+ * leaves the row out. */
+NEVER_INLINE bool steps_run(const reading *r, int64_t row, pinpipe_report *report) {
+    pp_op_target to = {.row = row, .plan = r->plan, .report = report};
     for (int32_t i = 0; i < r->waiting; i++) {
-        pp_op_target to = {&r->columns->column[r->wait[i]], row, hits};
-        pp_op_run(&to, &r->plan->step[r->wait[i]], r->plan->rule, r->cell);
+        pp_op_run(&to, r->columns, r->wait[i], r->cell);
     }
+    if (to.is_dropped) {
+        pp_columns_undo(r->columns, row);
+        report->dropped++;
+    }
+    return !to.is_dropped;
 }
 
 /* The record by any template but the one that did not match, which is the next time's first; NULL where none
@@ -355,11 +361,12 @@ static void lanes_open(reading *r, const pp_plan *plan) {
         lane *to = &r->lane[i];
         *to =
             (lane){.offsets = column->offsets, .text = column->text, .i64 = column->i64, .f64 = column->f64};
-        to->marker_lengths = step->part[0].marker_lengths;
-        to->prefix_len = (uint32_t)step->argument_len;
-        to->prefix_mask =
-            (1u << to->prefix_len) - 1; /* learned only where the prefix is shorter than the glue */
-        memcpy(to->prefix, step->argument, step->argument_len);
+        to->no_value_lengths = step->part[0].no_value_lengths;
+        if (step->argument_len < PP_FAST_GLUE_MAX) { /* a template with a longer one is not learned */
+            to->prefix_len = (uint32_t)step->argument_len;
+            to->prefix_mask = (1u << to->prefix_len) - 1;
+            memcpy(to->prefix, step->argument, step->argument_len);
+        }
     }
 }
 
@@ -387,10 +394,9 @@ size_t pp_fast_run(pp_fast *fast, const pp_plan *plan, const pp_fast_target *tar
         if (UNLIKELY(target->is_payload && next != end)) {
             break;
         }
-        if (r.waiting) {
-            steps_run(&r, row, target->hits);
+        if (!r.waiting || steps_run(&r, row, target->report)) {
+            row++;
         }
-        row++;
         at = next;
     }
     fast->template[fast->current].rows += row - since;

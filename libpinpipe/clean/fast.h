@@ -7,6 +7,7 @@
 #include "clean/plan.h"
 #include "codec/cells.h"
 #include "record/columns.h"
+#include "record/report.h"
 
 /** Readable bytes that must follow the records of pp_fast_run. */
 #define PP_FAST_PADDING ((size_t)64)
@@ -52,9 +53,9 @@ typedef struct pp_fast_template {
 /** Where a run writes and counts. */
 typedef struct pp_fast_target {
     pp_columns *columns;
-    int64_t rows_max; /* of the batch */
-    int64_t *hits;
-    bool is_payload; /* the text is one record, or is not read at all */
+    int64_t rows_max;       /* of the batch */
+    pinpipe_report *report; /* hits, and rows that a rule dropped */
+    bool is_payload;        /* the text is one record, or is not read at all */
 } pp_fast_target;
 
 typedef struct pp_fast pp_fast;

@@ -21,7 +21,7 @@ typedef enum pp_cell_kind {
 
 typedef struct pp_cell {
     pp_cell_kind kind;
-    const char *ptr; /* TEXT, NUMBER */
+    const char *ptr; /* TEXT, NUMBER; OTHER: its JSON, NULL where there is none */
     size_t len;
     union {
         int64_t i64; /* I64, TIME_US */

@@ -198,6 +198,10 @@ static bool member_take(parser *p, pp_record_cells *out, pp_fields *fields, int3
         return false;
     }
     pinpipe_str whole = {text, (size_t)(p->at - text)};
+    if (value.kind == PP_CELL_OTHER) {
+        value.ptr = whole.ptr;
+        value.len = whole.len;
+    }
     if (field >= 0) {
         if (field == fields->key && *text == '{') {
             pp_members_put(&out->members, PP_MEMBER_KEY, whole);

@@ -216,3 +216,13 @@ pinpipe_status pp_columns_compact(pp_columns **out, const pp_columns *columns, p
     (*out)->rows_cap = columns->rows;
     return PINPIPE_OK;
 }
+
+void pp_columns_undo(pp_columns *columns, int64_t row) {
+    for (int32_t i = 0; i < columns->count; i++) {
+        pp_column *column = &columns->column[i];
+        if (pp_column_is_null(column, row)) {
+            column->validity[row >> 3] |= (uint8_t)(1u << (row & 7));
+            column->null_count--;
+        }
+    }
+}

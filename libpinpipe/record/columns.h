@@ -49,6 +49,9 @@ void pp_columns_clear(pp_columns *columns);
 /** Makes room for `rows` more rows and `text_bytes` more bytes in every text column. */
 pinpipe_status pp_columns_reserve(pp_columns *columns, int64_t rows, int64_t text_bytes, pinpipe_error *err);
 
+/** Makes a row that was written, behind the rows, as if it had not been: its nulls are taken back. */
+void pp_columns_undo(pp_columns *columns, int64_t row);
+
 /** True where one more record of `input_bytes` needs no other reservation. Text that a record's ops add to
  * its own bytes was reserved with the rows. */
 static inline bool pp_columns_has_room(const pp_columns *columns, int64_t input_bytes) {

@@ -22,7 +22,6 @@ pinpipe_status pinpipe_report_new(pinpipe_report **out, int32_t record, int32_t 
     }
     report->record = record;
     report->shape = shape;
-    report->rule_count = pinpipe_rule_count(record, shape);
     *out = report;
     return PINPIPE_OK;
 }
@@ -43,8 +42,34 @@ int64_t pinpipe_report_rejected(const pinpipe_report *report) {
     return report->rejected;
 }
 
+int64_t pinpipe_report_dropped(const pinpipe_report *report) {
+    return report->dropped;
+}
+
+int64_t pinpipe_report_value_count(const pinpipe_report *report) {
+    return pp_dirty_count(&report->dirty);
+}
+
+pinpipe_status pinpipe_report_value_at(pinpipe_dirty_value *out, const pinpipe_report *report, int64_t index,
+                                       pinpipe_error *err) {
+    if (!out || out->struct_size < sizeof *out) {
+        return pp_fail(err, PINPIPE_EINVAL, "a dirty value lacks its struct_size");
+    }
+    const pp_dirty_slot *slot = pp_dirty_at(&report->dirty, index);
+    if (!slot) {
+        return pp_fail(err, PINPIPE_EINVAL, "no dirty value %lld in a report of %lld", (long long)index,
+                       (long long)pp_dirty_count(&report->dirty));
+    }
+    out->rule = slot->rule;
+    out->count = slot->count;
+    out->surplus = slot->surplus;
+    out->value_bytes = slot->bytes;
+    out->value = (pinpipe_str){slot->text, slot->kept};
+    return PINPIPE_OK;
+}
+
 int64_t pinpipe_report_hits(const pinpipe_report *report, int32_t index) {
-    return index >= 0 && index < report->rule_count ? report->hits[index] : 0;
+    return index >= 0 && index < PP_RULES_MAX ? report->hits[index] : 0;
 }
 
 int64_t pinpipe_report_reject_count(const pinpipe_report *report) {
@@ -100,9 +125,11 @@ pinpipe_status pp_report_join(pinpipe_report *report, const pinpipe_report *othe
     }
     report->records += other->records;
     report->rejected += other->rejected;
-    for (int32_t i = 0; i < report->rule_count; i++) {
+    report->dropped += other->dropped;
+    for (int32_t i = 0; i < PP_RULES_MAX; i++) {
         report->hits[i] += other->hits[i];
     }
+    pp_dirty_join(&report->dirty, &other->dirty);
     return PINPIPE_OK;
 }
 

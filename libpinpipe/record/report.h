@@ -6,6 +6,7 @@
 
 #include "base/buffer.h"
 #include "pinpipe/batch.h"
+#include "record/dirty_values.h"
 #include "schema/schema.h"
 
 /** Bytes of a record that a reject keeps. */
@@ -25,8 +26,9 @@ struct pinpipe_report {
     int32_t shape;
     int64_t records;
     int64_t rejected;
-    int32_t rule_count;
+    int64_t dropped;
     int64_t hits[PP_RULES_MAX];
+    pp_dirty_values dirty;
     pinpipe_buf bytes;
     pinpipe_buf rejects; /* of pp_reject */
 };

@@ -100,6 +100,14 @@ int32_t pp_raw_field(pp_raw_symbol symbol) {
     return (int32_t)(&raw_rows[symbol] - first);
 }
 
+int32_t pp_clean_column(pp_clean_symbol symbol) {
+    int32_t column = 0;
+    for (int32_t i = (int32_t)symbol - 1; i >= 0 && clean_rows[i].record == clean_rows[symbol].record; i--) {
+        column++;
+    }
+    return column;
+}
+
 const pp_alias_row *pp_alias_rows(int32_t *count) {
     *count = COUNT_OF(alias_rows);
     return alias_rows;

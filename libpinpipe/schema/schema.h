@@ -31,6 +31,7 @@ typedef enum pp_outcome {
     PP_OUTCOME_OUT_OF_RANGE,
     PP_OUTCOME_BAD_VALUE,
     PP_OUTCOME_INCOMPLETE,
+    PP_OUTCOME_NULL, /* the column is null after all other rules */
     PP_OUTCOME_MALFORMED,
     PP_OUTCOME_INVALID_UTF8,
     PP_OUTCOME_NOT_A_RECORD,
@@ -41,11 +42,43 @@ typedef enum pp_outcome {
     PP_OUTCOME_COUNT,
 } pp_outcome;
 
+/** What a rule does; rules.def says what each means. */
+typedef enum pp_effect {
+    PP_EFFECT_OFF,
+    PP_EFFECT_NULLED,
+    PP_EFFECT_KEPT,
+    PP_EFFECT_IGNORED,
+    PP_EFFECT_REJECTED,
+    PP_EFFECT_FILLED,
+    PP_EFFECT_DROPPED,
+    PP_EFFECT_COUNT,
+} pp_effect;
+
+/** How a marker's text is compared with a value. */
+typedef enum pp_match {
+    PP_MATCH_EXACT,
+    PP_MATCH_PREFIX,
+    PP_MATCH_COUNT,
+} pp_match;
+
+/** The built-in profiles. */
+typedef enum pp_profile {
+#define PROFILE(symbol, name) PP_PROFILE_##symbol,
+#include "schema/rules.def"
+    PP_PROFILE_COUNT
+} pp_profile;
+
 /** All raw columns of all records, in the order of the rows. */
 typedef enum pp_raw_symbol {
 #define RAW(record, symbol, name, type, op, source) PP_RAW_##record##_##symbol,
 #include "schema/records.def"
 } pp_raw_symbol;
+
+/** All clean columns of all records, in the order of the rows. */
+typedef enum pp_clean_symbol {
+#define CLEAN(record, symbol, ...) PP_CLEAN_##record##_##symbol,
+#include "schema/records.def"
+} pp_clean_symbol;
 
 enum {
 #define RECORD(symbol, name, table) PP_RECORD_##symbol,
@@ -55,7 +88,7 @@ enum {
 
 #define PP_RAW_MAX 16    /* raw columns of a record */
 #define PP_CLEAN_MAX 16  /* clean columns of a record */
-#define PP_RULES_MAX 160 /* rules of a record in one shape */
+#define PP_RULES_MAX 256 /* rules of a record in one shape */
 
 typedef struct pp_raw_row {
     pinpipe_record record;
@@ -94,18 +127,38 @@ typedef struct pp_step {
     const char *source;
 } pp_step;
 
-/** One rule of one record and shape. field: the raw field, -1 for the whole record; step: the column, -1
- * likewise. */
+/** What FILLED writes, by the column's type. */
+typedef struct pp_fill {
+    int64_t i64; /* I64, TIME_US */
+    double f64;
+    const char *text; /* TEXT; of every type the value as it was given, "" for a rule that does not fill */
+    size_t len;
+} pp_fill;
+
+/** One rule of one record and shape. field: the raw field, -1 for the whole record or column; step: the
+ * column, -1 for the whole record. */
 typedef struct pp_rule {
     int32_t field;
     int32_t step;
     pp_outcome outcome; /* PP_OUTCOME_COUNT for a marker */
+    pp_effect effect;
+    pp_match match;
     const char *column; /* the id's middle part, NULL for the whole record */
     const char *suffix;
-    const char *effect;
     const char *text; /* a marker's text, else "" */
     const char *source;
+    pp_fill fill;
 } pp_rule;
+
+/** "nulled", and so on. Static text. */
+const char *pp_effect_name(pp_effect effect);
+/** "exact" or "prefix". Static text. */
+const char *pp_match_name(pp_match match);
+/** "course" or "keep". Static text. */
+const char *pp_profile_name(pp_profile profile);
+
+/** The most bytes of a rule's id, with its NUL. */
+#define PP_RULE_ID_MAX 80
 
 typedef struct pp_type_row {
     const char *name;
@@ -123,14 +176,27 @@ const pp_raw_row *pp_raw_rows(int32_t record, int32_t *count);
 /** A raw column's position among its record's raw columns. */
 int32_t pp_raw_field(pp_raw_symbol symbol);
 
+/** A clean column's position among its record's clean columns. */
+int32_t pp_clean_column(pp_clean_symbol symbol);
+
+/** True for an op that compares texts with markers. */
+bool pp_op_has_markers(pp_op op);
+
 /** All aliases of all records; `count` is written. */
 const pp_alias_row *pp_alias_rows(int32_t *count);
 
 /** Writes the steps that make a shape; returns their number (at most PP_CLEAN_MAX). */
 int32_t pp_steps(pp_step out[PP_CLEAN_MAX], int32_t record, int32_t shape);
 
-/** Writes the rules of a record and shape in column order; returns their number (at most PP_RULES_MAX). */
-int32_t pp_rules(pp_rule out[PP_RULES_MAX], int32_t record, int32_t shape);
+/** Gives the steps of a clean record the arguments of a built-in profile. */
+void pp_steps_profile(pp_step *steps, int32_t count, int32_t record, pp_profile profile);
+
+/** Writes the rules of a record and shape in column order, with the effects of a built-in profile, those that
+ * are off too; returns their number (at most PP_RULES_MAX). */
+int32_t pp_rules(pp_rule out[PP_RULES_MAX], int32_t record, int32_t shape, pp_profile profile);
+
+/** Fills what the public list of rules says of one. Errors: EINVAL `out` lacks its struct_size. */
+pinpipe_status pp_rule_info(pinpipe_rule_info *out, int32_t record, const pp_rule *rule, pinpipe_error *err);
 
 /** Writes "pin.title.empty". */
 void pp_rule_id(char *out, size_t size, int32_t record, const pp_rule *rule);

@@ -28,6 +28,7 @@ OUTSIDE_HEADERS: dict[str, frozenset[str]] = {
     "curl/": frozenset({"io", "s3"}),
     "librdkafka/": frozenset({"kafka"}),
     "expat.h": frozenset({"aws", "s3"}),
+    "jansson.h": frozenset({"clean"}),
     "openssl/": frozenset({"base", "io"}),
     "sys/socket.h": frozenset({"io"}),
     "netinet/": frozenset({"io"}),

@@ -13,7 +13,7 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
 SCHEMA = ROOT / "libpinpipe" / "schema"
-ROW = re.compile(r"^(MARKER|OUTCOME|RECORD_RULE)\(")
+ROW = re.compile(r"^(MARKER|OUTCOME|RECORD_RULE|ARGUMENT)\(")
 FLAGS = ["-std=c11", "-D_GNU_SOURCE", "-O0", "-w"]
 CORE = ("base", "text", "schema", "record", "codec", "clean")
 
@@ -46,7 +46,10 @@ def vectors_pass(objects: list[Path], folder: Path, lines: list[str]) -> bool:
     (folder / "schema" / "rules.def").write_text("".join(lines))
     rules = compile_object(SCHEMA / "rules.c", folder / "rules.o", folder)
     program = folder / "vectors"
-    subprocess.run(["gcc", *map(str, objects), str(rules), "-lcrypto", "-lm", "-o", str(program)], check=True)
+    subprocess.run(
+        ["gcc", *map(str, objects), str(rules), "-lcrypto", "-ljansson", "-lm", "-o", str(program)],
+        check=True,
+    )
     return subprocess.run([str(program)], capture_output=True, check=False).returncode == 0
 
 

@@ -6,6 +6,7 @@ Rules: docs/architecture.md, "A fact has one home".
 
 from pathlib import Path
 
+import pinpipe
 from pinpipe import errors, native
 from pinpipe._records import KINDS, Schema
 
@@ -16,10 +17,12 @@ def test_rules_page_is_the_tables() -> None:
     page = (DOCS / "rules.md").read_text(encoding="utf-8")
     rows = [line for line in page.splitlines() if line.startswith("| `")]
     expected = []
+    course, keep = pinpipe.profile("course"), pinpipe.profile("keep")
     for kind in KINDS:
-        for rule in Schema(kind).rules:
-            text = f"`{rule.text}`" if rule.text else ""
-            expected.append(f"| `{rule.id}` | {rule.effect} | {text} | {rule.source} |")
+        assert course.rules(kind) == Schema(kind).rules
+        for rule, kept in zip(course.rules(kind), keep.rules(kind), strict=True):
+            text = f"`{rule.text}`" + ("…" if rule.match == "prefix" else "") if rule.text else ""
+            expected.append(f"| `{rule.id}` | {rule.effect} | {kept.effect} | {text} | {rule.source} |")
     assert rows == expected
 
 

@@ -113,12 +113,13 @@ typedef struct road {
     pinpipe_buf rows;
 } road;
 
-static road road_open(int32_t record, int32_t shape) {
+static road road_open(int32_t record, int32_t shape, pinpipe_profile *profile) {
     road r = {NULL, NULL, NULL, PINPIPE_BUF_INIT};
     pinpipe_decoder_options options = PINPIPE_DECODER_OPTIONS_INIT;
     options.record = record;
     options.shape = shape;
     options.format = PINPIPE_FORMAT_NDJSON;
+    options.profile = profile;
     CHECK_INT(pinpipe_decoder_new(&r.decoder, &options, NULL), PINPIPE_OK);
     CHECK_INT(pinpipe_batch_new(&r.batch, record, shape, NULL), PINPIPE_OK);
     CHECK_INT(pinpipe_report_new(&r.report, record, shape, NULL), PINPIPE_OK);
@@ -183,10 +184,22 @@ static void rows_compare(const road *fast, const road *cells) {
     }
 }
 
-static void test_roads(int32_t record, int32_t shape, pp_fast_run_fn level) {
+/* The most frequent values that rules met. */
+static void values_compare(const road *fast, const road *cells) {
+    CHECK_INT(pinpipe_report_value_count(fast->report), pinpipe_report_value_count(cells->report));
+    for (int64_t i = 0; i < pinpipe_report_value_count(fast->report); i++) {
+        pinpipe_dirty_value a = PINPIPE_DIRTY_VALUE_INIT;
+        pinpipe_dirty_value b = PINPIPE_DIRTY_VALUE_INIT;
+        CHECK_INT(pinpipe_report_value_at(&a, fast->report, i, NULL), PINPIPE_OK);
+        CHECK_INT(pinpipe_report_value_at(&b, cells->report, i, NULL), PINPIPE_OK);
+        CHECK(a.rule == b.rule && a.count == b.count && pp_str_equal(a.value, b.value));
+    }
+}
+
+static void test_roads(int32_t record, int32_t shape, pinpipe_profile *profile, pp_fast_run_fn level) {
     pinpipe_buf input = PINPIPE_BUF_INIT;
-    road fast = road_open(record, shape);
-    road cells = road_open(record, shape);
+    road fast = road_open(record, shape, profile);
+    road cells = road_open(record, shape, profile);
     fast.decoder->fast.run = level;
     cells.decoder->fast.next_miss = INT64_MAX; /* it never learns, so it stays on the cell road */
     for (int32_t i = 0; i < LINES; i++) {
@@ -197,14 +210,16 @@ static void test_roads(int32_t record, int32_t shape, pp_fast_run_fn level) {
     rows_compare(&fast, &cells);
     CHECK_INT(pinpipe_report_records(fast.report), pinpipe_report_records(cells.report));
     CHECK_INT(pinpipe_report_rejected(fast.report), pinpipe_report_rejected(cells.report));
-    for (int32_t i = 0; i < pinpipe_rule_count(record, shape); i++) {
+    CHECK_INT(pinpipe_report_dropped(fast.report), pinpipe_report_dropped(cells.report));
+    values_compare(&fast, &cells);
+    for (int32_t i = 0; i < PP_RULES_MAX; i++) {
         CHECK_INT(pinpipe_report_hits(fast.report, i), pinpipe_report_hits(cells.report, i));
     }
     int64_t records = pinpipe_report_records(fast.report);
     int64_t rejected = pinpipe_report_rejected(fast.report);
-    printf("%s, shape %d: %lld records, %lld accepted, %lld of them by the fast road\n",
-           pinpipe_record_name(record), shape, (long long)records, (long long)(records - rejected),
-           (long long)fast.decoder->fast.rows);
+    printf("%s, shape %d, %s: %lld records, %lld accepted, %lld of them by the fast road\n",
+           pinpipe_record_name(record), shape, profile ? pinpipe_profile_name(profile) : "default",
+           (long long)records, (long long)(records - rejected), (long long)fast.decoder->fast.rows);
     CHECK(fast.decoder->fast.rows > LINES / 10);
     CHECK_INT(cells.decoder->fast.rows, 0);
     road_free(&fast);
@@ -212,10 +227,34 @@ static void test_roads(int32_t record, int32_t shape, pp_fast_run_fn level) {
     pinpipe_buf_reset(&input);
 }
 
+/* Rule files that change what the fast road does itself: nothing that is null, texts put in, rows left out.
+ */
+static const char *const rule_files[] = {
+    "{\"name\":\"keep\",\"base\":\"keep\"}",
+    "{\"name\":\"dropped\",\"rules\":{\"*.*.null\":\"dropped\",\"pin.title.begins\":{\"text\":\"Q\","
+    "\"match\":"
+    "\"prefix\",\"effect\":\"kept\"},\"geo.country.lao\":{\"text\":\"Lao\",\"match\":\"prefix\"}}}",
+    "{\"name\":\"filled\",\"rules\":{\"pin.follower_count.null\":{\"effect\":\"filled\",\"value\":0},"
+    "\"pin.title.null\":{\"effect\":\"filled\",\"value\":\"a title that is longer than the one that was "
+    "there\"},\"pin.save_location.no_prefix\":\"nulled\",\"user.date_joined.bad_timestamp\":"
+    "{\"effect\":\"filled\",\"value\":\"2000-01-01\"}},\"columns\":{\"user.user_name\":{\"separator\":"
+    "\" between first and last name \",\"order\":[\"last_name\",\"first_name\"]},\"geo.coordinates\":"
+    "{\"order\":[\"longitude\",\"latitude\"]}}}",
+};
+
+static void test_profiles(int32_t record, pp_fast_run_fn level) {
+    for (size_t i = 0; i < sizeof rule_files / sizeof rule_files[0]; i++) {
+        pinpipe_profile *profile = NULL;
+        CHECK_INT(pinpipe_profile_decode(&profile, pp_str(rule_files[i]), NULL), PINPIPE_OK);
+        test_roads(record, PINPIPE_CLEAN, profile, level);
+        pinpipe_profile_free(profile);
+    }
+}
+
 /* On clean input no record but the first of each way of writing leaves the fast road. */
 static void test_clean_input(int32_t record, int32_t shape) {
     pinpipe_buf input = PINPIPE_BUF_INIT;
-    road fast = road_open(record, shape);
+    road fast = road_open(record, shape, NULL);
     for (int32_t i = 0; i < 4000; i++) {
         for (int32_t way = 0; way < 10 && plain[record][way]; way++) {
             CHECK(pp_buf_append_text(&input, plain[record][way], NULL) == PINPIPE_OK);
@@ -240,7 +279,7 @@ static void test_payloads(void) {
     static const char two[] =
         "{\"ind\":1,\"first_name\":\"A\",\"last_name\":\"B\",\"age\":2,\"date_joined\":\"\"}\n"
         "{\"ind\":1,\"first_name\":\"A\",\"last_name\":\"B\",\"age\":2,\"date_joined\":\"\"}";
-    road r = road_open(PINPIPE_USER, PINPIPE_CLEAN);
+    road r = road_open(PINPIPE_USER, PINPIPE_CLEAN, NULL);
     for (int32_t i = 0; i < 100; i++) {
         pinpipe_str payload = {line, sizeof line - 1};
         CHECK_INT(pinpipe_decoder_feed_record(r.decoder, r.batch, payload, r.report, NULL), PINPIPE_OK);
@@ -260,8 +299,9 @@ int main(int argc, char **argv) {
     test_payloads();
     for (int32_t record = 0; record < pinpipe_record_count(); record++) {
         for (size_t level = 0; level < sizeof levels / sizeof levels[0]; level++) {
-            test_roads(record, PINPIPE_CLEAN, levels[level]);
-            test_roads(record, PINPIPE_RAW, levels[level]);
+            test_roads(record, PINPIPE_CLEAN, NULL, levels[level]);
+            test_roads(record, PINPIPE_RAW, NULL, levels[level]);
+            test_profiles(record, levels[level]);
         }
         test_clean_input(record, PINPIPE_CLEAN);
         test_clean_input(record, PINPIPE_RAW);

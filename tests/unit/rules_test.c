@@ -40,7 +40,7 @@ static const base_field base_fields[] = {
 
 typedef struct vector {
     char *kind;
-    char *shape;
+    char *profile; /* "raw": the raw shape; else a built-in profile, or a rule file beside the vectors */
     char *rule;
     char *input;
     char *output;
@@ -81,14 +81,26 @@ static void input_expand(pinpipe_buf *out, const vector *v) {
     }
 }
 
-static void census_render(pinpipe_buf *out, const pinpipe_report *report, int32_t record, int32_t shape) {
-    const char *separator = "";
+/* Notes that a rule of the tables was met; a rule file's own are none of them. */
+static void rule_meet(const char *id, int32_t record, int32_t shape) {
     for (int32_t i = 0; i < pinpipe_rule_count(record, shape); i++) {
         pinpipe_rule_info info = PINPIPE_RULE_INFO_INIT;
         CHECK(pinpipe_rule_at(&info, record, shape, i, NULL) == PINPIPE_OK);
+        met[record][shape][i] = met[record][shape][i] || strcmp(info.id, id) == 0;
+    }
+}
+
+static void census_render(pinpipe_buf *out, const pinpipe_report *report, const pinpipe_profile *profile,
+                          int32_t record, int32_t shape) {
+    const char *separator = "";
+    int32_t count = profile ? pinpipe_profile_count(profile, record) : pinpipe_rule_count(record, shape);
+    for (int32_t i = 0; i < count; i++) {
+        pinpipe_rule_info info = PINPIPE_RULE_INFO_INIT;
+        CHECK((profile ? pinpipe_profile_at(&info, profile, record, i, NULL)
+                       : pinpipe_rule_at(&info, record, shape, i, NULL)) == PINPIPE_OK);
         int64_t hits = pinpipe_report_hits(report, i);
-        met[record][shape][i] = met[record][shape][i] || hits > 0;
         if (hits > 0) {
+            rule_meet(info.id, record, shape);
             CHECK(pp_buf_printf(out, NULL, "%s%s=%lld", separator, info.id, (long long)hits) == PINPIPE_OK);
             separator = " ";
         }
@@ -102,9 +114,33 @@ static void vector_compare(const vector *v, const pinpipe_buf *row, const pinpip
     bool is_census_right = strcmp(census->ptr ? census->ptr : "", v->census) == 0;
     CHECK(is_row_right && is_census_right);
     if (!is_row_right || !is_census_right) {
-        fprintf(stderr, "  %s %s %s %.200s\n  row %.400s  census %s\n", v->kind, v->shape, v->rule, v->input,
-                text, census->ptr ? census->ptr : "");
+        fprintf(stderr, "  %s %s %s %.200s\n  row %.400s  census %s\n", v->kind, v->profile, v->rule,
+                v->input, text, census->ptr ? census->ptr : "");
     }
+}
+
+/* The profile of a vector; NULL for the raw shape and for the default. */
+static pinpipe_profile *profile_open(const char *name) {
+    char path[512];
+    pinpipe_profile *profile = NULL;
+    pinpipe_error err = PINPIPE_ERROR_INIT;
+    if (strcmp(name, "raw") == 0 || strcmp(name, "clean") == 0) {
+        return NULL;
+    }
+    snprintf(path, sizeof path, PINPIPE_SOURCE_DIR "/tests/vectors/rules/%s.json", name);
+    FILE *file = fopen(path, "rb");
+    if (!file) {
+        CHECK(pinpipe_profile_new(&profile, pp_str(name), NULL) == PINPIPE_OK);
+        return profile;
+    }
+    char text[8192];
+    size_t len = fread(text, 1, sizeof text, file);
+    fclose(file);
+    CHECK(pinpipe_profile_decode(&profile, (pinpipe_str){text, len}, &err) == PINPIPE_OK);
+    if (!profile) {
+        fprintf(stderr, "%s: %s\n", path, err.message);
+    }
+    return profile;
 }
 
 static void vector_run(const vector *v) {
@@ -116,22 +152,25 @@ static void vector_run(const vector *v) {
     pinpipe_decoder *decoder = NULL;
     pinpipe_decoder_options options = PINPIPE_DECODER_OPTIONS_INIT;
     options.record = pinpipe_record_find(pp_str(v->kind));
-    options.shape = strcmp(v->shape, "raw") == 0 ? PINPIPE_RAW : PINPIPE_CLEAN;
+    options.shape = strcmp(v->profile, "raw") == 0 ? PINPIPE_RAW : PINPIPE_CLEAN;
+    options.profile = profile_open(v->profile);
     input_expand(&input, v);
     CHECK(pinpipe_decoder_new(&decoder, &options, NULL) == PINPIPE_OK);
     CHECK(pinpipe_batch_new(&batch, options.record, options.shape, NULL) == PINPIPE_OK);
     CHECK(pinpipe_report_new(&report, options.record, options.shape, NULL) == PINPIPE_OK);
     CHECK(pinpipe_decoder_feed_record(decoder, batch, pp_buf_view(&input), report, NULL) >= 0);
     CHECK(pinpipe_batch_encode(&row, batch, PINPIPE_FORMAT_NDJSON, NULL) == PINPIPE_OK);
-    CHECK_INT(pinpipe_batch_rows(batch) + pinpipe_report_rejected(report), 1);
+    CHECK_INT(pinpipe_batch_rows(batch) + pinpipe_report_rejected(report) + pinpipe_report_dropped(report),
+              1);
     if (pinpipe_report_rejected(report)) {
         pinpipe_reject reject = PINPIPE_REJECT_INIT;
         CHECK(pinpipe_report_reject_at(&reject, report, 0, NULL) == PINPIPE_OK);
         CHECK(strncmp(reject.reason.ptr, v->rule, strlen(v->rule)) == 0);
         CHECK_INT(reject.data_bytes, input.len);
     }
-    census_render(&census, report, options.record, options.shape);
+    census_render(&census, report, options.profile, options.record, options.shape);
     vector_compare(v, &row, &census);
+    pinpipe_profile_free(options.profile);
     pinpipe_decoder_free(decoder);
     pinpipe_batch_free(batch);
     pinpipe_report_free(report);
@@ -142,7 +181,7 @@ static void vector_run(const vector *v) {
 
 /* Cuts a line at its tabs. */
 static bool vector_read(vector *out, char *line) {
-    char **part[] = {&out->kind, &out->shape, &out->rule, &out->input, &out->output, &out->census};
+    char **part[] = {&out->kind, &out->profile, &out->rule, &out->input, &out->output, &out->census};
     line[strcspn(line, "\n")] = '\0';
     for (size_t i = 0; i < sizeof part / sizeof part[0]; i++) {
         *part[i] = line;

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from pinpipe import kafka, native, s3  # noqa: F401 - native is private, and known to the type checker
     from pinpipe._credentials import Credentials
     from pinpipe._emulator import emulate
+    from pinpipe._profiles import Profile, profile
     from pinpipe._query import query
     from pinpipe._records import Schema, Table, clean, decode, encode, schema
     from pinpipe._sign import SignedRequest, sign
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 __all__ = [
     "Credentials",
     "Error",
+    "Profile",
     "Schema",
     "SignedRequest",
     "Table",
@@ -33,6 +35,7 @@ __all__ = [
     "emulate",
     "encode",
     "kafka",
+    "profile",
     "query",
     "s3",
     "schema",
@@ -42,6 +45,7 @@ __all__ = [
 _HOMES = {
     "Credentials": "pinpipe._credentials",
     "Error": "pinpipe.errors",
+    "Profile": "pinpipe._profiles",
     "Schema": "pinpipe._records",
     "SignedRequest": "pinpipe._sign",
     "Table": "pinpipe._records",
@@ -49,6 +53,7 @@ _HOMES = {
     "decode": "pinpipe._records",
     "emulate": "pinpipe._emulator",
     "encode": "pinpipe._records",
+    "profile": "pinpipe._profiles",
     "query": "pinpipe._query",
     "schema": "pinpipe._records",
     "sign": "pinpipe._sign",

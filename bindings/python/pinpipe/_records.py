@@ -8,15 +8,17 @@ from __future__ import annotations
 
 import dataclasses
 import datetime
-import decimal
 import io
 import os
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
-from typing import IO, Any, NamedTuple, Protocol, cast, runtime_checkable
+from collections.abc import Iterator, Mapping, Sequence
+from typing import IO, TYPE_CHECKING, Any, NamedTuple, Protocol, cast, runtime_checkable
 
 from pinpipe import native
 from pinpipe.errors import DataError, FileError, InvalidArgumentError, NotFoundError
+
+if TYPE_CHECKING:
+    from pinpipe._profiles import Profile
 
 KINDS: tuple[str, ...] = tuple(native.pinpipe_record_name(i) for i in range(native.pinpipe_record_count()))
 SHAPES = {"raw": native.PINPIPE_RAW, "clean": native.PINPIPE_CLEAN}
@@ -49,7 +51,7 @@ DIALECTS = {
 }
 CHUNK_BYTES = 1 << 20
 ARROW_MAGIC = b"ARROW1"
-_EPOCH = datetime.datetime(1970, 1, 1, tzinfo=datetime.UTC)
+EPOCH = datetime.datetime(1970, 1, 1, tzinfo=datetime.UTC)
 
 
 @runtime_checkable
@@ -95,12 +97,29 @@ class Column(NamedTuple):
 
 
 class Rule(NamedTuple):
-    """One rule of cleaning. effect: nulled, kept, ignored or rejected; text: the exact text that triggers it."""
+    """One rule of cleaning.
+
+    effect: nulled, kept, ignored, rejected, filled, dropped or off; text: what triggers it, compared as `match` says
+    (exact, prefix); value: what filled writes.
+    """
 
     id: str
     effect: str
     text: str
+    match: str
+    value: str
     source: str
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class DirtyValue:
+    """A value that a rule met, how often, and by how much that may be too high; `value_bytes` is its whole length."""
+
+    rule: str
+    value: str
+    count: int
+    surplus: int
+    value_bytes: int
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -210,6 +229,8 @@ class Table:
         self.census: Counter[str] = reader.census()
         self.rejects: list[Reject] = reader.rejects
         self.num_records: int = reader.num_records
+        self.dirty_values: list[DirtyValue] = reader.dirty_values()
+        self.dropped: int = reader.dropped
         self.duplicates: int = reader.duplicates
         self.conflicts: int = reader.conflicts
 
@@ -254,8 +275,7 @@ class Table:
             for i, column in enumerate(columns):
                 if column.type.startswith("timestamp"):
                     lists[i] = [
-                        None if us is None else _EPOCH + datetime.timedelta(microseconds=us)
-                        for us in lists[i]
+                        None if us is None else EPOCH + datetime.timedelta(microseconds=us) for us in lists[i]
                     ]
             rows.extend(
                 dict(zip(self.column_names, values, strict=True)) for values in zip(*lists, strict=True)
@@ -285,12 +305,18 @@ class Reader:
         dedupe: str,
         max_record_bytes: int = 0,
         keep_rejects: bool = True,
+        profile: Profile | None = None,
     ) -> None:
         self.schema = Schema(kind, shape)
+        self.profile = profile
+        self._profile = profile._handle if profile else None
+        self.rules = profile.rules(kind) if profile else self.schema.rules
         record, shape_code = kind_index(kind), SHAPES[shape]
         self._format = choose("input format", input_format, INPUT_FORMATS)
         self._max_record_bytes = max_record_bytes
-        self._decoder = native.decoder_new(record, shape_code, self._format, max_record_bytes, 0)
+        self._decoder = native.decoder_new(
+            record, shape_code, self._format, max_record_bytes, 0, self._profile
+        )
         self._batch = native.pinpipe_batch_new(record, shape_code)
         self._report = native.pinpipe_report_new(record, shape_code)
         self._dedup = native.pinpipe_dedup_new(choose("de-duplication", dedupe, DEDUPES))
@@ -309,6 +335,11 @@ class Reader:
         return int(native.pinpipe_report_rejected(self._report))
 
     @property
+    def dropped(self) -> int:
+        """Rows that a rule of the profile left out."""
+        return int(native.pinpipe_report_dropped(self._report))
+
+    @property
     def duplicates(self) -> int:
         """Rows that an earlier row stands for."""
         return int(native.pinpipe_dedup_duplicates(self._dedup))
@@ -320,10 +351,21 @@ class Reader:
 
     def census(self) -> Counter[str]:
         """Hits by rule id; rules without a hit are left out (a Counter answers 0 for them)."""
-        hits = (
-            (rule.id, native.pinpipe_report_hits(self._report, i)) for i, rule in enumerate(self.schema.rules)
-        )
+        hits = ((rule.id, native.pinpipe_report_hits(self._report, i)) for i, rule in enumerate(self.rules))
         return Counter({rule_id: count for rule_id, count in hits if count})
+
+    def dirty_values(self) -> list[DirtyValue]:
+        """The most frequent values that rules met, by count; of markers and empty texts the count is the census's."""
+        census = self.census()
+        fixed = (rule for rule in self.rules if rule.match == "exact" or rule.id.endswith(".empty"))
+        values = [
+            DirtyValue(rule.id, rule.text, census[rule.id], 0, len(rule.text.encode()))
+            for rule in fixed
+            if census[rule.id]
+        ]
+        seen = native.report_values(self._report)
+        values += [DirtyValue(self.rules[index].id, *rest) for index, *rest in seen]
+        return sorted(values, key=lambda value: (-value.count, value.rule, value.value))
 
     def take_rejects_ndjson(self) -> bytes:
         """The rejects since the last call as NDJSON; lets them go."""
@@ -365,7 +407,15 @@ class Reader:
         """Reads a whole input to the end of a table, shared by threads."""
         record, shape = kind_index(self.schema.kind), SHAPES[self.schema.shape]
         native.table_decode(
-            handle, record, shape, self._format, self._max_record_bytes, data, threads, self._report
+            handle,
+            record,
+            shape,
+            self._format,
+            self._max_record_bytes,
+            self._profile,
+            data,
+            threads,
+            self._report,
         )
         self._take_rejects()
 
@@ -490,6 +540,15 @@ def _read_table_by_threads(reader: Reader, data: Input, threads: int) -> Table:
     return Table(handle, reader)
 
 
+def _profile_of(source: str | os.PathLike[str] | Mapping[str, Any] | Profile) -> Profile | None:
+    """The profile, or None for the default, whose rules need no second list."""
+    if source == "course":
+        return None
+    from pinpipe._profiles import profile
+
+    return profile(source)
+
+
 def clean(
     kind: str,
     data: Input,
@@ -498,6 +557,7 @@ def clean(
     dedupe: str = "none",
     max_record_bytes: int = 0,
     threads: int = 1,
+    profile: str | os.PathLike[str] | Mapping[str, Any] | Profile = "course",
 ) -> Table:
     """Cleans records of a type into the table of CONTRACT §4.
 
@@ -505,9 +565,10 @@ def clean(
     Arrow object in the raw shape. input_format: auto, ndjson, json, csv, kafka-rest, kinesis, connect, records,
     filestream or arrow (docs/records.md). dedupe: none, ind or row.
     max_record_bytes: 0 is 16 MiB; a larger record is rejected. threads: 1 to 64 share NDJSON from memory or a file,
-    which then is read whole; the table is the same for any number. Raises pinpipe.Error.
+    which then is read whole; the table is the same for any number. profile: course, keep, or a rule file
+    (docs/profiles.md). Raises pinpipe.Error.
     """
-    reader = Reader(kind, "clean", input_format, dedupe, max_record_bytes)
+    reader = Reader(kind, "clean", input_format, dedupe, max_record_bytes, profile=_profile_of(profile))
     if threads != 1 and dedupe == "none" and _is_bytes_like(data):
         return _read_table_by_threads(reader, data, threads)
     return _read_table(reader, reader.read(data))
@@ -527,54 +588,3 @@ def encode(table: Table, output_format: str = "ndjson") -> bytes:
     parts = [(table.schema.csv_header() + "\n").encode()] if output_format == "csv" else []
     parts.extend(native.pinpipe_batch_encode(batch, code) for batch in table.batches())
     return b"".join(parts)
-
-
-def _basic_value(value: object) -> object:
-    """A database driver's value as a basic one: (microseconds,) for times, text for the rest that has a text."""
-    if isinstance(value, datetime.datetime):
-        aware = value if value.tzinfo else value.replace(tzinfo=datetime.UTC)
-        return ((aware - _EPOCH) // datetime.timedelta(microseconds=1),)
-    if isinstance(value, datetime.date):
-        return value.isoformat()
-    if isinstance(value, decimal.Decimal):
-        return int(value) if value == value.to_integral_value() else float(value)
-    if isinstance(value, (bytearray, memoryview)):
-        return bytes(value)
-    return True  # a value that no column takes
-
-
-class RowEncoder:
-    """Turns rows of Python values, in raw column order, into compact JSON records, as the emulator sends them."""
-
-    def __init__(self, kind: str) -> None:
-        """kind: pin, geo or user."""
-        self._kind = kind
-        record = kind_index(kind)
-        self._decoder = native.decoder_new(record, native.PINPIPE_RAW, native.PINPIPE_FORMAT_NDJSON, 0, 0)
-        self._batch = native.pinpipe_batch_new(record, native.PINPIPE_RAW)
-        self._report = native.pinpipe_report_new(record, native.PINPIPE_RAW)
-
-    def encode(self, values: Sequence[object]) -> bytes:
-        """One JSON object without line end. Raises DataError for a row without a key."""
-        convert: Callable[[object], object] = _basic_value
-        native.decoder_feed_tuple(self._decoder, self._batch, values, convert, self._report)
-        text = cast(bytes, native.pinpipe_batch_encode(self._batch, native.PINPIPE_FORMAT_NDJSON))
-        native.pinpipe_batch_clear(self._batch)
-        if not text:
-            reason = native.report_rejects(self._report)[0][2]
-            native.pinpipe_report_clear_rejects(self._report)
-            raise DataError(reason)
-        return text[:-1]
-
-
-_row_encoders: dict[str, RowEncoder] = {}
-
-
-def encode_row(kind: str, values: Sequence[object]) -> bytes:
-    """One row of Python values, in raw column order, as a compact JSON record; datetimes as `2020-08-28T03:52:47`.
-
-    For one thread at a time; use a RowEncoder of your own in others.
-    """
-    if kind not in _row_encoders:
-        _row_encoders[kind] = RowEncoder(kind)
-    return _row_encoders[kind].encode(values)

@@ -7,6 +7,7 @@ Rules: CONTRACT §2 (`pinpipe clean`) and §4.
 from __future__ import annotations
 
 import argparse
+import dataclasses
 import json
 import os
 import sys
@@ -15,10 +16,13 @@ from typing import Any
 
 from pinpipe import _printing
 from pinpipe._outputs import replaced_file, write_output
+from pinpipe._profiles import profile
 from pinpipe._progress import Progress
 from pinpipe._records import DEDUPES, INPUT_FORMATS, KINDS, Reader, open_for_reading
 
 HELP = "clean raw records into a table; bad records go to a file of their own"
+SHOWN_VALUES = 3
+SHOWN_CHARACTERS = 40
 EXAMPLE = "pinpipe clean pin pins.ndjson -o pins.parquet --rejects bad.ndjson --census census.json"
 
 
@@ -41,9 +45,14 @@ def configure(parser: argparse.ArgumentParser) -> None:
         help="keep the first of each key, or of equal rows",
     )
     parser.add_argument(
+        "--profile", default="course", metavar="NAME|FILE", help="course, keep, or a rule file (.json, .toml)"
+    )
+    parser.add_argument(
         "--rejects", metavar="FILE", help="where bad records go (default: OUT.rejects.ndjson)"
     )
-    parser.add_argument("--census", metavar="FILE", help="write the rules' hits as JSON")
+    parser.add_argument(
+        "--census", metavar="FILE", help="write the rules' hits and the values they met as JSON"
+    )
     parser.add_argument(
         "--format", choices=_printing.FORMATS, default="table", help="how to print the census"
     )
@@ -84,28 +93,49 @@ def _batches(reader: Reader, inputs: list[str], rejects: _RejectsFile, progress:
     yield from reader.rest()
 
 
+def _values_text(rule: str, values: list[dict[str, Any]]) -> str:
+    """The most frequent values of a rule in one line."""
+    met = [value for value in values if value["rule"] == rule]
+    shown = ", ".join(
+        f"{value['value'][:SHOWN_CHARACTERS]!r} {value['count']:,}" for value in met[:SHOWN_VALUES]
+    )
+    return shown + (", …" if len(met) > SHOWN_VALUES else "")
+
+
 def run(arguments: argparse.Namespace) -> int:
     """Cleans; prints what went in, what came out and what was changed; returns the exit code."""
-    reader = Reader(arguments.kind, "clean", arguments.input_format, arguments.dedupe, keep_rejects=False)
+    reader = Reader(
+        arguments.kind,
+        "clean",
+        arguments.input_format,
+        arguments.dedupe,
+        keep_rejects=False,
+        profile=profile(arguments.profile),
+    )
     rejects = _RejectsFile(arguments.rejects or default_rejects_path(arguments.output))
     with Progress(f"cleaning {arguments.kind}", arguments.inputs) as progress:
         write_output(arguments.output, reader.schema, _batches(reader, arguments.inputs, rejects, progress))
     census = reader.census()
     flow = {
         "records": reader.num_records,
-        "cleaned": reader.num_records - reader.num_rejected - reader.duplicates,
+        "cleaned": reader.num_records - reader.num_rejected - reader.dropped - reader.duplicates,
         "duplicates": reader.duplicates,
         "conflicts": reader.conflicts,
+        "dropped": reader.dropped,
         "rejected": reader.num_rejected,
     }
+    values = [dataclasses.asdict(value) for value in reader.dirty_values()]
     if arguments.census:
         with replaced_file(arguments.census) as file:
             file.write(
-                json.dumps({"kind": arguments.kind, **flow, "census": census}, indent=1).encode() + b"\n"
+                json.dumps(
+                    {"kind": arguments.kind, **flow, "census": census, "values": values}, indent=1
+                ).encode()
+                + b"\n"
             )
-    effects = {rule.id: rule.effect for rule in reader.schema.rules}
-    rows = [(rule, effects[rule], hits) for rule, hits in census.items()]
-    print(_printing.render(("rule", "effect", "hits"), rows, arguments.format))
+    effects = {rule.id: rule.effect for rule in reader.rules}
+    rows = [(rule, effects[rule], hits, _values_text(rule, values)) for rule, hits in census.items()]
+    print(_printing.render(("rule", "effect", "hits", "values"), rows, arguments.format))
     said = ", ".join(f"{count:,} {name}" for name, count in flow.items())
     print(f"pinpipe clean: {said} -> {arguments.output}", file=sys.stderr)
     if reader.num_rejected:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import argparse
 
 from pinpipe import _printing
+from pinpipe._profiles import profile
 from pinpipe._records import DIALECTS, KINDS, SHAPES, Schema
 
 HELP = "print a record type's columns, its DDL in a dialect, or its cleaning rules"
@@ -22,6 +23,9 @@ def configure(parser: argparse.ArgumentParser) -> None:
     what = parser.add_mutually_exclusive_group()
     what.add_argument("--dialect", choices=tuple(DIALECTS), help="print the schema in this dialect")
     what.add_argument("--rules", action="store_true", help="print the cleaning rules with their sources")
+    parser.add_argument(
+        "--profile", default="course", metavar="NAME|FILE", help="whose rules: course, keep, or a rule file"
+    )
     parser.add_argument("--format", choices=_printing.FORMATS, default="table", help="how to print")
 
 
@@ -31,7 +35,11 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.dialect:
         print(schema.render(arguments.dialect).rstrip("\n"))
     elif arguments.rules:
-        print(_printing.render(("rule", "effect", "text", "source"), schema.rules, arguments.format))
+        is_clean = arguments.shape == "clean"
+        rules = profile(arguments.profile).rules(arguments.kind) if is_clean else schema.rules
+        print(
+            _printing.render(("rule", "effect", "text", "match", "value", "source"), rules, arguments.format)
+        )
     else:
         print(_printing.render(("column", "type", "nullable", "source"), schema.columns, arguments.format))
     return 0
