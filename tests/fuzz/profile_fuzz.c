@@ -10,11 +10,11 @@
 
 /* Plain and dirty records of every type, each twice, so that the second may take the fast road. */
 static const char *const lines[] = {
-    "{\"index\":1,\"unique_id\":\"u\",\"title\":\"Untitled\",\"description\":\"\",\"poster_name\":\"User "
-    "Info "
-    "Error\",\"follower_count\":\"User Info Error\",\"tag_list\":null,\"is_image_or_video\":\"image\","
-    "\"image_src\":\"Image src error.\",\"downloaded\":1,\"save_location\":\"Local save in /data/art\","
-    "\"category\":\"art\"}\n",
+    ("{\"index\":1,\"unique_id\":\"u\",\"title\":\"Untitled\",\"description\":\"\",\"poster_name\":\"User "
+     "Info "
+     "Error\",\"follower_count\":\"User Info Error\",\"tag_list\":null,\"is_image_or_video\":\"image\","
+     "\"image_src\":\"Image src error.\",\"downloaded\":1,\"save_location\":\"Local save in /data/art\","
+     "\"category\":\"art\"}\n"),
     "{\"ind\":1,\"timestamp\":\"soon\",\"latitude\":1.5,\"longitude\":2.5,\"country\":\"Lao\"}\n",
     "{\"ind\":1,\"first_name\":\"A\",\"last_name\":\"B\",\"age\":20,\"date_joined\":\"2015-10-24T11:23:51\"}"
     "\n",

@@ -184,49 +184,6 @@ static void test_dedup(void) {
     }
 }
 
-/* Threads change nothing: the same rows, rejects and counts in the same order as one decoder gives. */
-static void test_threads(void) {
-    pinpipe_buf input = PINPIPE_BUF_INIT;
-    pinpipe_buf expected[2] = {PINPIPE_BUF_INIT, PINPIPE_BUF_INIT};
-    for (int32_t i = 0; input.len < ((size_t)30 << 20); i++) {
-        const char *form = i % 1000 == 7 ? "{\"index\":%d,\"title\":\"cut\n"
-                                         : "{\"index\":%d,\"title\":\"t\",\"category\":\"\"}\n";
-        CHECK_INT(pp_buf_printf(&input, NULL, form, i), PINPIPE_OK);
-    }
-    for (int32_t threads = 1; threads <= 3; threads++) {
-        pinpipe_table *table = NULL;
-        pinpipe_report *report = NULL;
-        pinpipe_buf got[2] = {PINPIPE_BUF_INIT, PINPIPE_BUF_INIT};
-        pinpipe_decoder_options options = PINPIPE_DECODER_OPTIONS_INIT;
-        CHECK_INT(pinpipe_table_new(&table, PINPIPE_PIN, PINPIPE_CLEAN, NULL), PINPIPE_OK);
-        CHECK_INT(pinpipe_report_new(&report, PINPIPE_PIN, PINPIPE_CLEAN, NULL), PINPIPE_OK);
-        pinpipe_str bytes = {input.ptr, input.len};
-        CHECK_INT(pinpipe_table_decode(table, &options, bytes, threads, report, NULL), PINPIPE_PARTIAL);
-        for (int64_t i = 0; i < pinpipe_table_batches(table); i++) {
-            pinpipe_batch *batch = NULL;
-            CHECK_INT(pinpipe_table_at(&batch, table, i, NULL), PINPIPE_OK);
-            CHECK_INT(pinpipe_batch_encode(&got[0], batch, PINPIPE_FORMAT_CSV, NULL), PINPIPE_OK);
-            pinpipe_batch_free(batch);
-        }
-        CHECK_INT(pinpipe_report_encode_rejects(&got[1], report, NULL), PINPIPE_OK);
-        CHECK_INT(pinpipe_report_records(report),
-                  pinpipe_table_rows(table) + pinpipe_report_rejected(report));
-        for (int32_t i = 0; i < 2; i++) {
-            CHECK(threads == 1 || buf_equal(&got[i], &expected[i]));
-            if (threads == 1) {
-                expected[i] = got[i];
-            } else {
-                pinpipe_buf_reset(&got[i]);
-            }
-        }
-        pinpipe_table_free(table);
-        pinpipe_report_free(report);
-    }
-    pinpipe_buf_reset(&expected[0]);
-    pinpipe_buf_reset(&expected[1]);
-    pinpipe_buf_reset(&input);
-}
-
 /* Every envelope, with its faults, cut at every byte and recognised by its first bytes. */
 static void test_envelopes(void) {
     static const struct {
@@ -276,6 +233,5 @@ int main(void) {
     test_csv_carriage_returns();
     test_refusals();
     test_dedup();
-    test_threads();
     return check_report();
 }

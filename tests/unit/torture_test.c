@@ -346,6 +346,28 @@ static const char bodies[] =
     "{\"value\":\"{\\\"ind\\\":3,\\\"country\\\":\\\"a\\\\nb\\\"}\"},{\"x\":1}],\"m\":tru}\n"
     "{\"records\":[{\"value\":{\"ind\":4}}]}";
 
+static const char rule_file[] =
+    "{\"name\":\"n\",\"rules\":{\"pin.title.own\":{\"text\":\"x\",\"source\":\"s\"},\"pin.title.null\":"
+    "{\"effect\":\"filled\",\"value\":\"none\"}},\"columns\":{\"user.user_name\":{\"separator\":\"-\"}}}";
+
+/* A rule file is read whole or not at all. */
+static void torture_profile(void) {
+    int64_t held = memory.held;
+    pinpipe_status status = PINPIPE_ENOMEM;
+    int64_t fails = 0;
+    for (; status == PINPIPE_ENOMEM && fails < ALLOCATIONS_MAX; fails++) {
+        pinpipe_profile *profile = NULL;
+        memory.fail_at = memory.requests + fails + 1;
+        status = pinpipe_profile_decode(&profile, pp_str(rule_file), NULL);
+        memory.fail_at = 0;
+        CHECK((status == PINPIPE_OK) == (profile != NULL));
+        pinpipe_profile_free(profile);
+        CHECK_INT(memory.held, held);
+    }
+    CHECK_INT(status, PINPIPE_OK);
+    CHECK(fails > 5);
+}
+
 int main(void) {
     pinpipe_library_options library = {.struct_size = (uint32_t)sizeof library};
     library.realloc_bytes = memory_realloc;
@@ -374,6 +396,7 @@ int main(void) {
             torture(&t, false);
         }
     }
+    torture_profile();
     CHECK_INT(memory.held, 0);
     return check_report();
 }
