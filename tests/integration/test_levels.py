@@ -85,7 +85,7 @@ def test_real_pins_are_cleaned_to_the_same_bytes(built: tuple[Level, Path], tmp_
     level, build = built
     program, source = tmp_path / "clean_file", tmp_path / "pins.ndjson"
     source.write_bytes(pinpipe.encode(pinpipe.decode("pin", REAL_PINS), "ndjson"))
-    links = ("-lcrypto", "-lm", "-lpthread")
+    links = ("-lcrypto", "-ljansson", "-lm", "-lpthread")
     include = ROOT / "include"
     example = ROOT / "examples/c/clean_file.c"
     _run(f"{level.prefix}gcc", f"-I{include}", example, "-o", program, build / "libpinpipe.a", *links)
