@@ -104,11 +104,11 @@ def _remove_dots(path: str) -> str:
     return "/" + "/".join(kept) + tail
 
 
-def canonical_path(path: str, service: str) -> str:
+def canonical_path(path: str, service: str, *, normalize: bool = True) -> str:
     """S3: encoded once, untouched otherwise. All others: normalised, and what was sent is encoded again."""
     if service == "s3":
         return encoded(unquote_to_bytes(path), safe="/")
-    return encoded(_remove_dots(path).encode(), safe="/")
+    return encoded((_remove_dots(path) if normalize else path).encode(), safe="/")
 
 
 def canonical_query(query: str) -> str:
@@ -118,9 +118,12 @@ def canonical_query(query: str) -> str:
     return "&".join(f"{name}={value}" for name, value in sorted(done))
 
 
-def canonical_request(head: Head, signed: tuple[str, ...], payload: str, service: str) -> str:
+def canonical_request(
+    head: Head, signed: tuple[str, ...], payload: str, service: str, *, normalize: bool = True
+) -> str:
     """The text whose hash is signed."""
-    lines = [head.method, canonical_path(head.path, service), canonical_query(head.query)]
+    path = canonical_path(head.path, service, normalize=normalize)
+    lines = [head.method, path, canonical_query(head.query)]
     for name in signed:
         values = [_BLANKS.sub(" ", value.strip(" \t")) for value in head.values(name)]
         lines.append(f"{name}:{','.join(values)}")
@@ -157,6 +160,7 @@ class Verifier:
     clock: Callable[[], float]
     window_s: float = 300.0
     unsigned_without_tls: bool = False
+    normalize: bool = True
 
     def claim(self, head: Head, region: str | None = None) -> Claim:
         """Checks all that needs no signature: form, scope, time, token, payload header."""
@@ -178,7 +182,7 @@ class Verifier:
 
     def check(self, claim: Claim, head: Head, payload: str) -> None:
         """Compares the signature; `payload` is the last line of the canonical request."""
-        request = canonical_request(head, claim.signed, payload, self.service)
+        request = canonical_request(head, claim.signed, payload, self.service, normalize=self.normalize)
         to_sign = string_to_sign(claim.date, claim.scope, request)
         expected = _mac(claim.signing_key(), to_sign).hex()
         if not hmac.compare_digest(expected.encode(), claim.signature.encode("utf-8", "surrogateescape")):

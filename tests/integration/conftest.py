@@ -1,10 +1,11 @@
-"""Turns the servers of servers.py into fixtures of every integration test.
+"""Turns the servers of servers.py and the gates before them into fixtures of every integration test.
 
 Never starts anything by itself.
 Rules: tests/README.md.
 """
 
+from gates import gate, gate_bucket, tls_gate
 from kafka_broker import kafka_broker
 from servers import versitygw
 
-__all__ = ["kafka_broker", "versitygw"]
+__all__ = ["gate", "gate_bucket", "kafka_broker", "tls_gate", "versitygw"]

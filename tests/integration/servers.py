@@ -21,6 +21,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.doubles.certificate import Certificate
+
 TOOLS = Path(__file__).parents[2] / ".tools"
 VERSITYGW_MODULE = "github.com/versity/versitygw/cmd/versitygw@v1.8.0"
 START_TIMEOUT_S = 30.0
@@ -101,25 +103,6 @@ class Store:
     secret: str
     region: str
     process: subprocess.Popen[bytes]
-
-
-@dataclass(frozen=True, slots=True)
-class Certificate:
-    """A self-signed certificate for 127.0.0.1 and its key, as PEM files."""
-
-    file: Path
-    key_file: Path
-
-
-def make_certificate(folder: Path) -> Certificate:
-    """Makes one that is good for a day."""
-    made = Certificate(folder / "certificate.pem", folder / "key.pem")
-    command = (
-        "openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 1 -subj /CN=loopback"
-    )
-    command += f" -addext subjectAltName=IP:127.0.0.1 -keyout {made.key_file} -out {made.file}"
-    subprocess.run(command.split(), check=True, capture_output=True)
-    return made
 
 
 @contextmanager

@@ -24,7 +24,9 @@ from typing import Any
 
 import pinpipe
 import pytest
-from servers import Store, free_port, make_certificate, run_versitygw
+from servers import Store, free_port, run_versitygw
+
+from tests.doubles.certificate import make_certificate
 
 SPECIAL_KEYS = [
     "topics/0a1b.pin/partition=0/0a1b.pin+0+0000000000.json",
