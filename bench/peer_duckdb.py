@@ -10,7 +10,9 @@ from typing import Any
 
 import duckdb
 
-TEXT, MOMENT = "VARCHAR", "TIMESTAMP"
+# A time with zone is read as one: timezone('UTC', ...) afterwards costs a fifth of geo's and user's time. The
+# answers show no time: there it is without a zone, whose year needs no calendar of zones.
+TEXT, MOMENT = "VARCHAR", "TIMESTAMPTZ"
 RAW = {
     "pin": {
         "index": "BIGINT",
@@ -48,18 +50,18 @@ CLEAN = {
             nullif(category, '') AS category
         FROM raw""",
     "geo": """
-        SELECT ind, nullif(country, '') AS country, [latitude, longitude] AS coordinates,
-            timezone('UTC', "timestamp") AS "timestamp"
+        SELECT ind, nullif(country, '') AS country, [latitude, longitude] AS coordinates, "timestamp"
         FROM raw""",
     "user": """
-        SELECT ind, first_name || ' ' || last_name AS user_name, age, timezone('UTC', date_joined) AS date_joined
+        SELECT ind, first_name || ' ' || last_name AS user_name, age, date_joined
         FROM raw""",
 }
 
 
-def read_query(kind: str, paths: str | list[str]) -> str:
-    """The SELECT that reads and cleans one file or many."""
-    columns = ", ".join(f"'{name}': '{type_}'" for name, type_ in RAW[kind].items())
+def read_query(kind: str, paths: str | list[str], moment: str = MOMENT) -> str:
+    """The SELECT that reads and cleans one file or many; `moment` is the type of its times."""
+    types = {name: moment if type_ == MOMENT else type_ for name, type_ in RAW[kind].items()}
+    columns = ", ".join(f"'{name}': '{type_}'" for name, type_ in types.items())
     names = [paths] if isinstance(paths, str) else paths
     listed = ", ".join(f"'{name}'" for name in names)
     raw = f"SELECT * FROM read_json([{listed}], format = 'newline_delimited', columns = {{{columns}}})"
@@ -76,7 +78,7 @@ def connect() -> Any:
 def prepare() -> Any:
     """A connection whose time zones and Arrow export are loaded."""
     connection = connect()
-    connection.sql("SELECT timezone('UTC', TIMESTAMP '2020-01-01')").to_arrow_table()
+    connection.sql("SELECT TIMESTAMPTZ '2020-01-01 00:00:00'").to_arrow_table()
     return connection
 
 
