@@ -99,6 +99,9 @@ def _whole(session: Any, job: dict[str, Any]) -> dict[str, Any]:
     for kind, path in job["paths"].items():
         _frame(session, kind, path).createOrReplaceTempView(VIEWS[kind])
         session.catalog.cacheTable(VIEWS[kind])
+    for name, text in job["joins"].items():
+        session.sql(text).createOrReplaceTempView(name)
+        session.catalog.cacheTable(name)
     answers = {}
     for name, case in job["questions"].items():
         session.sql(case["reading"]).createOrReplaceTempView("reading")

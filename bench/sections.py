@@ -113,7 +113,7 @@ def whole(bench: Bench) -> dict[str, Any]:
     if "spark" in bench.peers:
         questions = figures.run([sys.executable, str(HERE / "whole.py"), "questions", str(listed)])
         job = {"name": "whole", "do": "whole", "paths": json.loads(listed.read_text()), "runs": 2}
-        results["spark"] = ask([{**job, "questions": questions}])["jobs"]["whole"]
+        results["spark"] = ask([{**job, **questions}])["jobs"]["whole"]
     for name, runs in results.items():
         if any(run["answers"] != results["pinpipe"][0]["answers"] for run in runs):
             raise SystemExit(f"bench: the answers of {name} differ")

@@ -20,11 +20,11 @@ from content import digest
 from peer import measured
 from pinpipe import _query
 
-VIEWS = {"pin": "pins", "geo": "geos", "user": "users"}
 Answers = tuple[dict[str, Any], float]
 
 
 def _questions() -> dict[str, dict[str, str]]:
+    """Question -> its SQL and its reading."""
     reading = _query.Reading()
     return {
         name: {"sql": _query.sql(name), "reading": _query._reading_query(reading.row(name))}
@@ -43,12 +43,16 @@ def _by_duckdb(paths: dict[str, str]) -> Answers:
     connection = peer_duckdb.connect()
     before = time.process_time()
     for kind, path in paths.items():
-        connection.execute(f"CREATE TABLE {VIEWS[kind]} AS {peer_duckdb.read_query(kind, path)}")
+        connection.execute(
+            f"CREATE TABLE {_query.VIEWS[kind]} AS {peer_duckdb.read_query(kind, path, 'TIMESTAMP')}"
+        )
     spent = time.process_time() - before
-    for view in VIEWS.values():
+    for view in _query.VIEWS.values():
         counts = connection.sql(f"SELECT count(*), count(DISTINCT ind) FROM {view}").fetchall()[0]
         if counts[0] != counts[1]:
             raise SystemExit(f"{view}: a key comes twice, which this input has not")
+    for name, text in _query.joins().items():
+        connection.execute(f"CREATE TEMP TABLE {name} AS {text}")
     answers = {}
     for name, case in _questions().items():
         connection.execute("CREATE OR REPLACE TEMP TABLE reading AS " + case["reading"])
@@ -59,7 +63,7 @@ def _by_duckdb(paths: dict[str, str]) -> Answers:
 def main() -> None:
     """One run; prints a line of JSON."""
     if sys.argv[1] == "questions":
-        print(json.dumps(_questions()))
+        print(json.dumps({"joins": _query.joins(), "questions": _questions()}))
         return
     paths = json.loads(Path(sys.argv[2]).read_text(encoding="utf-8"))
     job = _by_pinpipe if sys.argv[1] == "pinpipe" else _by_duckdb

@@ -43,8 +43,12 @@ def main() -> int:
     for view in ("pins", "geos", "users"):
         session.read.parquet(str(folder / f"{view}.parquet")).createOrReplaceTempView(view)
         session.catalog.cacheTable(view)
+    request = json.loads((folder / "request.json").read_text())
+    for name, text in request["joins"].items():
+        session.sql(text).createOrReplaceTempView(name)
+        session.catalog.cacheTable(name)
     answers = {}
-    for case in json.loads((folder / "request.json").read_text()):
+    for case in request["cases"]:
         columns = [part.split()[0] for part in READING.split(",")]
         row = tuple(case["reading"][name] for name in columns)
         session.createDataFrame([row], READING).createOrReplaceTempView("reading")

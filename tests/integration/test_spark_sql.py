@@ -109,10 +109,11 @@ def spark(tables: dict[str, pa.Table], tmp_path_factory: pytest.TempPathFactory)
     folder = tmp_path_factory.mktemp("spark")
     for kind, table in tables.items():
         parquet.write_table(table, folder / f"{kind}s.parquet")
-    request = [
+    cases = [
         {"name": name, "sql": _query.sql(question), "reading": reading.row(question)}
         for name, (question, reading) in _cases().items()
     ]
+    request = {"joins": _query.joins(), "cases": cases}
     (folder / "request.json").write_text(json.dumps(request))
     script = Path(__file__).with_name("spark_answers.py")
     environment = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}

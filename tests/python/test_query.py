@@ -297,6 +297,18 @@ def test_duplicates_are_taken_out_by_key_by_row_or_not() -> None:
     assert counts == {"ind": [(2015, 1)], "row": [(2015, 1), (2016, 1)], "none": [(2015, 2), (2016, 2)]}
 
 
+def test_the_order_of_keys_changes_no_answer(public: dict[str, pa.Table]) -> None:
+    """In order no key is looked up twice; backwards, and with late duplicates, the answers are the same."""
+    wanted = _query.query_all(public)
+    backwards = {kind: table.take(list(range(table.num_rows))[::-1]) for kind, table in public.items()}
+    late = {kind: pa.concat_tables([table, table.slice(100, 50)]) for kind, table in public.items()}
+    ordered = {kind: table.sort_by("ind") for kind, table in public.items()}
+    for tables in (backwards, late, ordered):
+        assert _query.query_all(tables) == wanted
+        for question in _query.QUESTIONS:
+            assert _query.query(question, **tables) == wanted[question], question
+
+
 def test_empty_tables_have_empty_answers_with_columns() -> None:
     answers = _query.query_all({"pin": _table(PIN), "geo": _table(GEO), "user": _table(USER)})
     assert all(table.num_rows == 0 for table in answers.values())

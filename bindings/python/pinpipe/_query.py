@@ -6,12 +6,12 @@ Rules: CONTRACT §5 (names, defaults, readings, order); the files of pinpipe/sql
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from importlib import resources
 from typing import TYPE_CHECKING, Any
 
-from pinpipe._tables import read_clean
+from pinpipe._tables import NEEDED, read_clean
 from pinpipe.errors import InvalidArgumentError, NotSupportedError
 
 if TYPE_CHECKING:
@@ -37,7 +37,12 @@ CHOICES: dict[str, tuple[str, ...]] = {
     "dedupe": ("ind", "row", "none"),
 }
 
-_VIEWS = {"pin": "pins", "geo": "geos", "user": "users"}
+VIEWS = {"pin": "pins", "geo": "geos", "user": "users"}
+#: The joins that questions share: a SQL file each, whose rows are there before the questions are asked.
+JOINS: dict[str, tuple[str, ...]] = {
+    "posts_by_place": ("q1", "q2", "q3a", "q3b"),
+    "posts_by_user": ("q4", "q5", "q7", "q8"),
+}
 _NEEDS: dict[str, tuple[str, ...]] = {
     "q1": ("pin", "geo"),
     "q2": ("pin", "geo"),
@@ -104,7 +109,16 @@ def sql(question: str) -> str:
     """The text of a question's SQL file. Raises InvalidArgumentError for an unknown question."""
     if question not in QUESTIONS:
         raise InvalidArgumentError(f"question {question} is none of {', '.join(QUESTIONS)}")
-    return resources.files("pinpipe").joinpath("sql", f"{question}.sql").read_text(encoding="utf-8")
+    return _file(question)
+
+
+def joins(questions: Sequence[str] = QUESTIONS) -> dict[str, str]:
+    """The joins that some questions read, as name -> the text of its SQL file."""
+    return {name: _file(name) for name, readers in JOINS.items() if set(readers) & set(questions)}
+
+
+def _file(name: str) -> str:
+    return resources.files("pinpipe").joinpath("sql", f"{name}.sql").read_text(encoding="utf-8")
 
 
 def query(
@@ -149,10 +163,12 @@ def answer(
     needed = {kind: question for question in questions for kind in _NEEDS[question]}
     with duckdb.connect(":memory:") as engine:
         engine.execute("SET TimeZone = 'UTC'")
+        engine.execute("SET preserve_insertion_order = false")  # every answer names its order
         for kind, question in needed.items():
             if tables.get(kind) is None:
                 raise InvalidArgumentError(f"{question} needs the table {kind}")
             _register(engine, kind, read_clean(kind, tables[kind]), dedupe)
+        _join(engine, questions)
         answers = {}
         for question, text in texts.items():
             engine.execute("CREATE OR REPLACE TEMP TABLE reading AS " + _reading_query(rows[question]))
@@ -161,21 +177,55 @@ def answer(
 
 
 def _register(engine: Any, kind: str, table: pyarrow.Table, dedupe: str) -> None:
+    """Makes the view of one table: the columns that questions read, without duplicates."""
+    view = VIEWS[kind]
+    narrow = _without_zone(table.select(NEEDED[kind]))
+    if dedupe == "row":
+        engine.register(f"{view}_read", _without_zone(table))
+        distinct = f"SELECT {', '.join(NEEDED[kind])} FROM (SELECT DISTINCT * FROM {view}_read)"
+        engine.execute(f"CREATE TEMP TABLE {view} AS {distinct}")
+        return
+    engine.register(view, narrow)
+    if dedupe == "ind" and not _is_increasing(table["ind"]):
+        keys = engine.sql(f"SELECT count(DISTINCT ind) FROM {view}").fetchall()[0][0]
+        if keys != table.num_rows:
+            engine.unregister(view)
+            engine.register(view, _firsts(narrow))
+
+
+def _join(engine: Any, questions: Sequence[str]) -> None:
+    """Joins once what several questions read; one question's own join is of the columns that it needs."""
+    for name, text in joins(questions).items():
+        is_shared = len(set(JOINS[name]) & set(questions)) > 1
+        engine.execute(f"CREATE TEMP {'TABLE' if is_shared else 'VIEW'} {name} AS {text}")
+
+
+def _without_zone(table: pyarrow.Table) -> pyarrow.Table:
+    """The same times as those of UTC without a zone: their years need no calendar of zones, and nothing is copied."""
     import pyarrow
 
-    view = _VIEWS[kind]
-    if dedupe == "ind":
-        places = pyarrow.array(range(table.num_rows), pyarrow.int64())
-        firsts = (
-            pyarrow.table({"ind": table["ind"], "place": places})
-            .group_by("ind")
-            .aggregate([("place", "min")])
-        )
-        if firsts.num_rows != table.num_rows:
-            table = table.take(firsts["place_min"])
-    engine.register(f"{view}_read", table)
-    distinct = "DISTINCT " if dedupe == "row" else ""
-    engine.execute(f"CREATE TEMP VIEW {view} AS SELECT {distinct}* FROM {view}_read")
+    fields = [
+        field.with_type(pyarrow.timestamp("us")) if pyarrow.types.is_timestamp(field.type) else field
+        for field in table.schema
+    ]
+    return table.cast(pyarrow.schema(fields))
+
+
+def _is_increasing(keys: pyarrow.ChunkedArray) -> bool:
+    """True where each key is above the one before: then none comes twice."""
+    import pyarrow.compute
+
+    whole = keys.combine_chunks()
+    return bool(pyarrow.compute.all(pyarrow.compute.less(whole[:-1], whole[1:])).as_py())
+
+
+def _firsts(table: pyarrow.Table) -> pyarrow.Table:
+    """The first row of each key."""
+    import pyarrow
+
+    places = pyarrow.array(range(table.num_rows), pyarrow.int64())
+    keyed = pyarrow.table({"ind": table["ind"], "place": places})
+    return table.take(keyed.group_by("ind").aggregate([("place", "min")])["place_min"])
 
 
 def _reading_query(row: Mapping[str, Any]) -> str:

@@ -27,7 +27,8 @@ _DUCKDB_TYPES = {
 }
 # A column that only the raw shape has, and the clean one has not.
 _RAW_MARKS = {"pin": ("index", "idx", "downloaded"), "geo": ("latitude",), "user": ("first_name",)}
-_NEEDED = {
+# The columns that the questions read.
+NEEDED = {
     "pin": ("ind", "follower_count", "poster_name", "category"),
     "geo": ("ind", "country", "timestamp"),
     "user": ("ind", "user_name", "age", "date_joined"),
@@ -66,10 +67,7 @@ def _is_raw(kind: str, names: list[str]) -> bool:
 
 
 def _cleaned(kind: str, data: Input) -> pyarrow.Table:
-    import pyarrow
-
-    table: pyarrow.Table = pyarrow.table(clean(kind, data))
-    return table
+    return _as_table(clean(kind, data))
 
 
 def _from_arrow(kind: str, data: object) -> pyarrow.Table:
@@ -80,10 +78,10 @@ def _from_arrow(kind: str, data: object) -> pyarrow.Table:
     reader = getattr(data, "__arrow_c_stream__", None) or getattr(data, "__arrow_c_array__", None)
     if reader is None:
         raise InvalidArgumentError(f"{kind}: {type(data).__name__} is neither an Arrow object nor a path")
-    table: pyarrow.Table = pyarrow.table(data)
+    table = _as_table(data)
     if _is_raw(kind, table.column_names):
         return _cleaned(kind, table)
-    missing = [name for name in _NEEDED[kind] if name not in table.column_names]
+    missing = [name for name in NEEDED[kind] if name not in table.column_names]
     if missing:
         raise InvalidArgumentError(f"{kind}: the table has no column {', '.join(missing)}")
     fields = [field for field in Schema(kind).arrow() if field.name in table.column_names]
@@ -92,6 +90,16 @@ def _from_arrow(kind: str, data: object) -> pyarrow.Table:
         return table.select(wanted.names).cast(wanted, safe=False)
     except pyarrow.ArrowException as error:
         raise DataError(f"{kind}: {str(error).splitlines()[0]}") from None
+
+
+def _as_table(data: Any) -> pyarrow.Table:
+    import pyarrow
+
+    if isinstance(data, pyarrow.Table):
+        return data
+    if hasattr(data, "__arrow_c_stream__"):  # pyarrow.table() would import pandas to see that it is none
+        return pyarrow.RecordBatchReader.from_stream(data).read_all()
+    return pyarrow.table(data)
 
 
 def _read_text(kind: str, path: Path, names: list[str]) -> pyarrow.Table:

@@ -1,11 +1,10 @@
 -- q1: the most popular category of each country.
--- Reads pins, geos and the one row of reading; the text is the same for DuckDB and Spark SQL.
+-- Reads posts_by_place and the one row of reading; the text is the same for DuckDB and Spark SQL.
 -- Rules: the answers' contract (names, order, ties); domain notes §6, question 1.
 WITH counted AS (
-    SELECT g.country, p.category, count(*) AS category_count
-    FROM pins AS p
-    JOIN geos AS g ON g.ind = p.ind
-    GROUP BY g.country, p.category
+    SELECT country, category, count(*) AS category_count
+    FROM posts_by_place
+    GROUP BY country, category
 ),
 placed AS (
     SELECT

@@ -1,14 +1,9 @@
 -- q2: how many posts each category had in each year.
--- Reads pins, geos and the one row of reading; the text is the same for DuckDB and Spark SQL.
+-- Reads posts_by_place and the one row of reading; the text is the same for DuckDB and Spark SQL.
 -- Rules: the answers' contract (names, order, ties, years); domain notes §6, question 2.
-WITH posts AS (
-    SELECT CAST(year(g.timestamp) AS BIGINT) AS post_year, p.category
-    FROM pins AS p
-    JOIN geos AS g ON g.ind = p.ind
-),
-counted AS (
+WITH counted AS (
     SELECT x.post_year, x.category, count(*) AS category_count
-    FROM posts AS x
+    FROM posts_by_place AS x
     CROSS JOIN reading AS r
     WHERE r.first_year IS NULL OR x.post_year BETWEEN r.first_year AND r.last_year
     GROUP BY x.post_year, x.category

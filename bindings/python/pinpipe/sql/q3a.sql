@@ -1,10 +1,9 @@
 -- q3a: the poster with the most followers in each country.
--- Reads pins, geos and the one row of reading; the text is the same for DuckDB and Spark SQL.
+-- Reads posts_by_place and the one row of reading; the text is the same for DuckDB and Spark SQL.
 -- Rules: the answers' contract (names, order, ties; no top row from unknown counts); domain notes §6, question 3a.
 WITH posters AS (
-    SELECT DISTINCT g.country, p.poster_name, p.follower_count
-    FROM pins AS p
-    JOIN geos AS g ON g.ind = p.ind
+    SELECT DISTINCT country, poster_name, follower_count
+    FROM posts_by_place
 ),
 placed AS (
     SELECT

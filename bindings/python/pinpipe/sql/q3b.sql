@@ -1,12 +1,11 @@
 -- q3b: the country of the poster with the most followers; all shown: the most followers of every country.
--- Reads pins, geos and the one row of reading; the text is the same for DuckDB and Spark SQL.
+-- Reads posts_by_place and the one row of reading; the text is the same for DuckDB and Spark SQL.
 -- Rules: the answers' contract (names, order, ties; no row from unknown counts); domain notes §6, question 3b.
 WITH countries AS (
-    SELECT g.country, max(p.follower_count) AS follower_count
-    FROM pins AS p
-    JOIN geos AS g ON g.ind = p.ind
-    WHERE p.follower_count IS NOT NULL
-    GROUP BY g.country
+    SELECT country, max(follower_count) AS follower_count
+    FROM posts_by_place
+    WHERE follower_count IS NOT NULL
+    GROUP BY country
 ),
 placed AS (
     SELECT

@@ -1,21 +1,9 @@
 -- q4: the most popular category of each age group.
--- Reads pins, users and the one row of reading; the text is the same for DuckDB and Spark SQL.
+-- Reads posts_by_user and the one row of reading; the text is the same for DuckDB and Spark SQL.
 -- Rules: the answers' contract (names, order, ties, age groups); domain notes §6, question 4.
-WITH posts AS (
-    SELECT
-        CASE
-            WHEN u.age BETWEEN 18 AND 24 THEN '18-24'
-            WHEN u.age BETWEEN 25 AND 35 THEN '25-35'
-            WHEN u.age BETWEEN 36 AND 50 THEN '36-50'
-            WHEN u.age > 50 THEN '50+'
-        END AS age_group,
-        p.category
-    FROM pins AS p
-    JOIN users AS u ON u.ind = p.ind
-),
-counted AS (
+WITH counted AS (
     SELECT age_group, category, count(*) AS category_count
-    FROM posts
+    FROM posts_by_user
     GROUP BY age_group, category
 ),
 placed AS (

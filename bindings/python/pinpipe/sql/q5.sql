@@ -1,48 +1,34 @@
 -- q5: the median follower count of each age group.
--- Reads pins, users and the one row of reading; the text is the same for DuckDB and Spark SQL.
+-- Reads posts_by_user and the one row of reading; the text is the same for DuckDB and Spark SQL.
 -- Rules: the answers' contract (names, order, medians, age groups); domain notes §6, question 5.
-WITH posts AS (
-    SELECT u.user_name, u.age, u.date_joined, p.follower_count
-    FROM pins AS p
-    JOIN users AS u ON u.ind = p.ind
-),
-measured AS (
-    SELECT x.age, x.date_joined, x.follower_count
-    FROM posts AS x
+WITH measured AS (
+    SELECT x.age_group, x.follower_count
+    FROM posts_by_user AS x
     CROSS JOIN reading AS r
     WHERE r.counted_over = 'posts'
     UNION ALL
-    SELECT x.age, x.date_joined, x.follower_count
-    FROM (SELECT DISTINCT user_name, age, date_joined, follower_count FROM posts) AS x
-    CROSS JOIN reading AS r
-    WHERE r.counted_over = 'people'
+    SELECT x.age_group, x.follower_count
+    FROM (
+        SELECT DISTINCT x.user_name, x.age, x.date_joined, x.age_group, x.follower_count
+        FROM posts_by_user AS x
+        CROSS JOIN reading AS r
+        WHERE r.counted_over = 'people'
+    ) AS x
 ),
-grouped AS (
-    SELECT
-        CASE
-            WHEN age BETWEEN 18 AND 24 THEN '18-24'
-            WHEN age BETWEEN 25 AND 35 THEN '25-35'
-            WHEN age BETWEEN 36 AND 50 THEN '36-50'
-            WHEN age > 50 THEN '50+'
-        END AS age_group,
-        follower_count
-    FROM measured
-),
-placed AS (
+chosen AS (
     SELECT
         x.age_group,
-        x.follower_count,
-        row_number() OVER (PARTITION BY x.age_group ORDER BY x.follower_count NULLS LAST) AS place,
-        count(x.follower_count) OVER (PARTITION BY x.age_group) AS known
-    FROM grouped AS x
+        CASE WHEN r.median_kind = 'exact' THEN x.follower_count END AS exact_count,
+        CASE WHEN r.median_kind = 'approx' THEN x.follower_count END AS approx_count
+    FROM measured AS x
+    CROSS JOIN reading AS r
 )
 SELECT
     x.age_group,
-    CASE max(r.median_kind)
-        WHEN 'exact' THEN median(x.follower_count)
-        ELSE max(CASE WHEN 2 * x.place IN (x.known, x.known + 1) THEN CAST(x.follower_count AS DOUBLE) END)
-    END AS median_follower_count
-FROM placed AS x
-CROSS JOIN reading AS r
+    coalesce(
+        median(x.exact_count),
+        CAST(percentile_disc(0.5) WITHIN GROUP (ORDER BY x.approx_count) AS DOUBLE)
+    ) AS median_follower_count
+FROM chosen AS x
 GROUP BY x.age_group
 ORDER BY x.age_group NULLS LAST

@@ -1,45 +1,35 @@
 -- q7: the median follower count of the users who joined in each year.
--- Reads pins, users and the one row of reading; the text is the same for DuckDB and Spark SQL.
+-- Reads posts_by_user and the one row of reading; the text is the same for DuckDB and Spark SQL.
 -- Rules: the answers' contract (names, order, medians, years); domain notes §6, question 7.
-WITH posts AS (
-    SELECT u.user_name, u.age, u.date_joined, p.follower_count
-    FROM pins AS p
-    JOIN users AS u ON u.ind = p.ind
-),
-measured AS (
-    SELECT x.age, x.date_joined, x.follower_count
-    FROM posts AS x
+WITH measured AS (
+    SELECT x.joining_year, x.follower_count
+    FROM posts_by_user AS x
     CROSS JOIN reading AS r
     WHERE r.counted_over = 'posts'
     UNION ALL
-    SELECT x.age, x.date_joined, x.follower_count
-    FROM (SELECT DISTINCT user_name, age, date_joined, follower_count FROM posts) AS x
-    CROSS JOIN reading AS r
-    WHERE r.counted_over = 'people'
+    SELECT x.joining_year, x.follower_count
+    FROM (
+        SELECT DISTINCT x.user_name, x.age, x.date_joined, x.joining_year, x.follower_count
+        FROM posts_by_user AS x
+        CROSS JOIN reading AS r
+        WHERE r.counted_over = 'people'
+    ) AS x
 ),
-grouped AS (
+chosen AS (
     SELECT
-        CAST(year(date_joined) AS BIGINT) AS post_year,
-        follower_count
-    FROM measured
-),
-placed AS (
-    SELECT
-        x.post_year,
-        x.follower_count,
-        row_number() OVER (PARTITION BY x.post_year ORDER BY x.follower_count NULLS LAST) AS place,
-        count(x.follower_count) OVER (PARTITION BY x.post_year) AS known
-    FROM grouped AS x
+        x.joining_year,
+        CASE WHEN r.median_kind = 'exact' THEN x.follower_count END AS exact_count,
+        CASE WHEN r.median_kind = 'approx' THEN x.follower_count END AS approx_count
+    FROM measured AS x
     CROSS JOIN reading AS r
-    WHERE r.first_year IS NULL OR x.post_year BETWEEN r.first_year AND r.last_year
+    WHERE r.first_year IS NULL OR x.joining_year BETWEEN r.first_year AND r.last_year
 )
 SELECT
-    x.post_year,
-    CASE max(r.median_kind)
-        WHEN 'exact' THEN median(x.follower_count)
-        ELSE max(CASE WHEN 2 * x.place IN (x.known, x.known + 1) THEN CAST(x.follower_count AS DOUBLE) END)
-    END AS median_follower_count
-FROM placed AS x
-CROSS JOIN reading AS r
-GROUP BY x.post_year
-ORDER BY x.post_year NULLS LAST
+    x.joining_year AS post_year,
+    coalesce(
+        median(x.exact_count),
+        CAST(percentile_disc(0.5) WITHIN GROUP (ORDER BY x.approx_count) AS DOUBLE)
+    ) AS median_follower_count
+FROM chosen AS x
+GROUP BY x.joining_year
+ORDER BY x.joining_year NULLS LAST
