@@ -1,6 +1,6 @@
 /* Turns batches into batches without the rows that an earlier row stands for.
- * Never keeps a row's content: 128 bits of its hash stand for it.
- * Rules: CONTRACT §4, "What cleaning does with a record"; hash: XXH3, 64 bits a value, 128 bits a row. */
+ * Never keeps a row's content: 64 bits of its hash stand beside its key, or 128 bits for it.
+ * Rules: CONTRACT §4, "What cleaning does with a record"; hash: XXH3, 64 bits a value. */
 #define XXH_INLINE_ALL
 #include <xxhash.h>
 
@@ -10,10 +10,10 @@
 #include "pinpipe/decode.h"
 #include "record/columns.h"
 
+/* What is remembered of a row. By key: its key, and a hash of its content. By row: two halves of one hash. */
 typedef struct dedup_entry {
-    int64_t key;
-    XXH128_hash_t content;
-    bool is_used;
+    uint64_t name;
+    uint64_t content; /* never 0: that is a free place */
 } dedup_entry;
 
 struct pinpipe_dedup {
@@ -54,65 +54,98 @@ int64_t pinpipe_dedup_conflicts(const pinpipe_dedup *dedup) {
     return dedup->conflicts;
 }
 
-/* 64 bits of one value: two rows that differ in it are taken for equal once in 2^64 such pairs. */
-static uint64_t value_hash(const pp_column *column, int64_t row) {
-    if (pp_column_is_null(column, row)) {
-        return 0;
-    }
-    switch (column->type) {
-    case PINPIPE_TYPE_TEXT: {
-        int64_t start = pp_column_start(column, row);
-        return XXH3_64bits(column->text + start, (size_t)(pp_column_start(column, row + 1) - start));
-    }
-    case PINPIPE_TYPE_F64_LIST: {
-        int64_t start = pp_column_start(column, row);
-        size_t count = (size_t)(pp_column_start(column, row + 1) - start);
-        return XXH3_64bits(column->f64 + start, count * sizeof *column->f64);
-    }
-    case PINPIPE_TYPE_F64:
-        return XXH3_64bits(&column->f64[row], sizeof column->f64[row]);
-    default:
-        return XXH3_64bits(&column->i64[row], sizeof column->i64[row]);
+/* Rows that are hashed before the first of them is looked up, so that the places of all of them come from
+ * memory at once: the table is larger than any cache. */
+#define GROUP_ROWS 32
+
+/* The values of one row: numbers as they are, 64 bits of hash for others, and a bit for each that is null.
+ * Two values that differ are taken for equal once in 2^64 such pairs. */
+#define ROW_WORDS (PP_CLEAN_MAX + 1)
+static_assert(PP_CLEAN_MAX <= 64, "a row's nulls are the bits of one word");
+
+typedef struct row_group {
+    const int64_t *keys;
+    int64_t first;
+    int32_t count;
+    uint64_t words[GROUP_ROWS][ROW_WORDS];
+    dedup_entry entries[GROUP_ROWS];
+} row_group;
+
+static uint64_t span_hash(const void *bytes, int64_t start, int64_t end, size_t size) {
+    return XXH3_64bits((const char *)bytes + (size_t)start * size, (size_t)(end - start) * size);
+}
+
+/* One column's word of every row of the group. */
+static void group_read(row_group *group, const pp_column *column, int32_t at) {
+    for (int32_t i = 0; i < group->count; i++) {
+        int64_t row = group->first + i;
+        uint64_t *word = &group->words[i][at];
+        switch (column->type) {
+        case PINPIPE_TYPE_TEXT:
+            *word =
+                span_hash(column->text, pp_column_start(column, row), pp_column_start(column, row + 1), 1);
+            break;
+        case PINPIPE_TYPE_F64_LIST:
+            *word = span_hash(column->f64, pp_column_start(column, row), pp_column_start(column, row + 1),
+                              sizeof *column->f64);
+            break;
+        case PINPIPE_TYPE_F64:
+            memcpy(word, &column->f64[row], sizeof *word);
+            break;
+        default:
+            *word = (uint64_t)column->i64[row];
+        }
+        if (column->null_count && pp_column_is_null(column, row)) {
+            *word = 0;
+            group->words[i][PP_CLEAN_MAX] |= (uint64_t)1 << at;
+        }
     }
 }
 
-static XXH128_hash_t row_hash(const pp_columns *columns, int64_t row) {
-    uint64_t values[PP_CLEAN_MAX] = {0};
-    for (int32_t i = 0; i < columns->count; i++) {
-        values[i] = value_hash(&columns->column[i], row);
+/* All columns' words, and the nulls' behind them, become what is remembered of each row. */
+static void group_name(row_group *group, int32_t columns, int32_t mode) {
+    size_t len = (size_t)(columns + 1) * sizeof group->words[0][0];
+    for (int32_t i = 0; i < group->count; i++) {
+        uint64_t *words = group->words[i];
+        words[columns] = words[PP_CLEAN_MAX];
+        dedup_entry entry;
+        if (mode == PINPIPE_DEDUPE_IND) {
+            entry = (dedup_entry){(uint64_t)group->keys[group->first + i], XXH3_64bits(words, len)};
+        } else {
+            XXH128_hash_t hash = XXH3_128bits(words, len);
+            entry = (dedup_entry){hash.low64, hash.high64};
+        }
+        entry.content += entry.content == 0;
+        group->entries[i] = entry;
     }
-    return XXH3_128bits(values, (size_t)columns->count * sizeof values[0]);
 }
 
-/* Where the search for a key or row begins. */
-static uint64_t entry_start(int32_t mode, int64_t key, XXH128_hash_t content) {
-    return mode == PINPIPE_DEDUPE_IND ? XXH3_64bits(&key, sizeof key) : content.low64;
+/* Where the search for a row begins; a row's name is a hash already. */
+static uint64_t entry_start(const dedup_entry *entry, int32_t mode, int64_t cap) {
+    uint64_t start = mode == PINPIPE_DEDUPE_IND ? XXH3_64bits(&entry->name, sizeof entry->name) : entry->name;
+    return start & ((uint64_t)cap - 1);
 }
 
-/* Rows whose entries are fetched from memory ahead of their turn: the table is larger than any cache. */
-#define PREFETCH_ROWS 12
-
-/* The entry of a key or row, or the free place where it belongs. */
-static dedup_entry *entry_find(dedup_entry *entries, int64_t cap, int32_t mode, int64_t key,
-                               XXH128_hash_t content) {
-    uint64_t start = entry_start(mode, key, content);
-    for (uint64_t at = start & ((uint64_t)cap - 1);; at = (at + 1) & ((uint64_t)cap - 1)) {
+/* The place of an equal key or row, or the free one where it belongs. */
+static dedup_entry *entry_find(dedup_entry *entries, int64_t cap, int32_t mode, const dedup_entry *wanted) {
+    for (uint64_t at = entry_start(wanted, mode, cap);; at = (at + 1) & ((uint64_t)cap - 1)) {
         dedup_entry *entry = &entries[at];
         bool is_same =
-            mode == PINPIPE_DEDUPE_IND ? entry->key == key : XXH128_isEqual(entry->content, content);
-        if (!entry->is_used || is_same) {
+            entry->name == wanted->name && (mode == PINPIPE_DEDUPE_IND || entry->content == wanted->content);
+        if (entry->content == 0 || is_same) {
             return entry;
         }
     }
 }
 
-static void entry_prefetch(const pinpipe_dedup *dedup, int64_t key) {
+static void group_prefetch(const row_group *group, const pinpipe_dedup *dedup) {
 #if defined(__GNUC__)
-    uint64_t at = entry_start(PINPIPE_DEDUPE_IND, key, (XXH128_hash_t){0, 0}) & ((uint64_t)dedup->cap - 1);
-    __builtin_prefetch(&dedup->entries[at], 1);
+    for (int32_t i = 0; i < group->count; i++) {
+        __builtin_prefetch(&dedup->entries[entry_start(&group->entries[i], dedup->mode, dedup->cap)], 1);
+    }
 #else
+    (void)group;
     (void)dedup;
-    (void)key;
 #endif
 }
 
@@ -131,8 +164,8 @@ static pinpipe_status dedup_grow(pinpipe_dedup *dedup, int64_t more, pinpipe_err
     }
     for (int64_t i = 0; i < dedup->cap; i++) {
         const dedup_entry *entry = &dedup->entries[i];
-        if (entry->is_used) {
-            *entry_find(entries, cap, dedup->mode, entry->key, entry->content) = *entry;
+        if (entry->content) {
+            *entry_find(entries, cap, dedup->mode, entry) = *entry;
         }
     }
     pp_free(dedup->entries);
@@ -198,6 +231,34 @@ static int32_t key_column(const pp_columns *columns) {
     return 0;
 }
 
+static void group_open(row_group *group, const pinpipe_dedup *dedup, const pp_columns *columns,
+                       int64_t first) {
+    int64_t left = columns->rows - first;
+    group->first = first;
+    group->count = (int32_t)(left < GROUP_ROWS ? left : GROUP_ROWS);
+    for (int32_t i = 0; i < group->count; i++) {
+        group->words[i][PP_CLEAN_MAX] = 0;
+    }
+    for (int32_t i = 0; i < columns->count; i++) {
+        group_read(group, &columns->column[i], i);
+    }
+    group_name(group, columns->count, dedup->mode);
+    group_prefetch(group, dedup);
+}
+
+/* True where no earlier row stands for this one, which is remembered from now on. */
+static bool entry_add(pinpipe_dedup *dedup, const dedup_entry *wanted) {
+    dedup_entry *entry = entry_find(dedup->entries, dedup->cap, dedup->mode, wanted);
+    if (entry->content) {
+        dedup->duplicates++;
+        dedup->conflicts += entry->content != wanted->content;
+        return false;
+    }
+    *entry = *wanted;
+    dedup->count++;
+    return true;
+}
+
 pinpipe_status pinpipe_dedup_clean(pinpipe_dedup *dedup, pinpipe_batch *batch, pinpipe_error *err) {
     pp_columns *columns = NULL;
     pinpipe_status status = pp_batch_columns(&columns, batch, err);
@@ -208,25 +269,20 @@ pinpipe_status pinpipe_dedup_clean(pinpipe_dedup *dedup, pinpipe_batch *batch, p
     if (status < 0) {
         return status;
     }
-    const pp_column *keys = &columns->column[key_column(columns)];
+    row_group group;
+    group.keys = columns->column[key_column(columns)].i64;
     int64_t kept = 0;
-    for (int64_t row = 0; row < columns->rows; row++) {
-        if (dedup->mode == PINPIPE_DEDUPE_IND && row + PREFETCH_ROWS < columns->rows) {
-            entry_prefetch(dedup, keys->i64[row + PREFETCH_ROWS]);
+    for (int64_t first = 0; first < columns->rows; first += GROUP_ROWS) {
+        group_open(&group, dedup, columns, first);
+        for (int32_t i = 0; i < group.count; i++) {
+            if (!entry_add(dedup, &group.entries[i])) {
+                continue;
+            }
+            if (kept != first + i) {
+                row_move(columns, kept, first + i);
+            }
+            kept++;
         }
-        XXH128_hash_t content = row_hash(columns, row);
-        dedup_entry *entry = entry_find(dedup->entries, dedup->cap, dedup->mode, keys->i64[row], content);
-        if (entry->is_used) {
-            dedup->duplicates++;
-            dedup->conflicts += !XXH128_isEqual(entry->content, content);
-            continue;
-        }
-        *entry = (dedup_entry){keys->i64[row], content, true};
-        dedup->count++;
-        if (kept != row) {
-            row_move(columns, kept, row);
-        }
-        kept++;
     }
     rows_end(columns, kept);
     return PINPIPE_OK;

@@ -8,6 +8,7 @@ import datetime
 import gc
 import io
 import json
+import random
 import resource
 import subprocess
 import sys
@@ -180,6 +181,23 @@ def test_dedupe() -> None:
     kept = pinpipe.clean("pin", lines(rows), dedupe="row")
     assert (kept.num_rows, kept.duplicates, kept.conflicts) == (3, 1, 0)
     assert pinpipe.clean("pin", lines(rows)).num_rows == 4
+
+
+@pytest.mark.parametrize("by", ["ind", "row"])
+def test_dedupe_over_many_batches_tells_null_from_zero(by: str) -> None:
+    """Three batches of draws from few rows, against a dict of Python's."""
+    draw = random.Random(7)
+    titles, counts = ["", None, "a", "b" * 300], ["0", None, "1k"]
+    rows = [
+        {"index": draw.randrange(9_000), "title": draw.choice(titles), "follower_count": draw.choice(counts)}
+        for _ in range(40_000)
+    ]
+    firsts: dict[object, dict[str, object]] = {}
+    for row in pinpipe.clean("pin", lines(rows)).to_pylist():
+        firsts.setdefault(row["ind"] if by == "ind" else tuple(row.values()), row)
+    kept = pinpipe.clean("pin", lines(rows), dedupe=by)
+    assert kept.to_pylist() == list(firsts.values())
+    assert kept.duplicates == 40_000 - len(firsts)
 
 
 def test_rejects_keep_place_and_bytes() -> None:
