@@ -8,172 +8,235 @@
 #include "base/buffer.h"
 #include "pinpipe/decode.h"
 #include "record/columns.h"
+#include "text/block_csv.h"
 #include "text/json_string.h"
 #include "text/number.h"
 #include "text/time_text.h"
 
-/* Room that one value needs at most, without its text. */
+/* Room that one value needs at most, without its text; a block that is copied whole lies within it. */
 #define VALUE_MAX 96
 
-/* Longest `,"name":`. */
+/* Longest `,"name":`; most are no longer than the short size, which is one store. */
 #define KEY_MAX 48
+#define KEY_SHORT 16
+
+/* Room is made for several rows at once as long as they need no more than this. */
+#define ROOM_ROWS 64
+#define ROOM_BYTES ((size_t)1 << 20)
+
+typedef struct field {
+    const pp_column *column;
+    int64_t text_end; /* bytes of text in the column: all that may be read */
+    size_t key_len;
+    char key[KEY_MAX]; /* ,"name": */
+} field;
 
 typedef struct encoder {
-    const pp_columns *columns;
-    char *to;
+    int32_t count;
     size_t fixed_max; /* most bytes of a row without its texts and lists */
-    struct {
-        char text[KEY_MAX]; /* ,"name": */
-        size_t len;
-    } key[PP_CLEAN_MAX];
+    field fields[PP_CLEAN_MAX];
 } encoder;
 
 static void encoder_open(encoder *e, const pinpipe_batch *batch) {
     pp_step steps[PP_CLEAN_MAX];
-    int32_t count = pp_steps(steps, batch->record, batch->shape);
-    e->columns = batch->columns;
-    e->to = NULL;
-    e->fixed_max = 8;
-    for (int32_t i = 0; i < count; i++) {
-        e->key[i].len = (size_t)snprintf(e->key[i].text, KEY_MAX, "%c\"%s\":", i ? ',' : '{', steps[i].name);
-        e->fixed_max += e->key[i].len + VALUE_MAX;
+    e->count = pp_steps(steps, batch->record, batch->shape);
+    e->fixed_max = PP_BLOCK;
+    for (int32_t i = 0; i < e->count; i++) {
+        field *f = &e->fields[i];
+        f->column = &batch->columns->column[i];
+        f->text_end = f->column->offsets ? pp_column_start(f->column, batch->columns->rows) : 0;
+        f->key_len = (size_t)snprintf(f->key, KEY_MAX, "%c\"%s\":", i ? ',' : '{', steps[i].name);
+        e->fixed_max += f->key_len + VALUE_MAX;
     }
 }
 
-static void put(encoder *e, const char *bytes, size_t len) {
-    memcpy(e->to, bytes, len);
-    e->to += len;
+static inline char *put_null(char *to) {
+    memcpy(to, "null", 4);
+    return to + 4;
 }
 
 /* A double that JSON can carry; Arrow input may hold others. */
-static void put_f64(encoder *e, double value) {
-    if (isfinite(value)) {
-        e->to += pp_number_write_f64(e->to, value);
-    } else {
-        put(e, "null", 4);
-    }
+static inline char *put_f64(char *to, double value) {
+    return isfinite(value) ? to + pp_number_write_f64(to, value) : put_null(to);
 }
 
-static void put_list(encoder *e, const pp_column *column, int64_t row) {
-    int64_t end = pp_column_start(column, row + 1);
-    *e->to++ = '[';
-    for (int64_t i = pp_column_start(column, row); i < end; i++) {
-        put_f64(e, column->f64[i]);
-        *e->to++ = ',';
-    }
-    e->to -= end > pp_column_start(column, row);
-    *e->to++ = ']';
-}
-
-static pinpipe_str text_at(const pp_column *column, int64_t row) {
+static char *put_list(char *to, const pp_column *column, int64_t row) {
     int64_t start = pp_column_start(column, row);
-    return (pinpipe_str){column->text + start, (size_t)(pp_column_start(column, row + 1) - start)};
+    int64_t end = pp_column_start(column, row + 1);
+    *to++ = '[';
+    for (int64_t i = start; i < end; i++) {
+        to = put_f64(to, column->f64[i]);
+        *to++ = ',';
+    }
+    to -= end > start;
+    *to++ = ']';
+    return to;
 }
 
-static void json_value(encoder *e, const pp_column *column, int64_t row) {
-    if (pp_column_is_null(column, row)) {
-        put(e, "null", 4);
-        return;
+static inline bool is_null(const pp_column *column, int64_t row) {
+    return column->null_count && pp_column_is_null(column, row);
+}
+
+static inline size_t text_len(const pp_column *column, int64_t row) {
+    return (size_t)(pp_column_start(column, row + 1) - pp_column_start(column, row));
+}
+
+/* True where whole blocks of the row's text may be read, also beyond its end. */
+static inline bool has_blocks(const field *f, int64_t row) {
+    return pp_column_start(f->column, row + 1) + PP_BLOCK <= f->text_end;
+}
+
+static inline char *json_text(char *to, const field *f, int64_t row) {
+    const char *text = f->column->text + pp_column_start(f->column, row);
+    size_t len = text_len(f->column, row);
+    size_t at = 0;
+    while (has_blocks(f, row)) {
+        pp_block_scan scan = pp_block_copy(to + at, text + at);
+        if (scan.stop && pp_block_first(scan.stop) < len - at) {
+            at += pp_block_first(scan.stop);
+            break;
+        }
+        if (len - at <= PP_BLOCK) {
+            return to + len;
+        }
+        at += PP_BLOCK;
+    }
+    return to + at + pp_json_escape(to + at, text + at, len - at);
+}
+
+static char *json_value(char *to, const field *f, int64_t row) {
+    const pp_column *column = f->column;
+    if (is_null(column, row)) {
+        return put_null(to);
     }
     switch (column->type) {
     case PINPIPE_TYPE_I64:
-        e->to += pp_number_write_i64(e->to, column->i64[row]);
-        return;
+        return to + pp_number_write_i64(to, column->i64[row]);
     case PINPIPE_TYPE_F64:
-        put_f64(e, column->f64[row]);
-        return;
-    case PINPIPE_TYPE_TEXT: {
-        pinpipe_str text = text_at(column, row);
-        *e->to++ = '"';
-        e->to += pp_json_escape(e->to, text.ptr, text.len);
-        *e->to++ = '"';
-        return;
-    }
-    case PINPIPE_TYPE_TIME_US: {
-        *e->to++ = '"';
-        e->to += pp_time_write(e->to, column->i64[row]);
-        *e->to++ = '"';
-        return;
-    }
+        return put_f64(to, column->f64[row]);
+    case PINPIPE_TYPE_TEXT:
+        *to = '"';
+        to = json_text(to + 1, f, row);
+        *to = '"';
+        return to + 1;
+    case PINPIPE_TYPE_TIME_US:
+        *to = '"';
+        to += 1 + pp_time_write(to + 1, column->i64[row]);
+        *to = '"';
+        return to + 1;
     case PINPIPE_TYPE_F64_LIST:
-        put_list(e, column, row);
-        return;
+        return put_list(to, column, row);
     }
+    return to;
 }
 
-static void json_row(encoder *e, int64_t row) {
-    for (int32_t i = 0; i < e->columns->count; i++) {
-        memcpy(e->to, e->key[i].text,
-               KEY_MAX); /* a fixed size is one store; what is too much is overwritten */
-        e->to += e->key[i].len;
-        json_value(e, &e->columns->column[i], row);
-    }
-    *e->to++ = '}';
-    *e->to++ = '\n';
-}
-
-static void csv_text(encoder *e, pinpipe_str text) {
-    if (text.len && !memchr(text.ptr, ',', text.len) && !memchr(text.ptr, '"', text.len) &&
-        !memchr(text.ptr, '\n', text.len) && !memchr(text.ptr, '\r', text.len)) {
-        put(e, text.ptr, text.len);
-        return;
-    }
-    *e->to++ = '"';
-    const char *end = text.ptr + text.len;
-    for (const char *at = text.ptr; at < end;) {
-        const char *quote = memchr(at, '"', (size_t)(end - at));
-        const char *stop = quote ? quote + 1 : end;
-        put(e, at, (size_t)(stop - at));
-        if (quote) {
-            *e->to++ = '"';
+static char *json_row(char *to, const encoder *e, int64_t row) {
+    for (const field *f = e->fields; f < e->fields + e->count; f++) {
+        /* A fixed size is a store or three; what is too much is overwritten. */
+        memcpy(to, f->key, KEY_SHORT);
+        if (f->key_len > KEY_SHORT) {
+            memcpy(to, f->key, KEY_MAX);
         }
-        at = stop;
+        to = json_value(to + f->key_len, f, row);
     }
-    *e->to++ = '"';
+    memcpy(to, "}\n", 2);
+    return to + 2;
 }
 
-static void csv_value(encoder *e, const pp_column *column, int64_t row) {
-    if (pp_column_is_null(column, row)) {
-        return;
+static char *csv_quoted(char *to, const char *text, size_t len) {
+    const char *end = text + len;
+    *to++ = '"';
+    while (text < end) {
+        const char *quote = memchr(text, '"', (size_t)(end - text));
+        size_t taken = (size_t)((quote ? quote + 1 : end) - text);
+        memcpy(to, text, taken);
+        to += taken;
+        text += taken;
+        if (quote) {
+            *to++ = '"';
+        }
+    }
+    *to++ = '"';
+    return to;
+}
+
+static bool csv_is_plain(const char *text, size_t len) {
+    return len && !memchr(text, ',', len) && !memchr(text, '"', len) && !memchr(text, '\n', len) &&
+           !memchr(text, '\r', len);
+}
+
+static inline char *csv_text(char *to, const field *f, int64_t row) {
+    const char *text = f->column->text + pp_column_start(f->column, row);
+    size_t len = text_len(f->column, row);
+    if (!has_blocks(f, row)) {
+        if (!csv_is_plain(text, len)) {
+            return csv_quoted(to, text, len);
+        }
+        memcpy(to, text, len);
+        return to + len;
+    }
+    for (size_t at = 0; at < len; at += PP_BLOCK) {
+        pp_block_mask marks = pp_block_copy_csv(to + at, text + at);
+        if (marks && pp_block_first(marks) < len - at) {
+            return csv_quoted(to, text, len);
+        }
+    }
+    return len ? to + len : csv_quoted(to, text, len);
+}
+
+static char *csv_value(char *to, const field *f, int64_t row) {
+    const pp_column *column = f->column;
+    if (is_null(column, row)) {
+        return to;
     }
     switch (column->type) {
     case PINPIPE_TYPE_TEXT:
-        csv_text(e, text_at(column, row));
-        return;
+        return csv_text(to, f, row);
     case PINPIPE_TYPE_TIME_US:
-        e->to += pp_time_write(e->to, column->i64[row]);
-        return;
+        return to + pp_time_write(to, column->i64[row]);
     case PINPIPE_TYPE_F64_LIST:
-        *e->to++ = '"';
-        put_list(e, column, row);
-        *e->to++ = '"';
-        return;
+        *to = '"';
+        to = put_list(to + 1, column, row);
+        *to = '"';
+        return to + 1;
     default:
-        json_value(e, column, row);
+        return json_value(to, f, row);
     }
 }
 
-static void csv_row(encoder *e, int64_t row) {
-    for (int32_t i = 0; i < e->columns->count; i++) {
-        csv_value(e, &e->columns->column[i], row);
-        *e->to++ = ',';
+static char *csv_row(char *to, const encoder *e, int64_t row) {
+    for (const field *f = e->fields; f < e->fields + e->count; f++) {
+        to = csv_value(to, f, row);
+        *to++ = ',';
     }
-    e->to[-1] = '\n';
+    to[-1] = '\n';
+    return to;
 }
 
-/* Most bytes that one row can need: every byte of text an escape. */
-static size_t row_max(const encoder *e, int64_t row) {
-    size_t total = e->fixed_max;
-    for (int32_t i = 0; i < e->columns->count; i++) {
-        const pp_column *column = &e->columns->column[i];
-        if (column->type == PINPIPE_TYPE_TEXT) {
-            total += PP_JSON_ESCAPED_MAX(text_at(column, row).len);
-        } else if (column->type == PINPIPE_TYPE_F64_LIST) {
-            total += (size_t)(pp_column_start(column, row + 1) - pp_column_start(column, row)) *
-                     (PP_F64_TEXT_MAX + 1);
+/* Most bytes that rows can need: every byte of text an escape. */
+static size_t rows_max(const encoder *e, int64_t row, int64_t count) {
+    size_t total = e->fixed_max * (size_t)count;
+    for (const field *f = e->fields; f < e->fields + e->count; f++) {
+        const pp_column *column = f->column;
+        if (column->offsets) {
+            size_t items = (size_t)(pp_column_start(column, row + count) - pp_column_start(column, row));
+            total += column->type == PINPIPE_TYPE_TEXT ? PP_JSON_ESCAPED_MAX(items)
+                                                       : items * (PP_F64_TEXT_MAX + 1);
         }
     }
     return total;
+}
+
+/* Makes room for the next rows: as many as it says, at least one. */
+static pinpipe_status rows_reserve(int64_t *count, pinpipe_buf *out, const encoder *e, int64_t row,
+                                   int64_t rows, pinpipe_error *err) {
+    *count = rows - row < ROOM_ROWS ? rows - row : ROOM_ROWS;
+    size_t needed = rows_max(e, row, *count);
+    while (needed > ROOM_BYTES && *count > 1) {
+        *count /= 2;
+        needed = rows_max(e, row, *count);
+    }
+    return pp_buf_reserve(out, needed, PP_BUF_MAX, err);
 }
 
 pinpipe_status pinpipe_batch_encode(pinpipe_buf *out, const pinpipe_batch *batch, int32_t format,
@@ -184,22 +247,21 @@ pinpipe_status pinpipe_batch_encode(pinpipe_buf *out, const pinpipe_batch *batch
     if (pinpipe_batch_rows(batch) == 0) {
         return pp_buf_reserve(out, 0, PP_BUF_MAX, err);
     }
-    encoder e = {0};
+    encoder e;
     encoder_open(&e, batch);
-    pinpipe_status status = PINPIPE_OK;
-    for (int64_t row = 0; row < batch->columns->rows; row++) {
-        status = pp_buf_reserve(out, row_max(&e, row), PP_BUF_MAX, err);
+    int64_t rows = batch->columns->rows;
+    for (int64_t row = 0; row < rows;) {
+        int64_t count = 0;
+        pinpipe_status status = rows_reserve(&count, out, &e, row, rows, err);
         if (status < 0) {
             return status;
         }
-        e.to = out->ptr + out->len;
-        if (format == PINPIPE_FORMAT_NDJSON) {
-            json_row(&e, row);
-        } else {
-            csv_row(&e, row);
+        char *to = out->ptr + out->len;
+        for (int64_t end = row + count; row < end; row++) {
+            to = format == PINPIPE_FORMAT_NDJSON ? json_row(to, &e, row) : csv_row(to, &e, row);
         }
-        out->len = (size_t)(e.to - out->ptr);
+        out->len = (size_t)(to - out->ptr);
     }
     out->ptr[out->len] = '\0';
-    return status;
+    return PINPIPE_OK;
 }

@@ -309,22 +309,53 @@ pp_number_verdict pp_number_f64(double *out, pinpipe_str text) {
     return f64_slow(out, text);
 }
 
+/* The eight digits of a value below 10^8, a byte each, the first digit lowest: halves, then quarters, then
+ * single digits are parted in all lanes of one word at once, each quotient by a multiplication that is exact
+ * there. */
+static inline uint64_t digits8(uint32_t value) {
+    uint64_t halves = value / 10000 | (uint64_t)(value % 10000) << 32;
+    uint64_t hundreds = (halves * 10486 >> 20) & 0x0000007f0000007fu;
+    uint64_t pairs = hundreds | (halves - hundreds * 100) << 16;
+    uint64_t tens = (pairs * 103 >> 10) & 0x000f000f000f000fu;
+    return tens | (pairs - tens * 10) << 8;
+}
+
+/* Eight digits as text, those of the highest byte last. */
+static inline void digits8_put(char *out, uint64_t digits) {
+    digits |= 0x3030303030303030u;
+#if __BYTE_ORDER__ == __ORDER_BIG_ENDIAN__
+    digits = __builtin_bswap64(digits);
+#endif
+    memcpy(out, &digits, sizeof digits);
+}
+
+#define DIGITS8_LIMIT 100000000u
+
+/* A value below 10^8 without leading zeros; all eight bytes are written. No branch: the lengths of neighbours
+ * differ. */
+static inline size_t u32_write(char *out, uint32_t value) {
+    uint64_t digits = digits8(value);
+    int zeros = __builtin_ctzll(digits | (uint64_t)1 << 56) / 8;
+    digits = (digits | 0x3030303030303030u) >> (8 * zeros);
+    digits8_put(out, digits);
+    return (size_t)(8 - zeros);
+}
+
 static size_t u64_write(char *out, uint64_t value) {
-    char digits[PP_I64_TEXT_MAX];
-    size_t at = sizeof digits;
-    while (value >= 100) {
-        at -= 2;
-        pp_number_put2(digits + at, (uint32_t)(value % 100));
-        value /= 100;
+    if (value < DIGITS8_LIMIT) {
+        return u32_write(out, (uint32_t)value);
     }
-    if (value >= 10) {
-        at -= 2;
-        pp_number_put2(digits + at, (uint32_t)value);
+    size_t len = 0;
+    uint64_t high = value / DIGITS8_LIMIT;
+    if (high < DIGITS8_LIMIT) {
+        len = u32_write(out, (uint32_t)high);
     } else {
-        digits[--at] = (char)('0' + value);
+        len = u32_write(out, (uint32_t)(high / DIGITS8_LIMIT));
+        digits8_put(out + len, digits8((uint32_t)(high % DIGITS8_LIMIT)));
+        len += 8;
     }
-    memcpy(out, digits + at, sizeof digits - at);
-    return sizeof digits - at;
+    digits8_put(out + len, digits8((uint32_t)(value % DIGITS8_LIMIT)));
+    return len + 8;
 }
 
 size_t pp_number_write_i64(char *out, int64_t value) {
@@ -338,23 +369,18 @@ static size_t f64_write_short(char *out, double value) {
     if (!(magnitude < 1e9)) {
         return 0;
     }
-    uint64_t micros = (uint64_t)(magnitude * 1e6 + 0.5);
-    if ((double)micros / 1e6 != magnitude || (magnitude != 0 && magnitude < 1e-4)) {
+    uint64_t micros = (uint64_t)(int64_t)(magnitude * 1e6 + 0.5);
+    if ((double)(int64_t)micros / 1e6 != magnitude || (magnitude != 0 && magnitude < 1e-4)) {
         return 0;
     }
     size_t len = 0;
     out[len] = '-';
     len += signbit(value) != 0;
     len += u64_write(out + len, micros / 1000000);
-    uint32_t fraction = (uint32_t)(micros % 1000000);
+    uint64_t fraction = digits8((uint32_t)(micros % 1000000) * 100);
     out[len] = '.';
-    pp_number_put2(out + len + 1, fraction / 10000);
-    pp_number_put2(out + len + 3, fraction / 100 % 100);
-    pp_number_put2(out + len + 5, fraction % 100);
-    size_t decimals = 6;
-    while (decimals > 1 && out[len + decimals] == '0') {
-        decimals--;
-    }
+    digits8_put(out + len + 1, fraction);
+    size_t decimals = (size_t)(71 - __builtin_clzll(fraction | 1)) / 8; /* up to the last that is not 0 */
     return len + 1 + decimals;
 }
 
