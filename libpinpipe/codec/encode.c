@@ -168,7 +168,7 @@ static bool csv_is_plain(const char *text, size_t len) {
 static inline char *csv_text(char *to, const field *f, int64_t row) {
     const char *text = f->column->text + pp_column_start(f->column, row);
     size_t len = text_len(f->column, row);
-    if (!has_blocks(f, row)) {
+    if (!has_blocks(f, row) || len == 0) {
         if (!csv_is_plain(text, len)) {
             return csv_quoted(to, text, len);
         }
@@ -181,7 +181,7 @@ static inline char *csv_text(char *to, const field *f, int64_t row) {
             return csv_quoted(to, text, len);
         }
     }
-    return len ? to + len : csv_quoted(to, text, len);
+    return to + len;
 }
 
 static char *csv_value(char *to, const field *f, int64_t row) {
@@ -199,9 +199,12 @@ static char *csv_value(char *to, const field *f, int64_t row) {
         to = put_list(to + 1, column, row);
         *to = '"';
         return to + 1;
-    default:
-        return json_value(to, f, row);
+    case PINPIPE_TYPE_I64:
+        return to + pp_number_write_i64(to, column->i64[row]);
+    case PINPIPE_TYPE_F64:
+        return put_f64(to, column->f64[row]);
     }
+    return to;
 }
 
 static char *csv_row(char *to, const encoder *e, int64_t row) {

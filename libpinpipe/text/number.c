@@ -43,6 +43,9 @@ static const uint64_t powers_of_ten[] = {1u,
                                          1000000000000000000u,
                                          10000000000000000000u};
 
+/* Keeps what is rare out of the short functions that call it. */
+#define NEVER_INLINE __attribute__((noinline))
+
 #define EXPONENT_LIMIT 100000 /* far beyond any double; keeps sums of exponents in range */
 
 static bool is_digit(char byte) {
@@ -341,10 +344,7 @@ static inline size_t u32_write(char *out, uint32_t value) {
     return (size_t)(8 - zeros);
 }
 
-static size_t u64_write(char *out, uint64_t value) {
-    if (value < DIGITS8_LIMIT) {
-        return u32_write(out, (uint32_t)value);
-    }
+static NEVER_INLINE size_t u64_write_long(char *out, uint64_t value) {
     size_t len = 0;
     uint64_t high = value / DIGITS8_LIMIT;
     if (high < DIGITS8_LIMIT) {
@@ -358,30 +358,73 @@ static size_t u64_write(char *out, uint64_t value) {
     return len + 8;
 }
 
-size_t pp_number_write_i64(char *out, int64_t value) {
-    *out = '-';
-    return value < 0 ? 1 + u64_write(out + 1, 0 - (uint64_t)value) : u64_write(out, (uint64_t)value);
+/* The numbers below 1000 as three digits, and how many of these are left without the zeros at the end. */
+typedef struct three_digits {
+    char text[3];
+    uint8_t significant; /* at least 1 */
+} three_digits;
+
+#define THREE(a, b, c)                                                                                       \
+    { {'0' + (a), '0' + (b), '0' + (c)}, (c) ? 3 : (b) ? 2 : 1 }
+#define THREE_10(a, b)                                                                                       \
+    THREE(a, b, 0), THREE(a, b, 1), THREE(a, b, 2), THREE(a, b, 3), THREE(a, b, 4), THREE(a, b, 5),          \
+        THREE(a, b, 6), THREE(a, b, 7), THREE(a, b, 8), THREE(a, b, 9)
+#define THREE_100(a)                                                                                         \
+    THREE_10(a, 0), THREE_10(a, 1), THREE_10(a, 2), THREE_10(a, 3), THREE_10(a, 4), THREE_10(a, 5),          \
+        THREE_10(a, 6), THREE_10(a, 7), THREE_10(a, 8), THREE_10(a, 9)
+
+static const three_digits threes[1000] = {THREE_100(0), THREE_100(1), THREE_100(2), THREE_100(3),
+                                          THREE_100(4), THREE_100(5), THREE_100(6), THREE_100(7),
+                                          THREE_100(8), THREE_100(9)};
+
+/* A value below 1000 without leading zeros; three bytes are written, those beyond its digits mean nothing. */
+static inline size_t three_write(char *out, uint32_t value) {
+    size_t zeros = (size_t)(value < 100) + (value < 10);
+    memcpy(out, (const char *)&threes[value] + zeros, 3);
+    return 3 - zeros;
 }
 
-/* Values with at most six decimals and few digits, as all coordinates are: digits of the scaled integer. */
-static size_t f64_write_short(char *out, double value) {
-    double magnitude = fabs(value);
+/* The most are small; a column's values have the same few lengths. */
+static inline size_t u64_write(char *out, uint64_t value) {
+    if (value < 1000) {
+        return three_write(out, (uint32_t)value);
+    }
+    if (value < 1000000) {
+        size_t len = three_write(out, (uint32_t)value / 1000);
+        memcpy(out + len, &threes[value % 1000], sizeof *threes);
+        return len + 3;
+    }
+    return value < DIGITS8_LIMIT ? u32_write(out, (uint32_t)value) : u64_write_long(out, value);
+}
+
+size_t pp_number_write_i64(char *out, int64_t value) {
+    *out = '-';
+    size_t sign = value < 0;
+    uint64_t magnitude = sign ? 0 - (uint64_t)value : (uint64_t)value;
+    return sign + u64_write(out + sign, magnitude);
+}
+
+/* The point and six digits, as many as are needed; eight bytes are written. No branch, as above. */
+static inline size_t fraction_write(char *out, uint32_t fraction) {
+    uint32_t rest = fraction % 1000;
+    const three_digits *high = &threes[fraction / 1000];
+    const three_digits *low = &threes[rest];
+    *out = '.';
+    memcpy(out + 1, high, sizeof *high);
+    memcpy(out + 4, low, sizeof *low);
+    size_t with_low = (size_t)(rest != 0) * (3u + low->significant);
+    return 1 + (with_low > high->significant ? with_low : high->significant);
+}
+
+/* The millionths of a value with at most six decimals and few digits, as all coordinates are; -1 for others.
+ */
+static inline int64_t f64_millionths(double magnitude) {
     if (!(magnitude < 1e9)) {
-        return 0;
+        return -1;
     }
-    uint64_t micros = (uint64_t)(int64_t)(magnitude * 1e6 + 0.5);
-    if ((double)(int64_t)micros / 1e6 != magnitude || (magnitude != 0 && magnitude < 1e-4)) {
-        return 0;
-    }
-    size_t len = 0;
-    out[len] = '-';
-    len += signbit(value) != 0;
-    len += u64_write(out + len, micros / 1000000);
-    uint64_t fraction = digits8((uint32_t)(micros % 1000000) * 100);
-    out[len] = '.';
-    digits8_put(out + len + 1, fraction);
-    size_t decimals = (size_t)(71 - __builtin_clzll(fraction | 1)) / 8; /* up to the last that is not 0 */
-    return len + 1 + decimals;
+    int64_t millionths = (int64_t)(magnitude * 1e6 + 0.5);
+    bool is_same = (double)millionths / 1e6 == magnitude;
+    return is_same && (millionths >= 100 || millionths == 0) ? millionths : -1;
 }
 
 /* "d.ddde±xx" to the plain form for exponents from -4 to 15, to the exponent form else. */
@@ -433,12 +476,8 @@ static size_t f64_layout(char *out, const char *scientific) {
     return len + count - (size_t)point;
 }
 
-size_t pp_number_write_f64(char *out, double value) {
-    assert(isfinite(value));
-    size_t len = f64_write_short(out, value);
-    if (len) {
-        return len;
-    }
+/* The fewest digits that read back the same, by trial. */
+static NEVER_INLINE size_t f64_write_long(char *out, double value) {
     char scientific[40];
     locale_t before = uselocale(c_locale_get());
     /* Fifteen digits tell all normal doubles of fewer digits apart; subnormal ones may need less. */
@@ -451,4 +490,27 @@ size_t pp_number_write_f64(char *out, double value) {
     }
     uselocale(before);
     return f64_layout(out, scientific);
+}
+
+static NEVER_INLINE size_t f64_write_any(char *out, double value) {
+    int64_t millionths = f64_millionths(fabs(value));
+    if (millionths < 0) {
+        return f64_write_long(out, value);
+    }
+    size_t len = signbit(value) != 0;
+    len += u64_write(out + len, (uint64_t)millionths / 1000000);
+    return len + fraction_write(out + len, (uint32_t)((uint64_t)millionths % 1000000));
+}
+
+size_t pp_number_write_f64(char *out, double value) {
+    assert(isfinite(value));
+    int64_t millionths = f64_millionths(fabs(value));
+    uint32_t whole = (uint32_t)((uint64_t)millionths / 1000000);
+    *out = '-';
+    if (millionths < 0 || whole >= 1000) {
+        return f64_write_any(out, value);
+    }
+    size_t len = signbit(value) != 0;
+    len += three_write(out + len, whole);
+    return len + fraction_write(out + len, (uint32_t)((uint64_t)millionths % 1000000));
 }

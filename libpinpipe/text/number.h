@@ -7,6 +7,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 
 #include "pinpipe/value.h"
 
@@ -37,9 +38,7 @@ static inline void pp_number_put2(char *out, uint32_t value) {
         "00010203040506070809101112131415161718192021222324252627282930313233343536373839"
         "40414243444546474849505152535455565758596061626364656667686970717273747576777879"
         "8081828384858687888990919293949596979899";
-    const char *pair = pairs + (size_t)2 * value;
-    out[0] = pair[0];
-    out[1] = pair[1];
+    memcpy(out, pairs + (size_t)2 * value, 2);
 }
 
 #define PP_I64_TEXT_MAX 20

@@ -210,22 +210,26 @@ size_t pp_time_write(char out[PP_TIME_TEXT_MAX], int64_t time_us) {
     uint32_t fraction = (uint32_t)(us % (uint64_t)US_PER_SECOND);
     uint32_t seconds = (uint32_t)(all_seconds % (uint64_t)SECONDS_PER_DAY);
     uint32_t shifted = (uint32_t)(all_seconds / (uint64_t)SECONDS_PER_DAY) + 306; /* days since 0000-03-01 */
-    uint32_t era = shifted / 146097;
-    uint32_t day_of_era = shifted % 146097;
-    uint32_t year_of_era = (day_of_era - day_of_era / 1460 + day_of_era / 36524 - day_of_era / 146096) / 365;
-    uint32_t day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
-    uint32_t month_from_march = (5 * day_of_year + 2) / 153;
-    uint32_t day = day_of_year - (153 * month_from_march + 2) / 5 + 1;
-    uint32_t month = month_from_march < 10 ? month_from_march + 3 : month_from_march - 9;
-    uint32_t year = year_of_era + era * 400 + (month <= 2);
+    /* Quotients by multiplication: Neri and Schneider, "Euclidean affine functions and their application to
+     * calendar algorithms" (2022); quarters of days, then days of a year that begins in March. */
+    uint32_t century = (4 * shifted + 3) / 146097;
+    uint64_t quarters = (uint64_t)2939745 * (((4 * shifted + 3) % 146097) | 3);
+    uint32_t day_of_year = (uint32_t)quarters / 2939745 / 4;
+    uint32_t month_and_day = 2141 * day_of_year + 197913;
+    uint32_t is_next_year = day_of_year >= 306;
+    uint32_t year = 100 * century + (uint32_t)(quarters >> 32) + is_next_year;
+    uint32_t month = (month_and_day >> 16) - 12 * is_next_year;
+    uint32_t day = (month_and_day & 0xffff) / 2141 + 1;
+    uint32_t minutes = seconds / 60;
+    uint32_t hour = seconds / 3600;
     memcpy(out, "0000-00-00T00:00:00Z", 20);
     pp_number_put2(out, year / 100);
     pp_number_put2(out + 2, year % 100);
     pp_number_put2(out + 5, month);
     pp_number_put2(out + 8, day);
-    pp_number_put2(out + 11, seconds / 3600);
-    pp_number_put2(out + 14, seconds / 60 % 60);
-    pp_number_put2(out + 17, seconds % 60);
+    pp_number_put2(out + 11, hour);
+    pp_number_put2(out + 14, minutes - 60 * hour);
+    pp_number_put2(out + 17, seconds - 60 * minutes);
     if (fraction == 0) {
         return 20;
     }
