@@ -1,6 +1,6 @@
 """The same full cleaning by DuckDB, as its documentation advises: explicit columns, one query, Arrow out.
 
-Never does more than the rows need: its follower counts spare decimals and commas, which the input has not.
+Never pays for what a row has not: only a follower count that is no plain one meets the rules for decimals and commas.
 Rules: CONTRACT §4; recipes/peers.md §6 for DuckDB 2's `sql(...).to_arrow_table()`.
 """
 
@@ -30,17 +30,27 @@ RAW = {
     },
     "user": {"ind": "BIGINT", "first_name": TEXT, "last_name": TEXT, "age": "BIGINT", "date_joined": MOMENT},
 }
+# A count with blanks, commas between thousands, decimals or an exponent; exact, and null where it is no integer.
+_COUNT = "[+-]?([0-9]+|[0-9]{1,3}(,[0-9]{3})+)([.][0-9]+)?[kmb]?|[+-]?[0-9]+([.][0-9]+)?e[+-]?[0-9]+"
+_TRIMMED = r"lower(trim(follower_count, E' \t\n\r\v\f'))"
+_EXACT = f"""try_cast(replace(rtrim({_TRIMMED}, 'kmb'), ',', '') AS DECIMAL(38, 9))
+    * CASE right({_TRIMMED}, 1) WHEN 'k' THEN 1000 WHEN 'm' THEN 1000000 WHEN 'b' THEN 1000000000 ELSE 1 END"""
+_ODD = f"""CASE WHEN regexp_full_match({_TRIMMED}, '{_COUNT}')
+    THEN try(CASE WHEN {_EXACT} = trunc({_EXACT}) THEN try_cast({_EXACT} AS BIGINT) END) END"""
+# DuckDB's cast to an integer rounds a decimal, so a point is looked for first; a comma it refuses.
+_PLAIN = """CASE lower(right(follower_count, 1))
+    WHEN 'k' THEN try_cast(left(follower_count, -1) AS INTEGER)::BIGINT * 1000
+    WHEN 'm' THEN try_cast(left(follower_count, -1) AS INTEGER)::BIGINT * 1000000
+    WHEN 'b' THEN try_cast(left(follower_count, -1) AS INTEGER)::BIGINT * 1000000000
+    ELSE try_cast(follower_count AS BIGINT) END"""
 CLEAN = {
-    "pin": """
+    "pin": f"""
         SELECT "index" AS ind, nullif(unique_id, '') AS unique_id,
             CASE WHEN title IN ('', 'No Title Data Available') THEN NULL ELSE title END AS title,
             CASE WHEN description IN ('', 'No description available', 'No description available Story format')
                 THEN NULL ELSE description END AS description,
-            CASE lower(right(follower_count, 1))
-                WHEN 'k' THEN try_cast(left(follower_count, -1) AS BIGINT) * 1000
-                WHEN 'm' THEN try_cast(left(follower_count, -1) AS BIGINT) * 1000000
-                WHEN 'b' THEN try_cast(left(follower_count, -1) AS BIGINT) * 1000000000
-                ELSE try_cast(follower_count AS BIGINT) END AS follower_count,
+            CASE WHEN contains(follower_count, '.') THEN {_ODD} ELSE coalesce({_PLAIN}, {_ODD}) END
+                AS follower_count,
             CASE WHEN poster_name IN ('', 'User Info Error') THEN NULL ELSE poster_name END AS poster_name,
             CASE WHEN tag_list IN ('', 'N,o, ,T,a,g,s, ,A,v,a,i,l,a,b,l,e') THEN NULL ELSE tag_list END AS tag_list,
             nullif(is_image_or_video, '') AS is_image_or_video,

@@ -77,6 +77,36 @@ def write_sample(kind: str, count: int, folder: Path) -> Path:
     return _written(folder / f"{kind}-sample-{count}.ndjson", itertools.chain(lines(kind, count), replays))
 
 
+#: Follower counts that the synthetic rows have not; the rules know all of them.
+COUNTS = (
+    *("1,234", "1.5k", " 12k ", "2.5M", "1,234.5k", "0.0001k", "1.2345k", "12,34", "1234,567", "1,234,567"),
+    *(
+        "+5",
+        "-7k",
+        "1e3",
+        "1.5e1",
+        "2.5",
+        "20.0",
+        "1.5B",
+        "99999999999B",
+        "k",
+        "",
+        "1.k",
+        ".5k",
+        "1..5k",
+        "1k k",
+    ),
+)
+
+
+def write_counts(folder: Path) -> Path:
+    """A pin for each of COUNTS."""
+    records = zip((json.loads(line) for line in lines("pin", len(COUNTS))), COUNTS, strict=True)
+    return _written(
+        folder / "pin-counts.ndjson", (json.dumps({**row, "follower_count": count}) for row, count in records)
+    )
+
+
 def write_objects(folder: Path) -> Path:
     """A list of OBJECT_COUNT files of one pin each, in the sink's bytes: compact UTF-8, its order of keys."""
     names = []
