@@ -6,7 +6,8 @@
 #include "base/buffer.h"
 #include "pinpipe/pinpipe.h"
 
-/* Four pieces. Threads change nothing: the same rows, rejects and counts in the same order as one decoder gives. */
+/* Four pieces. Threads change nothing: the same rows, rejects and counts in the same order as one decoder
+ * gives. */
 static void test_threads(pinpipe_profile *profile) {
     pinpipe_buf input = PINPIPE_BUF_INIT;
     pinpipe_buf expected[2] = {PINPIPE_BUF_INIT, PINPIPE_BUF_INIT};
