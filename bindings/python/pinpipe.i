@@ -19,5 +19,6 @@
 %include "pinpipe/library.h"
 
 %include "records.i"
+%include "census.i"
 %include "wire.i"
 %include "kafka.i"

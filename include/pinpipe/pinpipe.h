@@ -12,6 +12,8 @@
 #include "arrow.h"
 #include "schema.h"
 #include "batch.h"
+#include "statistics.h"
+#include "expectations.h"
 #include "decode.h"
 #include "credentials.h"
 #include "sign.h"
