@@ -14,17 +14,19 @@ if TYPE_CHECKING:
     from pinpipe import kafka, native, s3  # noqa: F401 - native is private, and known to the type checker
     from pinpipe._credentials import Credentials
     from pinpipe._emulator import emulate
+    from pinpipe._matches import matches
     from pinpipe._profiles import Profile, profile
     from pinpipe._query import query
     from pinpipe._records import Schema, Table, clean, decode, encode, schema
     from pinpipe._sign import SignedRequest, sign
-    from pinpipe.errors import Error
+    from pinpipe.errors import Error, ExpectationError
 
     __version__: str
 
 __all__ = [
     "Credentials",
     "Error",
+    "ExpectationError",
     "Profile",
     "Schema",
     "SignedRequest",
@@ -35,6 +37,7 @@ __all__ = [
     "emulate",
     "encode",
     "kafka",
+    "matches",
     "profile",
     "query",
     "s3",
@@ -45,6 +48,7 @@ __all__ = [
 _HOMES = {
     "Credentials": "pinpipe._credentials",
     "Error": "pinpipe.errors",
+    "ExpectationError": "pinpipe.errors",
     "Profile": "pinpipe._profiles",
     "Schema": "pinpipe._records",
     "SignedRequest": "pinpipe._sign",
@@ -53,6 +57,7 @@ _HOMES = {
     "decode": "pinpipe._records",
     "emulate": "pinpipe._emulator",
     "encode": "pinpipe._records",
+    "matches": "pinpipe._matches",
     "profile": "pinpipe._profiles",
     "query": "pinpipe._query",
     "schema": "pinpipe._records",

@@ -14,7 +14,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from pinpipe import native
-from pinpipe._records import KINDS, Rule, kind_index, open_for_reading
+from pinpipe._inputs import open_for_reading
+from pinpipe._records import KINDS, Rule, kind_index
 from pinpipe.errors import DataError, InvalidArgumentError
 
 BUILT_IN = ("course", "keep")

@@ -12,13 +12,24 @@ import io
 import os
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from typing import IO, TYPE_CHECKING, Any, NamedTuple, Protocol, cast, runtime_checkable
+from typing import IO, TYPE_CHECKING, Any, NamedTuple, cast
 
 from pinpipe import native
-from pinpipe.errors import DataError, FileError, InvalidArgumentError, NotFoundError
+from pinpipe._inputs import (
+    ARROW_MAGIC,
+    ArrowStreamExportable,
+    Input,
+    is_bytes_like,
+    open_arrow_file,
+    open_for_reading,
+)
+from pinpipe.errors import InvalidArgumentError
 
 if TYPE_CHECKING:
+    from pinpipe._expectations import Expect, Expectation
     from pinpipe._profiles import Profile
+    from pinpipe._statistics import Statistics
+    from pinpipe._watch import Watch
 
 KINDS: tuple[str, ...] = tuple(native.pinpipe_record_name(i) for i in range(native.pinpipe_record_count()))
 SHAPES = {"raw": native.PINPIPE_RAW, "clean": native.PINPIPE_CLEAN}
@@ -50,29 +61,7 @@ DIALECTS = {
     "csv": native.PINPIPE_DIALECT_CSV,
 }
 CHUNK_BYTES = 1 << 20
-ARROW_MAGIC = b"ARROW1"
 EPOCH = datetime.datetime(1970, 1, 1, tzinfo=datetime.UTC)
-
-
-@runtime_checkable
-class ArrowStreamExportable(Protocol):
-    """Anything that speaks the Arrow PyCapsule interface for streams."""
-
-    def __arrow_c_stream__(self, requested_schema: object | None = None) -> object:
-        """A capsule named arrow_array_stream."""
-
-
-#: What `clean` and `decode` read: bytes, a path, an open binary file, a list of payloads, or Arrow data.
-Input = (
-    bytes
-    | bytearray
-    | memoryview
-    | str
-    | os.PathLike[str]
-    | IO[bytes]
-    | Sequence[bytes | str]
-    | ArrowStreamExportable
-)
 
 
 def choose(what: str, value: str, choices: dict[str, Any]) -> Any:
@@ -233,6 +222,8 @@ class Table:
         self.dropped: int = reader.dropped
         self.duplicates: int = reader.duplicates
         self.conflicts: int = reader.conflicts
+        self.statistics: Statistics | None = reader.watch.statistics() if reader.watch else None
+        self.expectations: list[Expectation] = reader.watch.results() if reader.watch else []
 
     @property
     def num_rows(self) -> int:
@@ -323,6 +314,7 @@ class Reader:
         self._keep_rejects = keep_rejects
         self._input_format = input_format
         self.rejects: list[Reject] = []
+        self.watch: Watch | None = None
 
     @property
     def num_records(self) -> int:
@@ -373,8 +365,18 @@ class Reader:
         native.pinpipe_report_clear_rejects(self._report)
         return text
 
+    def twin(self, shape: str) -> Reader:
+        """A reader of the same input into another shape, which keeps no rejects."""
+        return Reader(self.schema.kind, shape, self._input_format, "none", self._max_record_bytes, False)
+
+    def clear_rejects(self) -> None:
+        """Lets the rejects go."""
+        native.pinpipe_report_clear_rejects(self._report)
+
     def _deduped(self) -> Any:
         native.pinpipe_dedup_clean(self._dedup, self._batch)
+        if self.watch:
+            self.watch.leave(self._batch)
         return self._batch
 
     def _take_rejects(self) -> None:
@@ -385,6 +387,8 @@ class Reader:
     def feed(self, data: Any) -> Iterator[Any]:
         """Reads a piece of bytes."""
         view = memoryview(data).cast("B") if not isinstance(data, bytes) else memoryview(data)
+        if self.watch:
+            self.watch.piece(view)
         at = 0
         while at < len(view):
             at += native.pinpipe_decoder_feed(self._decoder, self._batch, view[at:], self._report)
@@ -394,6 +398,8 @@ class Reader:
 
     def finish(self) -> Iterator[Any]:
         """Ends one input; what it left behind comes with the last batch."""
+        if self.watch:
+            self.watch.end()
         while native.pinpipe_decoder_finish(self._decoder, self._batch, self._report) == native.PINPIPE_AGAIN:
             yield self._deduped()
         self._take_rejects()
@@ -418,6 +424,11 @@ class Reader:
             self._report,
         )
         self._take_rejects()
+        if self.watch:
+            self.watch.piece(data)
+            self.watch.end()
+            for index in range(native.pinpipe_table_batches(handle)):
+                self.watch.leave(native.pinpipe_table_at(handle, index))
 
     def is_arrow_file(self, file: IO[bytes]) -> bool:
         """True when an open binary file is to be read as Arrow IPC: asked for, or known by its first bytes."""
@@ -431,7 +442,7 @@ class Reader:
     def read_file(self, file: IO[bytes]) -> Iterator[Any]:
         """Reads an open binary file to its end."""
         if self.is_arrow_file(file):
-            yield from self.read_arrow(_open_arrow_file(file))
+            yield from self.read_arrow(open_arrow_file(file))
             return
         while piece := file.read(CHUNK_BYTES):
             yield from self.feed(piece)
@@ -454,6 +465,8 @@ class Reader:
     def read_payloads(self, payloads: Sequence[bytes | str]) -> Iterator[Any]:
         """Reads a list of payloads, one record each."""
         at, held = 0, payloads if isinstance(payloads, list) else list(payloads)
+        if self.watch:
+            self.watch.payloads(held)
         while at < len(held):
             at = native.decoder_feed_list(self._decoder, self._batch, held, at, self._report)
             self._take_rejects()
@@ -464,12 +477,18 @@ class Reader:
         """Reads any Arrow object in the raw shape."""
         source = native.arrow_input_open(data.__arrow_c_stream__())
         while native.arrow_input_next(source):
-            at = 0
-            while at < native.arrow_input_rows(source):
-                at += native.decoder_feed_arrow(self._decoder, self._batch, source, at, self._report)
-                self._take_rejects()
-                if at < native.arrow_input_rows(source):
-                    yield self._deduped()
+            if self.watch:
+                self.watch.arrow(source)
+            yield from self.read_array(source)
+
+    def read_array(self, source: Any) -> Iterator[Any]:
+        """Reads the array that an Arrow stream stands at."""
+        at = 0
+        while at < native.arrow_input_rows(source):
+            at += native.decoder_feed_arrow(self._decoder, self._batch, source, at, self._report)
+            self._take_rejects()
+            if at < native.arrow_input_rows(source):
+                yield self._deduped()
 
     def read(self, data: Input) -> Iterator[Any]:
         """Reads any input."""
@@ -488,43 +507,11 @@ class Reader:
         yield from self.rest()
 
 
-def _open_arrow_file(file: IO[bytes]) -> ArrowStreamExportable:
-    """The record batches of an Arrow IPC file, or of the stream format."""
-    import pyarrow as pa
-
-    try:
-        if not file.seekable():
-            return cast(ArrowStreamExportable, pa.ipc.open_stream(file))
-        start = file.tell()
-        if file.read(len(ARROW_MAGIC)) != ARROW_MAGIC:
-            file.seek(start)
-            return cast(ArrowStreamExportable, pa.ipc.open_stream(file))
-        reader = pa.ipc.open_file(file)
-        batches = (reader.get_batch(i) for i in range(reader.num_record_batches))
-        return cast(ArrowStreamExportable, pa.RecordBatchReader.from_batches(reader.schema, batches))
-    except pa.ArrowInvalid as error:
-        raise DataError(f"not an Arrow IPC file: {error}") from None
-
-
-def open_for_reading(path: str) -> IO[bytes]:
-    """Opens a file, or says in one line why not."""
-    try:
-        return open(path, "rb", buffering=0)
-    except FileNotFoundError as error:
-        raise NotFoundError(f"cannot open '{path}': {error.strerror}", native_code=error.errno or 0) from None
-    except OSError as error:
-        raise FileError(f"cannot open '{path}': {error.strerror}", native_code=error.errno or 0) from None
-
-
 def _read_table(reader: Reader, batches: Iterator[Any]) -> Table:
     handle = native.pinpipe_table_new(kind_index(reader.schema.kind), SHAPES[reader.schema.shape])
     for batch in batches:
         native.pinpipe_table_append(handle, batch)
     return Table(handle, reader)
-
-
-def _is_bytes_like(data: Input) -> bool:
-    return isinstance(data, (str, os.PathLike, bytes, bytearray, memoryview)) or hasattr(data, "read")
 
 
 def _read_table_by_threads(reader: Reader, data: Input, threads: int) -> Table:
@@ -558,6 +545,8 @@ def clean(
     max_record_bytes: int = 0,
     threads: int = 1,
     profile: str | os.PathLike[str] | Mapping[str, Any] | Profile = "course",
+    statistics: bool = False,
+    expect: Expect | None = None,
 ) -> Table:
     """Cleans records of a type into the table of CONTRACT §4.
 
@@ -566,12 +555,24 @@ def clean(
     filestream or arrow (docs/records.md). dedupe: none, ind or row.
     max_record_bytes: 0 is 16 MiB; a larger record is rejected. threads: 1 to 64 share NDJSON from memory or a file,
     which then is read whole; the table is the same for any number. profile: course, keep, or a rule file
-    (docs/profiles.md). Raises pinpipe.Error.
+    (docs/profiles.md). statistics: count every column before and after, which decodes the input twice.
+    expect: "course", a rule file or its content (docs/census.md).
+    Raises pinpipe.Error; ExpectationError when a fatal expectation failed, after all was read.
     """
     reader = Reader(kind, "clean", input_format, dedupe, max_record_bytes, profile=_profile_of(profile))
-    if threads != 1 and dedupe == "none" and _is_bytes_like(data):
-        return _read_table_by_threads(reader, data, threads)
-    return _read_table(reader, reader.read(data))
+    if statistics or expect is not None:
+        from pinpipe._watch import watch
+
+        watch(reader, statistics=statistics, expect=expect)
+    if threads != 1 and dedupe == "none" and is_bytes_like(data):
+        table = _read_table_by_threads(reader, data, threads)
+    else:
+        table = _read_table(reader, reader.read(data))
+    if table.expectations:
+        from pinpipe._expectations import raise_fatal
+
+        raise_fatal(table.expectations)
+    return table
 
 
 def decode(kind: str, data: Input, *, input_format: str = "auto", max_record_bytes: int = 0) -> Table:

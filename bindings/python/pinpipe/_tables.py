@@ -12,7 +12,8 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pinpipe._records import Input, Schema, clean
+from pinpipe._inputs import Input
+from pinpipe._records import Schema, clean
 from pinpipe.errors import DataError, FileError, InvalidArgumentError, NotFoundError, NotSupportedError
 
 if TYPE_CHECKING:

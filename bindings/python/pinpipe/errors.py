@@ -6,6 +6,12 @@ Rules: docs/errors.md; the statuses are those of pinpipe/status.h.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from pinpipe._expectations import Expectation
+
 
 class Error(Exception):
     """Anything that went wrong in pinpipe. `str(error)` is one line that names the datum.
@@ -117,6 +123,15 @@ class DataError(Error):
     """The input is not what it was said to be."""
 
     status = "EDATA"
+
+
+class ExpectationError(DataError):
+    """A fatal expectation failed. results: those of all expectations of the run, passed ones too."""
+
+    def __init__(self, message: str, *, results: Sequence[Expectation] = (), **told: Any) -> None:
+        """As Error, with the results."""
+        super().__init__(message, **told)
+        self.results = list(results)
 
 
 class ForkedError(Error):

@@ -14,11 +14,13 @@ import sys
 from collections.abc import Iterator
 from typing import Any
 
-from pinpipe import _printing
+from pinpipe import _expectations, _printing, _statistics
+from pinpipe._inputs import open_for_reading
 from pinpipe._outputs import replaced_file, write_output
 from pinpipe._profiles import profile
 from pinpipe._progress import Progress
-from pinpipe._records import DEDUPES, INPUT_FORMATS, KINDS, Reader, open_for_reading
+from pinpipe._records import DEDUPES, INPUT_FORMATS, KINDS, Reader
+from pinpipe._watch import watch
 
 HELP = "clean raw records into a table; bad records go to a file of their own"
 SHOWN_VALUES = 3
@@ -51,10 +53,23 @@ def configure(parser: argparse.ArgumentParser) -> None:
         "--rejects", metavar="FILE", help="where bad records go (default: OUT.rejects.ndjson)"
     )
     parser.add_argument(
-        "--census", metavar="FILE", help="write the rules' hits and the values they met as JSON"
+        "--census",
+        metavar="FILE",
+        help="write the rules' hits, the values they met, and statistics before and after, as JSON",
     )
     parser.add_argument(
-        "--format", choices=_printing.FORMATS, default="table", help="how to print the census"
+        "--statistics", action="store_true", help="print nulls, least and greatest value of every column"
+    )
+    parser.add_argument(
+        "--expect",
+        metavar="course|FILE",
+        help="check the built-in expectations, or a rule file's; exit 1 when a fatal one fails",
+    )
+    parser.add_argument(
+        "--format",
+        choices=_printing.FORMATS,
+        default="table",
+        help="how to print; csv and ndjson take one of --statistics and --expect",
     )
 
 
@@ -102,8 +117,54 @@ def _values_text(rule: str, values: list[dict[str, Any]]) -> str:
     return shown + (", …" if len(met) > SHOWN_VALUES else "")
 
 
+def _sections(
+    arguments: argparse.Namespace, reader: Reader, values: list[dict[str, Any]]
+) -> dict[str, tuple[Any, Any]]:
+    """What is printed: name -> (names, rows)."""
+    form = arguments.format
+    effects = {rule.id: rule.effect for rule in reader.rules}
+    hits = [
+        (rule, effects[rule], count, _values_text(rule, values)) for rule, count in reader.census().items()
+    ]
+    sections: dict[str, tuple[Any, Any]] = {"census": (("rule", "effect", "hits", "values"), hits)}
+    statistics = reader.watch.statistics() if reader.watch and arguments.statistics else None
+    if statistics:
+        rows: Any = _statistics.printed_rows(statistics, form)
+        sections["statistics"] = (_statistics.PRINTED, rows)
+    if reader.watch and arguments.expect:
+        rows = _expectations.printed_rows(reader.watch.results(), form)
+        sections["expectations"] = (_expectations.PRINTED, rows)
+    return sections
+
+
+def _rendered(sections: dict[str, tuple[Any, Any]], form: str) -> str:
+    """Tables one below the other; JSON as one object where there is more than the census; else the last section."""
+    texts = {name: _printing.render(names, rows, form) for name, (names, rows) in sections.items()}
+    if form == "table":
+        return "\n\n".join(texts.values())
+    if form == "json" and len(texts) > 1:
+        return "{" + ",\n".join(f'"{name}":{text}' for name, text in texts.items()) + "}"
+    return list(texts.values())[-1]
+
+
+def _write_census(
+    path: str, reader: Reader, flow: dict[str, int], values: list[dict[str, Any]], with_results: bool
+) -> None:
+    told: dict[str, Any] = {"kind": reader.schema.kind, **flow, "census": reader.census(), "values": values}
+    statistics = reader.watch.statistics() if reader.watch else None
+    if statistics:
+        told["statistics"] = statistics.to_dict()
+    if reader.watch and with_results:
+        told["expectations"] = [each.to_dict() for each in reader.watch.results()]
+    with replaced_file(path) as file:
+        file.write(json.dumps(told, indent=1, ensure_ascii=False).encode() + b"\n")
+
+
 def run(arguments: argparse.Namespace) -> int:
     """Cleans; prints what went in, what came out and what was changed; returns the exit code."""
+    if arguments.format in ("csv", "ndjson") and arguments.statistics and arguments.expect:
+        print(f"pinpipe clean: --format {arguments.format} takes --statistics or --expect", file=sys.stderr)
+        return 2
     reader = Reader(
         arguments.kind,
         "clean",
@@ -112,10 +173,10 @@ def run(arguments: argparse.Namespace) -> int:
         keep_rejects=False,
         profile=profile(arguments.profile),
     )
+    watch(reader, statistics=bool(arguments.statistics or arguments.census), expect=arguments.expect)
     rejects = _RejectsFile(arguments.rejects or default_rejects_path(arguments.output))
     with Progress(f"cleaning {arguments.kind}", arguments.inputs) as progress:
         write_output(arguments.output, reader.schema, _batches(reader, arguments.inputs, rejects, progress))
-    census = reader.census()
     flow = {
         "records": reader.num_records,
         "cleaned": reader.num_records - reader.num_rejected - reader.dropped - reader.duplicates,
@@ -126,18 +187,15 @@ def run(arguments: argparse.Namespace) -> int:
     }
     values = [dataclasses.asdict(value) for value in reader.dirty_values()]
     if arguments.census:
-        with replaced_file(arguments.census) as file:
-            file.write(
-                json.dumps(
-                    {"kind": arguments.kind, **flow, "census": census, "values": values}, indent=1
-                ).encode()
-                + b"\n"
-            )
-    effects = {rule.id: rule.effect for rule in reader.rules}
-    rows = [(rule, effects[rule], hits, _values_text(rule, values)) for rule, hits in census.items()]
-    print(_printing.render(("rule", "effect", "hits", "values"), rows, arguments.format))
+        _write_census(arguments.census, reader, flow, values, bool(arguments.expect))
+    print(_rendered(_sections(arguments, reader, values), arguments.format))
     said = ", ".join(f"{count:,} {name}" for name, count in flow.items())
     print(f"pinpipe clean: {said} -> {arguments.output}", file=sys.stderr)
     if reader.num_rejected:
         print(f"pinpipe clean: rejected records lie in {rejects.path}", file=sys.stderr)
+    results = reader.watch.results() if reader.watch else []
+    if arguments.expect:
+        print(f"pinpipe clean: {_expectations.summary_line(results)}", file=sys.stderr)
+    if any(each.fatal for each in _expectations.failed(results)):
+        return 1
     return 3 if reader.num_rejected else 0

@@ -1,0 +1,69 @@
+"""Turns what a caller hands over as input into open files and Arrow streams.
+
+Never reads a record; a file that cannot be opened is one line of error.
+Rules: CONTRACT §3 (`pinpipe.clean`): bytes-like, path, file, list of payloads, any Arrow object.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from typing import IO, Protocol, cast, runtime_checkable
+
+from pinpipe.errors import DataError, FileError, NotFoundError
+
+ARROW_MAGIC = b"ARROW1"
+
+
+@runtime_checkable
+class ArrowStreamExportable(Protocol):
+    """Anything that speaks the Arrow PyCapsule interface for streams."""
+
+    def __arrow_c_stream__(self, requested_schema: object | None = None) -> object:
+        """A capsule named arrow_array_stream."""
+
+
+#: What `clean` and `decode` read: bytes, a path, an open binary file, a list of payloads, or Arrow data.
+Input = (
+    bytes
+    | bytearray
+    | memoryview
+    | str
+    | os.PathLike[str]
+    | IO[bytes]
+    | Sequence[bytes | str]
+    | ArrowStreamExportable
+)
+
+
+def open_arrow_file(file: IO[bytes]) -> ArrowStreamExportable:
+    """The record batches of an Arrow IPC file, or of the stream format."""
+    import pyarrow as pa
+
+    try:
+        if not file.seekable():
+            return cast(ArrowStreamExportable, pa.ipc.open_stream(file))
+        start = file.tell()
+        if file.read(len(ARROW_MAGIC)) != ARROW_MAGIC:
+            file.seek(start)
+            return cast(ArrowStreamExportable, pa.ipc.open_stream(file))
+        reader = pa.ipc.open_file(file)
+        batches = (reader.get_batch(i) for i in range(reader.num_record_batches))
+        return cast(ArrowStreamExportable, pa.RecordBatchReader.from_batches(reader.schema, batches))
+    except pa.ArrowInvalid as error:
+        raise DataError(f"not an Arrow IPC file: {error}") from None
+
+
+def open_for_reading(path: str) -> IO[bytes]:
+    """Opens a file, or says in one line why not."""
+    try:
+        return open(path, "rb", buffering=0)
+    except FileNotFoundError as error:
+        raise NotFoundError(f"cannot open '{path}': {error.strerror}", native_code=error.errno or 0) from None
+    except OSError as error:
+        raise FileError(f"cannot open '{path}': {error.strerror}", native_code=error.errno or 0) from None
+
+
+def is_bytes_like(data: Input) -> bool:
+    """True for what holds bytes as a whole: memory, a path, an open file."""
+    return isinstance(data, (str, os.PathLike, bytes, bytearray, memoryview)) or hasattr(data, "read")
