@@ -377,7 +377,8 @@ static pinpipe_status json_read(json_t **out, pinpipe_str text, pinpipe_error *e
         return pp_fail(err, PINPIPE_ELIMIT, "rules of %zu bytes; at most %lld are read", text.len,
                        (long long)PINPIPE_EXPECTATIONS_BYTES_MAX);
     }
-    *out = json_loadb(text.ptr ? text.ptr : "", text.len, JSON_REJECT_DUPLICATES | JSON_DECODE_ANY, &fault);
+    size_t how = JSON_REJECT_DUPLICATES | JSON_DECODE_ANY | JSON_ALLOW_NUL;
+    *out = json_loadb(text.ptr ? text.ptr : "", text.len, how, &fault);
     if (*out) {
         return PINPIPE_OK;
     }

@@ -48,7 +48,15 @@ def test_demo_on_synthetic_rows(tmp_path: Path) -> None:
     )
     for name in ("elapsed_s", "cpu_s", "rss_bytes"):
         assert summary[name] > 0
+    for kind in KINDS:
+        sides = summary["statistics"][kind]
+        assert {column["rows"] for column in sides["before"].values()} == {summary["records"][kind]["read"]}
+        assert {column["rows"] for column in sides["after"].values()} == {summary["records"][kind]["cleaned"]}
+    assert [each["id"] for each in summary["expectations"] if not each["passed"]] == []
+    assert {each["id"].split(".")[0] for each in summary["expectations"]} == {*KINDS, "matches"}
+    assert [row["matched_share"] for row in summary["matches"]] == [1.0] * 6
     page = (tmp_path / "report.html").read_text(encoding="utf-8")
+    assert "Before and after cleaning" in page and "Matches across the tables" in page
     assert page.count("<figure class=wide>") == page.count("<figure class=narrow>") == 9
     assert "http://" not in page.replace("http://www.w3.org/", "")
     for question in ("q1", "q2", "q3a", "q3b", "q4", "q5", "q6", "q7", "q8"):
@@ -85,6 +93,10 @@ def test_demo_on_real_rows_counts_what_the_source_lacks(tmp_path: Path) -> None:
     assert_adds_up(summary, 3000)
     assert summary["missing"] == summary["missing_rows"]["pin"] > 0
     assert summary["missing_rows"]["geo"] == summary["missing_rows"]["user"] == 0
+    lonely = {row["pair"] for row in summary["matches"] if row["unmatched_count"]}
+    assert lonely == {"geo.pin", "user.pin"}  # rows whose pin the source lacks
+    failed = {each["id"] for each in summary["expectations"] if not each["passed"]}
+    assert failed == {f"matches.{pair}.share_min" for pair in lonely}
 
 
 @pytest.mark.soak

@@ -125,6 +125,53 @@ def test_flow_and_census_are_told() -> None:
     assert "pin.title.empty" in text
 
 
+def test_statistics_expectations_and_matches_are_told() -> None:
+    column = {"rows": 9, "nulls": 1, "min": "", "max": "<z" * 30, "min_cut": False, "max_cut": True}
+    result = {
+        "id": "pin.category.in",
+        "passed": False,
+        "fatal": True,
+        "rows": 9,
+        "failures": 2,
+        "expected": ["<art>"],
+        "observed": None,
+        "failing_key": 7,
+        "failing_value": "<b>",
+    }
+    share = {**result, "id": "pin.title.null_share_max", "passed": True, "expected": 0.5, "observed": 0.25}
+    summary = {
+        **SUMMARY,
+        "statistics": {"pin": {"before": {"title": column, "index": {**column, "nulls": 9, "min": None}}}},
+        "expectations": [share, result],
+        "matches": [
+            {
+                "pair": "pin.geo",
+                "row_count": 8,
+                "matched_count": 6,
+                "unmatched_count": 2,
+                "matched_share": 0.75,
+                "first_unmatched": [3, 5],
+            },
+            {
+                "pair": "geo.pin",
+                "row_count": 0,
+                "matched_count": 0,
+                "unmatched_count": 0,
+                "matched_share": None,
+                "first_unmatched": None,
+            },
+        ],
+    }
+    page = _report.render_report(summary, _answers(), CENSUS)
+    text = _read(page).text
+    assert "<b>" not in page.split("What was expected")[1].split("</table>")[0]
+    assert "the empty text" in text and "<z" * 30 + "…" in text and "9 records before, 0 rows after" in text
+    assert "1 of 2 expectations passed" in text and "failed (fatal)" in text and "7: <b>" in text
+    assert text.index("pin.category.in") < text.index("pin.title.null_share_max") and "25.00%" in text
+    assert "pins among places" in text and "75.0%" in text and "3, 5" in text
+    assert "What was expected" not in _report.render_report(SUMMARY, _answers(), CENSUS)
+
+
 def test_the_same_answers_give_the_same_bytes() -> None:
     assert len({_report.render_report(SUMMARY, _answers(), CENSUS) for _ in range(2)}) == 1
 

@@ -21,7 +21,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from pinpipe import _emulator, _query, _report
+from pinpipe import _emulator, _matches, _query, _report
+from pinpipe._expectations import BUILT_IN, Expectation, Expectations
 from pinpipe._objects import Objects, open_objects
 from pinpipe._outputs import replaced_file, write_output
 from pinpipe._progress import Progress
@@ -29,6 +30,7 @@ from pinpipe._records import KINDS, Reader
 from pinpipe._row_sinks import topics_of
 from pinpipe._sources import open_source
 from pinpipe._versions import versions
+from pinpipe._watch import watch
 from pinpipe.errors import (
     ConflictError,
     DeadlineError,
@@ -74,6 +76,9 @@ class Run:
         default_factory=lambda: {kind: dict.fromkeys(FLOW, 0) for kind in KINDS}
     )
     census: dict[str, dict[str, int]] = field(default_factory=dict)
+    statistics: dict[str, Any] = field(default_factory=dict)
+    expectations: list[Expectation] = field(default_factory=list)
+    matches: list[dict[str, Any]] = field(default_factory=list)
     steps_s: dict[str, float] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
     draws: int = 0
@@ -250,11 +255,12 @@ def _read_batches(reader: Reader, objects: Objects, prefix: str, rejects: Path) 
     yield from reader.rest()
 
 
-def _clean(run: Run, objects: Objects, kind: str, out: Path) -> None:
+def _clean(run: Run, objects: Objects, kind: str, out: Path, expect: Expectations) -> None:
     """Objects of one topic to the Delta table batch/<kind>; unreadable records to rejects/<kind>.ndjson."""
     rejects = out / "rejects" / f"{kind}.ndjson"
     rejects.unlink(missing_ok=True)
     reader = Reader(kind, "clean", "ndjson", "ind", keep_rejects=False)
+    watch(reader, statistics=True, expect=expect)
     batches = _read_batches(reader, objects, f"topics/{run.options.user_id}.{kind}/", rejects)
     write_output(f"delta+file://{(out / 'batch' / kind).absolute()}", reader.schema, batches)
     flow = run.records[kind]
@@ -264,6 +270,9 @@ def _clean(run: Run, objects: Objects, kind: str, out: Path) -> None:
     flow["conflicts"] = reader.conflicts
     flow["cleaned"] = reader.num_records - reader.num_rejected - reader.duplicates
     run.census[kind] = dict(reader.census())
+    statistics = reader.watch.statistics() if reader.watch else None
+    run.statistics[kind] = statistics.to_dict() if statistics else {}
+    run.expectations += reader.watch.results() if reader.watch else []
 
 
 def flow_errors(records: dict[str, dict[str, int]]) -> list[str]:
@@ -294,6 +303,9 @@ def _summary(run: Run, started: float, cpu_before: float) -> dict[str, Any]:
         "steps_s": {name: round(seconds, 3) for name, seconds in run.steps_s.items()},
         "sink": run.sink,
         "census": run.census,
+        "statistics": run.statistics,
+        "expectations": [result.to_dict() for result in run.expectations],
+        "matches": run.matches,
         "notes": run.notes,
         "versions": versions(),
     }
@@ -323,9 +335,13 @@ def demo(options: Options) -> dict[str, Any]:
             objects = stack.enter_context(_object_store(run, Path(scratch) / "objects"))
         _emulate_and_store(run, objects)
         with run.step("clean"):
+            expect = Expectations(BUILT_IN)
             for kind in KINDS:
-                _clean(run, objects, kind, out)
+                _clean(run, objects, kind, out, expect)
     tables = {kind: str(out / "batch" / kind) for kind in KINDS}
+    with run.step("match"):
+        run.matches = _matches.match(tables).to_pylist()
+        run.expectations += _matches.judge(run.matches, expect.matches)
     with run.step("answer"):
         answers = _query.query_all(tables)
     summary = _summary(run, started, usage.ru_utime + usage.ru_stime)

@@ -6,6 +6,7 @@ Rules: CONTRACT §2 (report.html) and §6 (what a summary holds); the charts are
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from html import escape
 from importlib import resources
@@ -38,6 +39,7 @@ _NOTES = {
     "q7": "Over posts; the exact median.",
     "q8": "Over posts; the exact median.",
 }
+_LONGEST = 240  # letters of an expectation's argument
 _EFFECTS = {
     "nulled": "became null",
     "kept": "kept as it was",
@@ -49,8 +51,9 @@ _EFFECTS = {
 def render_report(summary: Mapping[str, Any], answers: Mapping[str, Any], census: Mapping[str, Any]) -> str:
     """The page as text.
 
-    summary: as summary.json has it (records, draws, missing, elapsed_s, cpu_s, rss_bytes, versions, and
-    steps_s: step name -> seconds). answers: question -> table (an Arrow object or a list of rows).
+    summary: as summary.json has it (records, draws, missing, elapsed_s, cpu_s, rss_bytes, versions; statistics,
+    expectations and matches as docs/census.md has them; and steps_s: step name -> seconds).
+    answers: question -> table (an Arrow object or a list of rows).
     census: rule id -> hits, or kind -> rule id -> hits.
     """
     rows = {question: _rows(answers[question]) for question in QUESTIONS if question in answers}
@@ -62,6 +65,9 @@ def render_report(summary: Mapping[str, Any], answers: Mapping[str, Any], census
         "</div>",
         _flow(summary),
         _census(census, summary),
+        _statistics(summary),
+        _expectations(summary),
+        _matches(summary),
         _steps(summary),
         _versions(summary),
     ]
@@ -257,6 +263,109 @@ def _meanings() -> dict[str, str]:
             place = f"{_KIND_NAMES[kind]}, {where}"
             meanings[rule.id] = f"{escape(place)}: {escape(seen)} {escape(effect)}"
     return meanings
+
+
+def _statistics(summary: Mapping[str, Any]) -> str:
+    statistics = summary.get("statistics") or {}
+    if not statistics:
+        return ""
+    heads = ["column", "nulls before", "nulls after", "before: least, greatest", "after: least, greatest"]
+    tables = []
+    for kind, sides in statistics.items():
+        before, after = sides.get("before", {}), sides.get("after", {})
+        rows = []
+        for name in [*after, *(raw for raw in before if raw not in after)]:
+            both = (before.get(name), after.get(name))
+            nulls = ["" if side is None else _number(side["nulls"]) for side in both]
+            rows.append([f"<code>{escape(name)}</code>", *nulls, *(_bounds(side) for side in both)])
+        table = _table(heads, rows, numbers=[False, True, True, False, False], style="scroll short wide")
+        counts = [next((side["rows"] for side in columns.values()), 0) for columns in (before, after)]
+        told = f"{_number(counts[0])} records before, {_number(counts[1])} rows after"
+        tables.append(f"<h3>{escape(_KIND_NAMES.get(kind, kind))}</h3><p class=soft>{told}</p>{table}")
+    return (
+        "<h2>Before and after cleaning</h2><div class=card><p>What the raw columns held, and what the clean ones"
+        f" hold; a column that only one side has stands on that side alone.</p>{''.join(tables)}</div>"
+    )
+
+
+def _bounds(column: Mapping[str, Any] | None) -> str:
+    """The least and greatest value, one below the other; a text that was cut ends in `…`."""
+    if column is None or column["min"] is None:
+        return ""
+    shown = []
+    for name in ("min", "max"):
+        value = column[name]
+        text = f"{value:,}" if isinstance(value, int) else str(value)
+        empty = "<span class=soft>the empty text</span>"
+        shown.append(escape(text) + ("…" if column.get(f"{name}_cut") else "") if text else empty)
+    return "<br>".join(dict.fromkeys(shown))
+
+
+def _expectations(summary: Mapping[str, Any]) -> str:
+    results = summary.get("expectations") or []
+    if not results:
+        return ""
+    rows = []
+    for each in sorted(results, key=lambda result: bool(result["passed"])):  # what failed stands first
+        mark = (
+            "<span class=good>✓&nbsp;passed</span>"
+            if each["passed"]
+            else "<span class=bad>✗&nbsp;failed</span>"
+        )
+        mark += "" if each["passed"] or not each["fatal"] else " <span class=bad>(fatal)</span>"
+        named = escape(each["id"]).replace(".", ".<wbr>").replace("_", "_<wbr>")
+        wanted = f"<code>{named}</code><br><span class=soft>{_as_json(each['expected'])}</span>"
+        seen = _seen(each["id"], each["observed"])
+        first = ""
+        if each["failing_key"] is not None:
+            value = "" if each["failing_value"] is None else f": {escape(str(each['failing_value']))}"
+            first = f"{each['failing_key']}{value}"
+        rows.append([mark, wanted, seen, _number(each["failures"]), first])
+    passed = sum(bool(each["passed"]) for each in results)
+    heads = ["result", "expectation", "seen", "against it", "first ind: value"]
+    table = _table(heads, rows, numbers=[False, False, True, True, False], style="scroll short wide")
+    return (
+        f"<h2>What was expected</h2><div class=card><p>{passed} of {len(results)} expectations passed.</p>"
+        f"{table}</div>"
+    )
+
+
+def _seen(name: str, value: object) -> str:
+    if value is None:
+        return ""
+    if isinstance(value, float) and name.endswith(("_share_max", ".share_min")):
+        return f"{value:.2%}"
+    if isinstance(value, int):
+        return _number(value)
+    return escape(value) if isinstance(value, str) else _as_json(value)
+
+
+def _as_json(value: object) -> str:
+    """A value as JSON, cut where it is a long list."""
+    text = json.dumps(value, ensure_ascii=False)
+    return escape(text if len(text) <= _LONGEST else text[:_LONGEST] + "…")
+
+
+def _matches(summary: Mapping[str, Any]) -> str:
+    matches = summary.get("matches") or []
+    if not matches:
+        return ""
+    rows = []
+    for each in matches:
+        one, other = (_KIND_NAMES.get(kind, kind) for kind in each["pair"].split("."))
+        share = each["matched_share"]
+        meter = (
+            "" if share is None else f"{share:.1%}<span class=meter><i style='width:{share:.1%}'></i></span>"
+        )
+        firsts = ", ".join(map(str, each["first_unmatched"] or []))
+        counts = [_number(each[name]) for name in ("row_count", "unmatched_count")]
+        rows.append([f"{escape(one)} among {escape(other)}", *counts, meter, firsts])
+    heads = ["rows of one table", "rows", "without a partner", "with one", "first keys without"]
+    table = _table(heads, rows, numbers=[False, True, True, True, False], style="scroll short")
+    return (
+        "<h2>Matches across the tables</h2><div class=card>"
+        f"<p>How many rows have a row of the same <code>ind</code> in another table.</p>{table}</div>"
+    )
 
 
 def _steps(summary: Mapping[str, Any]) -> str:

@@ -59,5 +59,9 @@ def _print_flow(summary: dict[str, Any]) -> None:
     rows = [(kind, *flow.values()) for kind, flow in summary["records"].items()]
     print(f"\n{summary['draws']} draws, {summary['missing']} of them with a row that the source lacks\n")
     print(_printing.render(["records", *names], rows, "table"))
+    failed = [each for each in summary["expectations"] if not each["passed"]]
+    passed = len(summary["expectations"]) - len(failed)
+    told = "".join(f"; failed: {each['id']} ({each['failures']:,} of {each['rows']:,})" for each in failed)
+    print(f"\n{passed} of {passed + len(failed)} expectations passed{told}")
     steps = ", ".join(f"{name} {seconds:.1f}" for name, seconds in summary["steps_s"].items())
     print(f"\n{summary['elapsed_s']:.1f} s, {summary['cpu_s']:.1f} s of CPU ({steps})")
