@@ -61,7 +61,7 @@ PINPIPE_API pinpipe_status pinpipe_expectations_new(pinpipe_expectations **out, 
                                                     pinpipe_error *err) PINPIPE_MUST_CHECK;
 
 /** Reads a rule document, a JSON object, and of it the object `expect` only; its member `matches` is for the
- * matches across tables and is passed over. Owns: the caller frees it. Errors: EINVAL the document is not
+ * matches across tables and is passed over. Owns: the caller frees it. Errors: EDATA the document is not
  * JSON, names an unknown column or check, gives a value of another type, or a min above its max; the line
  * names the datum; ELIMIT a limit above; ENOMEM. */
 PINPIPE_API pinpipe_status pinpipe_expectations_decode(pinpipe_expectations **out, pinpipe_str json,

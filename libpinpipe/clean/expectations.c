@@ -75,7 +75,7 @@ static pinpipe_status fail_wants(pinpipe_error *err, const datum *of, const char
     pinpipe_buf text = PINPIPE_BUF_INIT;
     pinpipe_status status = value_dump(&text, value, err);
     if (status == PINPIPE_OK) {
-        status = pp_fail(err, PINPIPE_EINVAL, "expect.%s.%s: wants %s, not %.*s", of->text, check, wanted,
+        status = pp_fail(err, PINPIPE_EDATA, "expect.%s.%s: wants %s, not %.*s", of->text, check, wanted,
                          quote_len(text.ptr, text.len), text.ptr);
     }
     pinpipe_buf_reset(&text);
@@ -123,12 +123,12 @@ static pinpipe_status datum_find(datum *out, const char *name, pinpipe_error *er
     size_t len = strcspn(name, ".");
     int32_t record = pinpipe_record_find((pinpipe_str){name, len});
     if (record < 0) {
-        return pp_fail(err, PINPIPE_EINVAL, "expect: '%.*s' begins with none of pin, geo, user",
+        return pp_fail(err, PINPIPE_EDATA, "expect: '%.*s' begins with none of pin, geo, user",
                        quote_len(name, strlen(name)), name);
     }
     if (!datum_set(out, record, name[len] ? name + len + 1 : "") || (name[len] && !name[len + 1])) {
         names_of_columns(names, sizeof names, record);
-        return pp_fail(err, PINPIPE_EINVAL, "expect: '%.*s' names no column; those of %s are %s",
+        return pp_fail(err, PINPIPE_EDATA, "expect: '%.*s' names no column; those of %s are %s",
                        quote_len(name, strlen(name)), name, pinpipe_record_name(record), names);
     }
     return PINPIPE_OK;
@@ -260,7 +260,7 @@ static pinpipe_status expectation_add(pinpipe_expectations *expectations, const 
     int32_t found = check_find(check, types);
     if (found < 0) {
         names_of_checks(names, sizeof names, types);
-        return pp_fail(err, PINPIPE_EINVAL, "expect.%s: '%.*s' is none of %s", of->text,
+        return pp_fail(err, PINPIPE_EDATA, "expect.%s: '%.*s' is none of %s", of->text,
                        quote_len(check, strlen(check)), check, names);
     }
     pinpipe_status status = list_grow(expectations, err);
@@ -307,7 +307,7 @@ static pinpipe_status bounds_check(const pp_expectation *list, int32_t count, co
         is_crossed |= min->bound_f64[i] > max->bound_f64[i];
     }
     return is_crossed
-               ? pp_fail(err, PINPIPE_EINVAL, "expect.%s: %s %.*s is more than %s %.*s", of->text,
+               ? pp_fail(err, PINPIPE_EDATA, "expect.%s: %s %.*s is more than %s %.*s", of->text,
                          min->check_name, quote_len(min->expected.ptr, min->expected.len), min->expected.ptr,
                          max->check_name, quote_len(max->expected.ptr, max->expected.len), max->expected.ptr)
                : PINPIPE_OK;
@@ -322,7 +322,7 @@ static pinpipe_status member_read(pinpipe_expectations *expectations, const char
     }
     const json_t *fatal = json_object_get(member, "fatal");
     if (!json_is_object(member) || json_object_size(member) == (fatal ? 1u : 0u)) {
-        return pp_fail(err, PINPIPE_EINVAL, "expect.%s: wants an object with at least one check", of.text);
+        return pp_fail(err, PINPIPE_EDATA, "expect.%s: wants an object with at least one check", of.text);
     }
     if (fatal && !json_is_boolean(fatal)) {
         return fail_wants(err, &of, "fatal", "true or false", fatal);
@@ -348,14 +348,14 @@ static pinpipe_status document_read(pinpipe_expectations *expectations, const js
                                     pinpipe_error *err) {
     json_t *expect = json_object_get(document, "expect");
     if (!json_is_object(expect)) {
-        return pp_fail(err, PINPIPE_EINVAL, "the rules have no object 'expect'");
+        return pp_fail(err, PINPIPE_EDATA, "the rules have no object 'expect'");
     }
     const char *name = NULL;
     json_t *member = NULL;
     json_object_foreach(expect, name, member) {
         bool is_matches = strcmp(name, "matches") == 0;
         if (is_matches && !json_is_object(member)) {
-            return pp_fail(err, PINPIPE_EINVAL, "expect.matches: wants an object");
+            return pp_fail(err, PINPIPE_EDATA, "expect.matches: wants an object");
         }
         pinpipe_status status = is_matches ? PINPIPE_OK : member_read(expectations, name, member, err);
         if (status < 0) {
@@ -385,7 +385,7 @@ static pinpipe_status json_read(json_t **out, pinpipe_str text, pinpipe_error *e
     if (json_error_code(&fault) == json_error_out_of_memory) {
         return pp_fail_memory(err, "rules", text.len);
     }
-    return pp_fail(err, PINPIPE_EINVAL, "the rules are not JSON: line %d, column %d: %s", fault.line,
+    return pp_fail(err, PINPIPE_EDATA, "the rules are not JSON: line %d, column %d: %s", fault.line,
                    fault.column, fault.text);
 }
 

@@ -1,12 +1,13 @@
-/* Turns any bytes into a rule file, and cleans records by it on both roads where it is one.
- * Never accepts a half-read file, a refusal without a reason, or a row that nobody counted.
- * Rules: include/pinpipe/profile.h; the whole input is the rule file. */
+/* Turns any bytes into a rule file, and cleans records by it on both roads where it is one; and into
+ * expectations. Never accepts a half-read file, a refusal without a reason, or a row that nobody counted.
+ * Rules: include/pinpipe/profile.h, expectations.h; the whole input is the rule file. */
 #include "fuzz.h"
 
 #include <string.h>
 
 #include "base/buffer.h"
 #include "clean/decoder.h"
+#include "pinpipe/expectations.h"
 
 /* Plain and dirty records of every type, each twice, so that the second may take the fast road. */
 static const char *const lines[] = {
@@ -48,9 +49,42 @@ static void record_clean(pinpipe_profile *profile, int32_t record) {
     pinpipe_report_free(report);
 }
 
+/* Both rows of each record are the same: what failed failed on the first or on both. */
+static void expectations_read(pinpipe_str text) {
+    pinpipe_error err = PINPIPE_ERROR_INIT;
+    pinpipe_expectations *expectations = NULL;
+    pinpipe_status status = pinpipe_expectations_decode(&expectations, text, &err);
+    REQUIRE(status == PINPIPE_OK ? expectations != NULL : !expectations && err.message[0]);
+    for (int32_t record = 0; expectations && record < pinpipe_record_count(); record++) {
+        pinpipe_decoder_options options = PINPIPE_DECODER_OPTIONS_INIT;
+        pinpipe_table *table = NULL;
+        pinpipe_report *report = NULL;
+        pinpipe_batch *batch = NULL;
+        options.record = record;
+        REQUIRE(pinpipe_table_new(&table, record, PINPIPE_CLEAN, NULL) == PINPIPE_OK);
+        REQUIRE(pinpipe_report_new(&report, record, PINPIPE_CLEAN, NULL) == PINPIPE_OK);
+        REQUIRE(pinpipe_table_decode(table, &options, pp_str(lines[record]), 1, report, NULL) >= 0);
+        REQUIRE(pinpipe_table_at(&batch, table, 0, NULL) == PINPIPE_OK);
+        REQUIRE(pinpipe_expectations_add(expectations, batch, NULL) == PINPIPE_OK);
+        REQUIRE(pinpipe_expectations_add(expectations, batch, NULL) == PINPIPE_OK);
+        pinpipe_batch_free(batch);
+        pinpipe_report_free(report);
+        pinpipe_table_free(table);
+    }
+    for (int32_t i = 0; expectations && i < pinpipe_expectations_count(expectations); i++) {
+        pinpipe_expectation out = PINPIPE_EXPECTATION_INIT;
+        REQUIRE(pinpipe_expectations_at(&out, expectations, i, NULL) == PINPIPE_OK);
+        REQUIRE(out.rows == 2 && out.expected.len > 0 && out.id[0]);
+        REQUIRE(out.has_passed == (out.failures == 0) && out.failing_value.len <= PP_QUOTE_MAX);
+        REQUIRE(out.check != PINPIPE_CHECK_IN || out.failures % 2 == 0);
+    }
+    pinpipe_expectations_free(expectations);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     pinpipe_error err = PINPIPE_ERROR_INIT;
     pinpipe_profile *profile = NULL;
+    expectations_read((pinpipe_str){(const char *)data, size});
     pinpipe_status status = pinpipe_profile_decode(&profile, (pinpipe_str){(const char *)data, size}, &err);
     if (status < 0) {
         REQUIRE(!profile && err.message[0]);

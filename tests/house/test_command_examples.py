@@ -10,6 +10,7 @@ from __future__ import annotations
 import importlib
 import os
 import pkgutil
+import re
 import shlex
 import subprocess
 import sys
@@ -57,6 +58,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     _run(f"pinpipe emulate --to file://{folder}/rows --rows 300", folder)
     _run("pinpipe clean pin rows/demo.pin.ndjson -o pin.parquet", folder)
     _run("pinpipe clean user rows/demo.user.ndjson -o user.parquet", folder)
+    _run("pinpipe clean geo rows/demo.geo.ndjson -o geo.parquet", folder)
     pins = (folder / "rows/demo.pin.ndjson").read_bytes()
     (folder / "pins.ndjson").write_bytes(pins + b"{broken\n")
     _run(_example("demo"), folder)
@@ -70,6 +72,14 @@ def test_example_works_as_printed(command: str, folder: Path) -> None:
     for name in LEFT.get(command, ()):
         assert (folder / name).is_file(), said
     assert said or command in LEFT
+
+
+def test_commands_of_the_census_page_work(folder: Path) -> None:
+    page = (Path(__file__).resolve().parents[2] / "docs/census.md").read_text(encoding="utf-8")
+    clean, matches = re.findall(r"^    (pinpipe .*)$", page, re.MULTILINE)
+    said = _run(clean, folder, 3)  # one of the records is broken
+    assert "before" in said and "pin.category.in" in said and (folder / "census.json").is_file()
+    assert "user.geo" in _run(matches, folder)
 
 
 @pytest.mark.parametrize("command", sorted(WITH_SERVERS))

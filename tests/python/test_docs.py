@@ -4,9 +4,11 @@ Never trusts a page: a row that the library does not have fails.
 Rules: docs/architecture.md, "A fact has one home".
 """
 
+import re
 from pathlib import Path
 
 import pinpipe
+import pytest
 from pinpipe import errors, native
 from pinpipe._records import KINDS, Schema
 
@@ -50,3 +52,24 @@ def test_records_page_has_the_clean_columns() -> None:
         row = next(line for line in page.splitlines() if line.startswith(f"| {kind} |"))
         positions = [row.index(f"{column.name} ") for column in Schema(kind).columns]
         assert positions == sorted(positions)
+
+
+def test_census_page_prints_what_it_says(capsys: pytest.CaptureFixture[str]) -> None:
+    page = (DOCS / "census.md").read_text(encoding="utf-8")
+    (block,) = re.findall(r"^```python\n(.*?)^```$", page, re.DOTALL | re.MULTILINE)
+    promised = re.findall(r"^print\(.*\)  # (.*)$|^# (.*)$", block, re.MULTILINE)
+    exec(compile(block, "census.md", "exec"), {})
+    assert capsys.readouterr().out.splitlines() == ["".join(pair) for pair in promised]
+
+
+def test_census_page_has_a_rule_file_that_works(tmp_path: Path) -> None:
+    page = (DOCS / "census.md").read_text(encoding="utf-8")
+    (rules,) = re.findall(r"^```toml\n(.*?)^```$", page, re.DOTALL | re.MULTILINE)
+    (tmp_path / "rules.toml").write_text(rules, encoding="utf-8")
+    geos = pinpipe.clean("geo", b'{"ind":1,"latitude":91,"longitude":0}', expect=tmp_path / "rules.toml")
+    assert [(each.id, each.passed) for each in geos.expectations] == [
+        ("geo.timestamp.min", True),
+        ("geo.coordinates.min", True),
+        ("geo.coordinates.max", False),
+    ]
+    assert pinpipe.clean("geo", b"", profile=tmp_path / "rules.toml").num_rows == 0

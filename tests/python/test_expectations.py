@@ -74,9 +74,10 @@ def test_a_file_gives_the_same_as_its_content(tmp_path: Path) -> None:
     wanted = _results(RULES)
     (tmp_path / "rules.json").write_text(json.dumps(RULES), encoding="utf-8")
     (tmp_path / "rules.toml").write_text(
-        'name = "mine"\n[expect."pin.ind"]\nunique = true\n[expect."pin.follower_count"]\nmin = 0\nmax = 10\n'
+        'name = "mine"\n[expect.pin.ind]\nunique = true\n[expect."pin.follower_count"]\nmin = 0\nmax = 10\n'
         'null_share_max = 0.5\n[expect."pin.category"]\nin = ["art", "travel"]\nnull_share_max = 0\n'
-        '[expect.pin]\nrows_min = 4\n[expect."geo.timestamp"]\nmin = 2009-01-01T00:00:00Z\n',
+        '[expect.pin]\nrows_min = 4\n[expect."geo.timestamp"]\nmin = 2009-01-01T00:00:00Z\n'
+        "[expect.matches]\npin.geo.share_min = 0.5\n",
         encoding="utf-8",
     )
     assert _results(tmp_path / "rules.json") == _results(str(tmp_path / "rules.toml")) == wanted
@@ -142,7 +143,7 @@ def test_a_broken_file_is_told(tmp_path: Path) -> None:
     for name, text, message in (
         ("a.json", '{"expect": {"pin.ind": {"unique": true}, "pin.ind": {}}}', "duplicate"),
         ("b.json", "expect", "the rules are not JSON: line 1"),
-        ("c.toml", "expect = ", "not TOML"),
+        ("c.toml", "expect = ", "rule file '.*c.toml'"),
     ):
         (tmp_path / name).write_text(text, encoding="utf-8")
         with pytest.raises(pinpipe.Error, match=message):

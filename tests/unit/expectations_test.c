@@ -211,7 +211,7 @@ static void test_bad_documents(void) {
         pinpipe_error err = PINPIPE_ERROR_INIT;
         pinpipe_expectations *e = NULL;
         pinpipe_str text = {bad[i][0], strlen(bad[i][0])};
-        CHECK_INT(pinpipe_expectations_decode(&e, text, &err), PINPIPE_EINVAL);
+        CHECK_INT(pinpipe_expectations_decode(&e, text, &err), PINPIPE_EDATA);
         CHECK(e == NULL);
         if (!strstr(err.message, bad[i][1])) {
             CHECK_TEXT(err.message, strlen(err.message), bad[i][1]);

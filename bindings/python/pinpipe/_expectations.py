@@ -14,7 +14,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from pinpipe import native
-from pinpipe._inputs import open_for_reading
+from pinpipe._profiles import read_rule_file
 from pinpipe._records import KINDS
 from pinpipe.errors import DataError, ExpectationError, InvalidArgumentError
 
@@ -77,7 +77,7 @@ class Expectations:
     """The expectations of one run, over any record types."""
 
     def __init__(self, expect: Expect) -> None:
-        """Raises InvalidArgumentError for a document that names what is not known; the line names the datum."""
+        """Raises DataError for a document that names what is not known; the line names the datum."""
         if isinstance(expect, str) and expect == BUILT_IN:
             self._handle = native.pinpipe_expectations_new(expect)
             source = "domain.md §2: the keys join 1:1:1"
@@ -169,17 +169,7 @@ def _document(expect: Expect) -> bytes:
         return _as_json(expect)
     if not isinstance(expect, (str, os.PathLike)):
         raise InvalidArgumentError(f"expectations cannot be read from {type(expect).__name__}")
-    path = os.fspath(expect)
-    with open_for_reading(path) as file:
-        text = file.read()
-    if not path.endswith(".toml"):
-        return text
-    import tomllib
-
-    try:
-        return _as_json(tomllib.loads(text.decode("utf-8")))
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise DataError(f"{path}: not TOML: {error}") from None
+    return read_rule_file(os.fspath(expect))
 
 
 def _as_json(document: Mapping[str, Any]) -> bytes:
@@ -202,16 +192,16 @@ def _match_rules(matches: Mapping[str, Any]) -> list[MatchRule]:
     for pair, given in matches.items():
         place = f"expect.matches.{pair}"
         if pair not in PAIRS:
-            raise InvalidArgumentError(f"expect.matches: '{pair}' is none of {', '.join(PAIRS)}")
+            raise DataError(f"expect.matches: '{pair}' is none of {', '.join(PAIRS)}")
         if not isinstance(given, dict) or "share_min" not in given:
-            raise InvalidArgumentError(f"{place}: wants an object with share_min")
+            raise DataError(f"{place}: wants an object with share_min")
         unknown = [name for name in given if name not in ("share_min", "fatal")]
         if unknown:
-            raise InvalidArgumentError(f"{place}: '{unknown[0]}' is none of share_min, fatal")
+            raise DataError(f"{place}: '{unknown[0]}' is none of share_min, fatal")
         share, fatal = given["share_min"], given.get("fatal", False)
         if isinstance(share, bool) or not isinstance(share, (int, float)) or not 0 <= share <= 1:
-            raise InvalidArgumentError(f"{place}.share_min: wants a share from 0 to 1, not {share!r}")
+            raise DataError(f"{place}.share_min: wants a share from 0 to 1, not {share!r}")
         if not isinstance(fatal, bool):
-            raise InvalidArgumentError(f"{place}.fatal: wants true or false, not {fatal!r}")
+            raise DataError(f"{place}.fatal: wants true or false, not {fatal!r}")
         rules.append(MatchRule(pair, float(share), fatal))
     return rules

@@ -77,6 +77,8 @@ def read_rule_file(path: str) -> bytes:
     for section, parts in _ID_PARTS.items():
         if isinstance(document.get(section), dict):
             document[section] = _flat(document[section], parts)
+    if isinstance(document.get("expect"), dict):
+        document["expect"] = _flat_expect(document["expect"])
     return json.dumps(document, default=_plain_value).encode()
 
 
@@ -89,6 +91,22 @@ def _flat(table: Mapping[str, Any], parts: int) -> dict[str, Any]:
             flat.update({f"{key}.{rest}": inner for rest, inner in _flat(value, missing).items()})
         else:
             flat[key] = value
+    return flat
+
+
+def _flat_expect(expect: Mapping[str, Any]) -> dict[str, Any]:
+    """The same for expectations: `[expect.pin.category]` is a column's, `[expect.pin]` the rows'."""
+    flat: dict[str, Any] = {}
+    for key, value in expect.items():
+        if key == "matches" and isinstance(value, Mapping):
+            flat[key] = _flat(value, 2)
+        elif "." in key or not isinstance(value, Mapping):
+            flat[key] = value
+        else:
+            own = {name: inner for name, inner in value.items() if not isinstance(inner, Mapping)}
+            flat.update({key: own} if own else {})
+            columns = (name for name in value if name not in own)
+            flat.update({f"{key}.{name}": value[name] for name in columns})
     return flat
 
 
