@@ -1,4 +1,4 @@
-"""Turns the nine SQL files into answers by Spark and by DuckDB and compares them row by row, order and types too.
+"""Turns the SQL files into answers by Spark and by DuckDB and compares them row by row, order and types too.
 
 Never installs Spark into the product's environment: it has one of its own under build/.
 Rules: CONTRACT §5; python recipe §4 and §5 (one text for both engines).
@@ -17,7 +17,7 @@ from typing import Any
 
 import pyarrow as pa
 import pytest
-from pinpipe import _query, _records, _synthetic
+from pinpipe import _matches, _query, _records, _synthetic
 from pyarrow import parquet
 
 BUILD = Path(__file__).parents[2] / "build"
@@ -86,6 +86,7 @@ def _tables() -> dict[str, pa.Table]:
         )
         users.append({"ind": key, "user_name": "Zoë" if n % 3 else None, "age": (17, None, 50, 51)[n % 4]})
         users[-1]["date_joined"] = None if n % 5 else _moment("2016-01-01 00:00:00")
+    pins += [{"ind": key, "category": "alone"} for key in range(30_000, 30_007)]
     rows = {"pin": pins, "geo": geos, "user": users}
     return {kind: pa.Table.from_pylist(rows[kind], _records.schema(kind).arrow()) for kind in rows}
 
@@ -113,6 +114,7 @@ def spark(tables: dict[str, pa.Table], tmp_path_factory: pytest.TempPathFactory)
         {"name": name, "sql": _query.sql(question), "reading": reading.row(question)}
         for name, (question, reading) in _cases().items()
     ]
+    cases.append({"name": "matches", "sql": _matches.sql(), "reading": _query.Reading().row("q1")})
     request = {"joins": _query.joins(), "cases": cases}
     (folder / "request.json").write_text(json.dumps(request))
     script = Path(__file__).with_name("spark_answers.py")
@@ -142,3 +144,11 @@ def test_spark_and_duckdb_give_the_same_rows(
     rows = [list(row.values()) for row in found.to_pylist()]
     assert rows == wanted["rows"] and rows
     print(f"{name}: {len(rows)} rows equal")
+
+
+def test_spark_and_duckdb_find_the_same_matches(spark: dict[str, Any], tables: dict[str, pa.Table]) -> None:
+    found = _matches.match(tables)
+    wanted = spark["matches"]
+    assert found.column_names == [name for name, _ in wanted["columns"]]
+    rows = [list(row.values()) for row in found.to_pylist()]
+    assert rows == wanted["rows"] and rows[0][5] == list(range(30_000, 30_005))
