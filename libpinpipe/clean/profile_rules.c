@@ -3,7 +3,6 @@
  * Rules: docs/profiles.md; schema/rules.def for what there is to change. */
 #include "clean/profile_rules.h"
 
-#include <assert.h>
 #include <string.h>
 
 #include "base/buffer.h"
@@ -229,10 +228,9 @@ static pinpipe_status marker_add(pinpipe_profile *profile, const pp_rule_change 
     pp_profile_record *in = record < 0 ? NULL : &profile->record[record];
     int32_t place = in ? marker_place(in, parts.part[1]) : -1;
     pinpipe_status status = marker_check(change, &parts, record, place, err);
-    if (status < 0) {
+    if (status < 0 || !in) { /* no record is refused by the check */
         return status;
     }
-    assert(in);
     if (in->rule_count >= PP_RULES_MAX) {
         return pp_fail(err, PINPIPE_EDATA, "rule '%.*s': a record has at most %d rules", QUOTED(change->id),
                        PP_RULES_MAX);

@@ -20,7 +20,7 @@ static const char *const match_names[PP_MATCH_COUNT] = {
 };
 
 static const char *const profile_names[PP_PROFILE_COUNT] = {
-#define PROFILE(symbol, name) [PP_PROFILE_##symbol] = name,
+#define PROFILE(symbol, name) [PP_PROFILE_##symbol] = (name),
 #include "schema/rules.def"
 };
 
@@ -68,13 +68,13 @@ static const struct {
 };
 
 static const struct {
+    const char *text;
     pp_profile profile;
     int32_t record;
     pp_clean_symbol symbol;
-    const char *text;
 } argument_rows[] = {
 #define ARGUMENT(profile, record, symbol, text, source)                                                      \
-    {PP_PROFILE_##profile, PINPIPE_##record, PP_CLEAN_##record##_##symbol, text},
+    {text, PP_PROFILE_##profile, PINPIPE_##record, PP_CLEAN_##record##_##symbol},
 #include "schema/rules.def"
 };
 
