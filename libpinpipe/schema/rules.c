@@ -58,12 +58,12 @@ static const struct {
 
 static const struct {
     pp_outcome outcome;
-    const char *suffix;
     pp_effect effect;
+    const char *suffix;
     const char *source;
 } record_rule_rows[] = {
 #define RECORD_RULE(outcome, suffix, effect, source)                                                         \
-    {PP_OUTCOME_##outcome, suffix, PP_EFFECT_##effect, source},
+    {PP_OUTCOME_##outcome, PP_EFFECT_##effect, suffix, source},
 #include "schema/rules.def"
 };
 
