@@ -229,3 +229,15 @@ def test_the_command_takes_a_profile(tmp_path: Path) -> None:
     assert {"rule": "pin.title.a", "value": "a", "count": 1, "surplus": 0, "value_bytes": 1} in written[
         "values"
     ]
+
+
+def test_a_rule_file_s_expectations_are_checked_with_its_profile() -> None:
+    rules = {
+        "rules": {"pin.title.untitled": "nulled"},
+        "expect": {"pin.title": {"null_share_max": 0.1, "fatal": True}},
+    }
+    line = as_json({**CLEAN_PIN, "title": "Untitled"})
+    with pytest.raises(pinpipe.Error, match=r"pin\.title\.null_share_max"):
+        pinpipe.clean("pin", [line], profile=rules)
+    assert pinpipe.clean("pin", [line], profile=rules, expect="course").expectations
+    assert pinpipe.clean("pin", [line]).expectations == []

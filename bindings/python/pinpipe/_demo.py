@@ -17,7 +17,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -76,6 +76,7 @@ class Run:
         default_factory=lambda: {kind: dict.fromkeys(FLOW, 0) for kind in KINDS}
     )
     census: dict[str, dict[str, int]] = field(default_factory=dict)
+    values: dict[str, list[dict[str, Any]]] = field(default_factory=dict)
     statistics: dict[str, Any] = field(default_factory=dict)
     expectations: list[Expectation] = field(default_factory=list)
     matches: list[dict[str, Any]] = field(default_factory=list)
@@ -270,6 +271,7 @@ def _clean(run: Run, objects: Objects, kind: str, out: Path, expect: Expectation
     flow["conflicts"] = reader.conflicts
     flow["cleaned"] = reader.num_records - reader.num_rejected - reader.duplicates
     run.census[kind] = dict(reader.census())
+    run.values[kind] = [asdict(value) for value in reader.dirty_values()]
     statistics = reader.watch.statistics() if reader.watch else None
     run.statistics[kind] = statistics.to_dict() if statistics else {}
     run.expectations += reader.watch.results() if reader.watch else []
@@ -303,6 +305,7 @@ def _summary(run: Run, started: float, cpu_before: float) -> dict[str, Any]:
         "steps_s": {name: round(seconds, 3) for name, seconds in run.steps_s.items()},
         "sink": run.sink,
         "census": run.census,
+        "values": run.values,
         "statistics": run.statistics,
         "expectations": [result.to_dict() for result in run.expectations],
         "matches": run.matches,

@@ -25,9 +25,10 @@ _ID_PARTS = {"rules": 3, "columns": 2}
 class Profile:
     """The effects of all cleaning rules; immutable."""
 
-    def __init__(self, handle: Any) -> None:
+    def __init__(self, handle: Any, document: str | bytes = b"{}") -> None:
         """Made by `pinpipe.profile` only."""
         self._handle = handle
+        self._document = document
 
     @property
     def name(self) -> str:
@@ -37,6 +38,12 @@ class Profile:
     def rules(self, kind: str) -> list[Rule]:
         """Every rule that cleaning a record type may apply, those that are off too."""
         return [Rule(*row) for row in native.profile_rules(self._handle, kind_index(kind))]
+
+    @property
+    def expect(self) -> dict[str, Any] | None:
+        """The rule file with the expectations in it, as `expect=` takes it; None where it has none."""
+        document: dict[str, Any] = json.loads(self._document)
+        return document if document.get("expect") else None
 
     def __repr__(self) -> str:
         """Says its name and how many rules differ from the default's."""
@@ -53,7 +60,8 @@ def profile(source: str | os.PathLike[str] | Mapping[str, Any] | Profile) -> Pro
     if isinstance(source, Profile):
         return source
     if isinstance(source, Mapping):
-        return Profile(native.pinpipe_profile_decode(json.dumps(source, default=_plain_value)))
+        text = json.dumps(source, default=_plain_value)
+        return Profile(native.pinpipe_profile_decode(text), text)
     name = os.fspath(source)
     if name in BUILT_IN:
         return Profile(native.pinpipe_profile_new(name))
@@ -61,7 +69,8 @@ def profile(source: str | os.PathLike[str] | Mapping[str, Any] | Profile) -> Pro
         raise InvalidArgumentError(
             f"profile '{name}' is neither {' nor '.join(BUILT_IN)} nor a .json or .toml file"
         )
-    return Profile(native.pinpipe_profile_decode(read_rule_file(name)))
+    document = read_rule_file(name)
+    return Profile(native.pinpipe_profile_decode(document), document)
 
 
 def read_rule_file(path: str) -> bytes:

@@ -556,10 +556,12 @@ def clean(
     max_record_bytes: 0 is 16 MiB; a larger record is rejected. threads: 1 to 64 share NDJSON from memory or a file,
     which then is read whole; the table is the same for any number. profile: course, keep, or a rule file
     (docs/profiles.md). statistics: count every column before and after, which decodes the input twice.
-    expect: "course", a rule file or its content (docs/census.md).
+    expect: "course", a rule file or its content (docs/census.md); None is what the profile's rule file expects.
     Raises pinpipe.Error; ExpectationError when a fatal expectation failed, after all was read.
     """
-    reader = Reader(kind, "clean", input_format, dedupe, max_record_bytes, profile=_profile_of(profile))
+    chosen = _profile_of(profile)
+    reader = Reader(kind, "clean", input_format, dedupe, max_record_bytes, profile=chosen)
+    expect = chosen.expect if expect is None and chosen else expect
     if statistics or expect is not None:
         from pinpipe._watch import watch
 

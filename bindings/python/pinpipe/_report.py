@@ -40,6 +40,8 @@ _NOTES = {
     "q8": "Over posts; the exact median.",
 }
 _LONGEST = 240  # letters of an expectation's argument
+SHOWN_VALUES = 3
+SHOWN_CHARACTERS = 40
 _EFFECTS = {
     "nulled": "became null",
     "kept": "kept as it was",
@@ -230,6 +232,7 @@ def _census(census: Mapping[str, Any], summary: Mapping[str, Any]) -> str:
     if not hits:
         return "<h2>What cleaning changed</h2><div class=card><p>Nothing.</p></div>"
     meanings = _meanings()
+    values = _values(summary)
     records = _records(summary)
     rows = []
     for rule in sorted(hits, key=lambda name: (KINDS.index(name.split(".")[0]), -hits[name], name)):
@@ -239,13 +242,28 @@ def _census(census: Mapping[str, Any], summary: Mapping[str, Any]) -> str:
         meter = f'<span class=meter title="{share:.1%}"><i style="width:{min(share, 1):.1%}"></i></span>'
         named = escape(rule).replace(".", ".<wbr>").replace("_", "_<wbr>")
         found = f"{meanings.get(rule, '')}<br><code class=soft>{named}</code>"
-        rows.append([found, _number(hits[rule]), f"{_share(share)}{meter}" if read else ""])
-    heads = ["what was found", "hits", "of the rows"]
-    table = _table(heads, rows, numbers=[False, True, True], style="scroll short")
+        met = ", ".join(values.get(rule, [])[:SHOWN_VALUES])
+        rows.append([found, met, _number(hits[rule]), f"{_share(share)}{meter}" if read else ""])
+    heads = ["what was found", "most frequent values", "hits", "of the rows"]
+    table = _table(heads, rows, numbers=[False, False, True, True], style="scroll short")
     return (
         "<h2>What cleaning changed</h2><div class=card>"
         f"<p>Every value that a rule changed, counted by rule.</p>{table}</div>"
     )
+
+
+def _values(summary: Mapping[str, Any]) -> dict[str, list[str]]:
+    """Rule id -> the values that it met and could not know before, as HTML, the most frequent first."""
+    met: dict[str, list[str]] = {}
+    told_by_rule = {rule.id for kind in KINDS for rule in Schema(kind).rules if rule.text}
+    for values in (summary.get("values") or {}).values():
+        for value in values:
+            if value["rule"] in told_by_rule or not value["value"]:
+                continue
+            text = value["value"]
+            told = text if len(text) <= SHOWN_CHARACTERS else text[:SHOWN_CHARACTERS] + "…"
+            met.setdefault(value["rule"], []).append(f"<q>{escape(told)}</q> {_number(value['count'])}")
+    return met
 
 
 def _share(share: float) -> str:

@@ -63,7 +63,8 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--expect",
         metavar="course|FILE",
-        help="check the built-in expectations, or a rule file's; exit 1 when a fatal one fails",
+        help="check the built-in expectations, or a rule file's (default: what --profile's file expects); exit 1 when"
+        " a fatal one fails",
     )
     parser.add_argument(
         "--format",
@@ -165,13 +166,15 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.format in ("csv", "ndjson") and arguments.statistics and arguments.expect:
         print(f"pinpipe clean: --format {arguments.format} takes --statistics or --expect", file=sys.stderr)
         return 2
+    chosen = profile(arguments.profile)
+    arguments.expect = arguments.expect or chosen.expect
     reader = Reader(
         arguments.kind,
         "clean",
         arguments.input_format,
         arguments.dedupe,
         keep_rejects=False,
-        profile=profile(arguments.profile),
+        profile=chosen,
     )
     watch(reader, statistics=bool(arguments.statistics or arguments.census), expect=arguments.expect)
     rejects = _RejectsFile(arguments.rejects or default_rejects_path(arguments.output))
