@@ -68,7 +68,7 @@ pinpipe_status pinpipe_decoder_new(pinpipe_decoder **out, const pinpipe_decoder_
     decoder->profile = pp_profile_hold(options->profile);
     pp_plan_init(&decoder->plan, options->record, options->shape, decoder->profile);
     pp_fields_init(&decoder->fields, options->record);
-    pp_fast_init(&decoder->fast);
+    pp_fast_init(&decoder->fast, &decoder->plan, &decoder->fields);
     decoder->format = options->format;
     decoder->max_record_bytes =
         options->max_record_bytes ? options->max_record_bytes : PP_MAX_RECORD_BYTES_DEFAULT;
@@ -199,11 +199,11 @@ static pinpipe_status carry_add(pinpipe_decoder *decoder, const char *bytes, siz
             decoder->carry.len < PP_REJECT_DATA_MAX ? decoder->carry.len : PP_REJECT_DATA_MAX;
         len = len < room ? len : room;
     }
-    pinpipe_status status = pp_buf_reserve(&decoder->carry, len + PP_JSON_PADDING, PP_BUF_MAX, err);
+    pinpipe_status status = pp_buf_reserve(&decoder->carry, len + 1 + PP_FAST_PADDING, PP_BUF_MAX, err);
     if (status == PINPIPE_OK) {
         memcpy(decoder->carry.ptr + decoder->carry.len, bytes, len);
         decoder->carry.len += len;
-        memset(decoder->carry.ptr + decoder->carry.len, 0, PP_JSON_PADDING);
+        memset(decoder->carry.ptr + decoder->carry.len, 0, 1 + PP_FAST_PADDING);
     }
     return status;
 }
@@ -235,12 +235,41 @@ static pinpipe_status whole_take(pinpipe_decoder *decoder, pp_columns *columns, 
                              : record_take(decoder, columns, source, report, err);
 }
 
+/* True where a record is a line with nothing around it: only such are for the fast road. */
+static bool has_plain_lines(const pinpipe_decoder *decoder) {
+    return decoder->splitter.format == PINPIPE_FORMAT_NDJSON && !decoder->envelope;
+}
+
+bool pp_decoder_take_line(pinpipe_decoder *decoder, pp_columns *columns, pinpipe_str line,
+                          pinpipe_report *report) {
+    pp_fast_target target = {columns, columns->rows + 1, decoder->max_record_bytes, report, true};
+    if (decoder->envelope || decoder->has_header || decoder->splitter.format == PINPIPE_FORMAT_FILESTREAM ||
+        decoder->fast.run(&decoder->fast, &decoder->plan, &target, line.ptr, line.ptr + line.len) == 0) {
+        return false;
+    }
+    report->records++;
+    decoder->record_index++;
+    return true;
+}
+
 /* The record that is in the carry is whole. */
 static pinpipe_status carry_take(pinpipe_decoder *decoder, pp_columns *columns, pinpipe_report *report,
                                  pinpipe_error *err) {
     pp_record_text source = {decoder->carry.ptr, decoder->carry.len, decoder->record_total,
                              decoder->record_offset};
-    pinpipe_status status = whole_take(decoder, columns, source, report, err);
+    pinpipe_str line = {decoder->carry.ptr, decoder->carry.len + 1};
+    bool is_line = has_plain_lines(decoder) && source.total == (int64_t)source.len && source.len > 0;
+    pinpipe_status status = PINPIPE_OK;
+    if (is_line) {
+        decoder->carry.ptr[source.len] = '\n';
+    }
+    if (!is_line || !pp_decoder_take_line(decoder, columns, line, report)) {
+        int64_t rows = columns->rows;
+        status = whole_take(decoder, columns, source, report, err);
+        if (is_line && columns->rows > rows) {
+            pp_fast_learn(&decoder->fast, &decoder->plan, &decoder->fields, line.ptr, line.len);
+        }
+    }
     if (status >= 0) {
         pp_buf_clear(&decoder->carry);
         decoder->is_partial = false;
@@ -249,7 +278,8 @@ static pinpipe_status carry_take(pinpipe_decoder *decoder, pp_columns *columns, 
     return status;
 }
 
-/* One split of a slice: a record in place where it is whole and padded, by way of the carry else. */
+/* One split of a slice: a record in place where it is whole and padded, by way of the carry else: there the
+ * fast road can read it too. */
 static pinpipe_status split_take(pinpipe_decoder *decoder, pp_columns *columns, const char *bytes,
                                  pp_split split, size_t padding, pinpipe_report *report, pinpipe_error *err) {
     const char *text = bytes + split.skipped;
@@ -257,7 +287,7 @@ static pinpipe_status split_take(pinpipe_decoder *decoder, pp_columns *columns, 
         decoder->record_offset = decoder->byte_offset + (int64_t)split.skipped;
         decoder->is_aside = split.is_aside;
         decoder->fault = split.fault;
-        if (split.complete && padding > PP_JSON_PADDING) {
+        if (split.complete && padding > (has_plain_lines(decoder) ? PP_FAST_PADDING : PP_JSON_PADDING)) {
             pp_record_text source = {text, split.taken, (int64_t)split.taken, decoder->record_offset};
             return whole_take(decoder, columns, source, report, err);
         }
@@ -284,7 +314,7 @@ static const char *lines_end(const char *bytes, size_t slice, size_t len) {
 /* Records of NDJSON that are written like earlier ones; returns the bytes read. */
 static size_t fast_take(pinpipe_decoder *decoder, pp_columns *columns, const char *bytes, const char *end,
                         pinpipe_report *report) {
-    pp_fast_target target = {columns, decoder->batch_rows, report, false};
+    pp_fast_target target = {columns, decoder->batch_rows, decoder->max_record_bytes, report, false};
     int64_t before = columns->rows + report->dropped;
     size_t taken = decoder->fast.run(&decoder->fast, &decoder->plan, &target, bytes, end);
     int64_t records = columns->rows + report->dropped - before;
@@ -305,7 +335,7 @@ static pinpipe_status slow_take(size_t *taken, pinpipe_decoder *decoder, pp_colu
     pinpipe_status status = split_take(decoder, columns, bytes.ptr, split, padding, report, err);
     decoder->byte_offset += (int64_t)*taken;
     if (status == PINPIPE_OK && columns->rows > rows && !was_partial && padding > PP_FAST_PADDING &&
-        decoder->splitter.format == PINPIPE_FORMAT_NDJSON) {
+        has_plain_lines(decoder)) {
         pp_fast_learn(&decoder->fast, &decoder->plan, &decoder->fields, bytes.ptr, *taken);
     }
     return status;
@@ -316,9 +346,11 @@ static pinpipe_status slice_take(size_t *taken, pinpipe_decoder *decoder, pp_col
                                  pinpipe_str bytes, size_t slice, pinpipe_report *report,
                                  pinpipe_error *err) {
     pinpipe_status status = PINPIPE_OK;
-    bool is_lines = decoder->splitter.format == PINPIPE_FORMAT_NDJSON;
-    const char *end = is_lines ? lines_end(bytes.ptr, slice, bytes.len) : bytes.ptr;
+    const char *end = has_plain_lines(decoder) ? lines_end(bytes.ptr, slice, bytes.len) : bytes.ptr;
     *taken = 0;
+    if (end > bytes.ptr && slice < bytes.len) {
+        slice = (size_t)(end - bytes.ptr); /* a slice that is not the last one cuts no line */
+    }
     while (status == PINPIPE_OK && *taken < slice && !pp_decoder_is_full(decoder, columns)) {
         const char *at = bytes.ptr + *taken;
         size_t step = at < end && !decoder->is_partial ? fast_take(decoder, columns, at, end, report) : 0;
@@ -354,17 +386,26 @@ static pinpipe_status bytes_take(size_t *taken, pinpipe_decoder *decoder, pp_col
     return status;
 }
 
-/* Decides the format from what waits; leaves the input waiting when more is needed. */
-static void format_decide(pinpipe_decoder *decoder, pp_input_end end) {
+/* Decides the format from an input's first bytes; false where more of them are needed. */
+static bool format_decide(pinpipe_decoder *decoder, pinpipe_str head, pp_input_end end) {
     pp_format format;
-    if (!pp_format_find(&format, decoder->format, &decoder->fields, pp_buf_view(&decoder->pending), end)) {
-        return;
+    if (!pp_format_find(&format, decoder->format, &decoder->fields, head, end)) {
+        return false;
     }
     pp_splitter_init(&decoder->splitter, format.framing);
     decoder->envelope = format.envelope;
     decoder->is_decided = true;
-    decoder->pending_at = format.skip;
     decoder->byte_offset = (int64_t)format.skip;
+    return true;
+}
+
+/* The same with more of an input: it waits until enough is there. */
+static pinpipe_status pending_add(pinpipe_decoder *decoder, pinpipe_str head, pinpipe_error *err) {
+    pinpipe_status status = pp_buf_append(&decoder->pending, head.ptr, head.len, err);
+    if (status == PINPIPE_OK && format_decide(decoder, pp_buf_view(&decoder->pending), PP_INPUT_GOES_ON)) {
+        decoder->pending_at = (size_t)decoder->byte_offset;
+    }
+    return status;
 }
 
 static pinpipe_status pending_take(pinpipe_decoder *decoder, pp_columns *columns, pinpipe_report *report,
@@ -394,15 +435,18 @@ pinpipe_status pinpipe_decoder_feed(int64_t *taken_bytes, pinpipe_decoder *decod
         return status;
     }
     if (bytes.len && !decoder->is_decided) {
-        size_t piece = bytes.len < PP_FORMAT_PROBE_BYTES ? bytes.len : PP_FORMAT_PROBE_BYTES;
-        status = pp_buf_append(&decoder->pending, bytes.ptr, piece, err);
+        pinpipe_str head = {bytes.ptr, bytes.len < PP_FORMAT_PROBE_BYTES ? bytes.len : PP_FORMAT_PROBE_BYTES};
+        if (!decoder->pending.len && format_decide(decoder, head, PP_INPUT_GOES_ON)) {
+            head.len = (size_t)decoder->byte_offset; /* the rest is read where it stands */
+        } else {
+            status = pending_add(decoder, head, err);
+        }
         if (status < 0) {
             return status;
         }
-        *taken_bytes = (int64_t)piece;
-        bytes.ptr += piece;
-        bytes.len -= piece;
-        format_decide(decoder, PP_INPUT_GOES_ON);
+        *taken_bytes = (int64_t)head.len;
+        bytes.ptr += head.len;
+        bytes.len -= head.len;
     }
     if (!decoder->is_decided) {
         return PINPIPE_OK;
@@ -421,8 +465,8 @@ static pinpipe_status rest_take(pinpipe_decoder *decoder, pp_columns *columns, p
                                 pinpipe_error *err) {
     pinpipe_status status = PINPIPE_OK;
     if (decoder->is_partial) {
-        status =
-            pp_columns_reserve(columns, 1, (int64_t)decoder->carry.len + pp_decoder_growth(decoder, 1), err);
+        int64_t text_bytes = (int64_t)decoder->carry.len + pp_decoder_growth(decoder, 1) + PP_FAST_ROOM;
+        status = pp_columns_reserve(columns, 1, text_bytes, err);
         status = status < 0 ? status : carry_take(decoder, columns, report, err);
     }
     const char *open_part = decoder->is_decided ? pp_splitter_open_part(&decoder->splitter) : NULL;
@@ -442,8 +486,9 @@ pinpipe_status pinpipe_decoder_finish(pinpipe_decoder *decoder, pinpipe_batch *b
     if (status < 0) {
         return status;
     }
-    if (!decoder->is_decided && decoder->pending.len) {
-        format_decide(decoder, PP_INPUT_ENDS);
+    if (!decoder->is_decided && decoder->pending.len &&
+        format_decide(decoder, pp_buf_view(&decoder->pending), PP_INPUT_ENDS)) {
+        decoder->pending_at = (size_t)decoder->byte_offset;
     }
     status = pending_take(decoder, columns, report, err);
     if (status < 0) {

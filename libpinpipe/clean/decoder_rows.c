@@ -39,18 +39,6 @@ static pinpipe_status payload_reserve(pinpipe_decoder *decoder, pp_columns *colu
     return status < 0 ? status : pp_buf_reserve(&decoder->carry, len + 1 + PP_FAST_PADDING, PP_BUF_MAX, err);
 }
 
-/* The payload in the carry as one line of NDJSON; true when the fast road took it. */
-static bool payload_fast(pinpipe_decoder *decoder, pp_columns *columns, size_t len, pinpipe_report *report) {
-    const char *text = decoder->carry.ptr;
-    pp_fast_target target = {columns, columns->rows + 1, report, true};
-    if (decoder->fast.run(&decoder->fast, &decoder->plan, &target, text, text + len + 1) == 0) {
-        return false;
-    }
-    report->records++;
-    decoder->record_index++;
-    return true;
-}
-
 static pinpipe_status payload_take(pinpipe_decoder *decoder, pp_columns *columns,
                                    const pp_record_text *source, pinpipe_report *report, pinpipe_error *err) {
     pp_fault fault = {0};
@@ -94,7 +82,7 @@ pinpipe_status pinpipe_decoder_feed_record(pinpipe_decoder *decoder, pinpipe_bat
     memset(decoder->carry.ptr + payload.len, 0, PP_FAST_PADDING + 1);
     decoder->carry.ptr[payload.len] = '\n';
     source.text = decoder->carry.ptr;
-    if (!payload_fast(decoder, columns, payload.len, report)) {
+    if (!pp_decoder_take_line(decoder, columns, (pinpipe_str){source.text, payload.len + 1}, report)) {
         status = payload_take(decoder, columns, &source, report, err);
     }
     pp_buf_clear(&decoder->carry);

@@ -5,6 +5,7 @@
 
 #include "clean/ops.h"
 #include "text/block.h"
+#include "text/digits.h"
 #include "text/json_string.h"
 #include "text/utf8.h"
 
@@ -12,21 +13,24 @@
 #define ALWAYS_INLINE static inline __attribute__((always_inline))
 #define NEVER_INLINE static __attribute__((noinline))
 #define UNLIKELY(condition) __builtin_expect(!!(condition), 0)
+#define UNREACHABLE() __builtin_unreachable()
 #else
 #define ALWAYS_INLINE static inline
 #define NEVER_INLINE static
 #define UNLIKELY(condition) (condition)
+#define UNREACHABLE() return NULL
 #endif
 
 /* Where one step's values go. Taken from the columns once a run: stores of text could alias them, for all
  * that the compiler knows, and would make it load them again for each value. */
 typedef struct lane {
+    const pp_plan_step *step;
     int32_t *offsets;
     char *text;
     int64_t *i64;
     double *f64;
     uint64_t no_value_lengths;
-    char prefix[PP_FAST_GLUE_MAX]; /* PATH: what is taken off, where it is short enough */
+    const char *prefix; /* PATH: what is taken off; JOIN: what is put between */
     uint32_t prefix_mask;
     uint32_t prefix_len;
 } lane;
@@ -48,8 +52,13 @@ typedef struct copied {
     size_t len;
 } copied;
 
-ALWAYS_INLINE bool glue_matches(const char *at, const pp_fast_field *field) {
-    return pp_block_equal32(at, field->glue, field->glue_mask);
+ALWAYS_INLINE bool glue_matches(const char *at, const pp_fast_key *key) {
+    return pp_block_equal32(at, key->glue, key->glue_mask);
+}
+
+/* The same without the comma, for a record's first key. */
+ALWAYS_INLINE bool bare_glue_matches(const char *at, const pp_fast_key *key, uint32_t comma_len) {
+    return pp_block_equal32(at, key->glue + comma_len, key->glue_mask >> comma_len);
 }
 
 /* A text that has escapes, from the first on: `to` is where its plain bytes end so far. */
@@ -128,9 +137,9 @@ ALWAYS_INLINE copied text_span(const char *start) {
 }
 
 /* The op of a step runs at the record's end, when it is sure that the record is one. */
-ALWAYS_INLINE void step_wait(reading *r, const pp_fast_field *field, const char *text, size_t len) {
-    r->cell[field->field] = (pp_cell){.kind = PP_CELL_TEXT, .ptr = text, .len = len};
-    r->wait[r->waiting] = field->step;
+ALWAYS_INLINE void step_wait(reading *r, const pp_fast_key *key, const char *text, size_t len) {
+    r->cell[key->field] = (pp_cell){.kind = PP_CELL_TEXT, .ptr = text, .len = len};
+    r->wait[r->waiting] = key->step;
     r->waiting++;
 }
 
@@ -139,19 +148,19 @@ ALWAYS_INLINE bool may_be_no_value(const lane *to, size_t len) {
     return to->no_value_lengths & pp_length_bit(len);
 }
 
-ALWAYS_INLINE const char *text_take(reading *r, const pp_fast_field *field, int64_t row, const char *at) {
-    const lane *to = &r->lane[field->step];
+ALWAYS_INLINE const char *text_take(reading *r, const pp_fast_key *key, int64_t row, const char *at) {
+    const lane *to = &r->lane[key->step];
     int32_t start = to->offsets[row];
     copied text = text_copy(to->text + start, at, r->end);
     to->offsets[row + 1] = start + (int32_t)text.len;
     if (UNLIKELY(may_be_no_value(to, text.len))) {
-        step_wait(r, field, to->text + start, text.len);
+        step_wait(r, key, to->text + start, text.len);
     }
     return text.at;
 }
 
-ALWAYS_INLINE const char *keep_take(reading *r, const pp_fast_field *field, int64_t row, const char *at) {
-    const lane *to = &r->lane[field->step];
+ALWAYS_INLINE const char *keep_take(reading *r, const pp_fast_key *key, int64_t row, const char *at) {
+    const lane *to = &r->lane[key->step];
     int32_t start = to->offsets[row];
     copied text = text_copy(to->text + start, at, r->end);
     to->offsets[row + 1] = start + (int32_t)text.len;
@@ -159,28 +168,56 @@ ALWAYS_INLINE const char *keep_take(reading *r, const pp_fast_field *field, int6
 }
 
 /* A text that the op reads from the input at the record's end. */
-ALWAYS_INLINE const char *odd_take(reading *r, const pp_fast_field *field, const char *at) {
+ALWAYS_INLINE const char *odd_take(reading *r, const pp_fast_key *key, const char *at) {
     copied span = text_span(at);
-    step_wait(r, field, at, span.len);
+    step_wait(r, key, at, span.len);
     return span.at;
 }
 
-ALWAYS_INLINE const char *path_take(reading *r, const pp_fast_field *field, int64_t row, const char *at) {
-    const lane *to = &r->lane[field->step];
+ALWAYS_INLINE const char *path_take(reading *r, const pp_fast_key *key, int64_t row, const char *at) {
+    const lane *to = &r->lane[key->step];
     int32_t start = to->offsets[row];
     if (UNLIKELY(!pp_block_equal32(at, to->prefix, to->prefix_mask))) {
-        return odd_take(r, field, at);
+        return odd_take(r, key, at);
     }
     copied text = text_copy(to->text + start, at + to->prefix_len, r->end);
     to->offsets[row + 1] = start + (int32_t)text.len;
-    return UNLIKELY(may_be_no_value(to, text.len)) ? odd_take(r, field, at) : text.at;
+    return UNLIKELY(may_be_no_value(to, text.len)) ? odd_take(r, key, at) : text.at;
 }
 
-ALWAYS_INLINE const char *hold_take(reading *r, const pp_fast_field *field, const char *at) {
+/* Copies whole blocks, so that both sides need one of room; returns where the text ends. */
+ALWAYS_INLINE char *blocks_copy(char *to, const char *from, size_t len) {
+    size_t at = 0;
+    do { /* most are short */
+        memcpy(to + at, from + at, PP_BLOCK);
+        at += PP_BLOCK;
+    } while (UNLIKELY(at < len));
+    return to + len;
+}
+
+/* Two texts with one between. */
+ALWAYS_INLINE void join_write(const lane *to, int64_t row, const pp_cell *first, const pp_cell *second) {
+    int32_t start = to->offsets[row];
+    char *at = blocks_copy(to->text + start, first->ptr, first->len);
+    at = blocks_copy(at, to->prefix, to->prefix_len);
+    at = blocks_copy(at, second->ptr, second->len);
+    to->offsets[row + 1] = (int32_t)(at - to->text);
+}
+
+ALWAYS_INLINE const char *join_take(reading *r, const pp_fast_key *key, int64_t row, const char *at,
+                                    uint32_t met) {
     copied span = text_span(at);
-    r->cell[field->field] = (pp_cell){.kind = PP_CELL_TEXT, .ptr = at, .len = span.len};
-    if (field->part == 1) {
-        r->wait[r->waiting++] = field->step;
+    r->cell[key->field] = (pp_cell){.kind = PP_CELL_TEXT, .ptr = at, .len = span.len};
+    if (!span.at || !(met & key->partner_bit)) {
+        return span.at;
+    }
+    const lane *to = &r->lane[key->step];
+    const pp_cell *first = &r->cell[to->step->part[0].field];
+    const pp_cell *second = &r->cell[to->step->part[1].field];
+    if (UNLIKELY(may_be_no_value(to, first->len) || may_be_no_value(to, second->len))) {
+        r->wait[r->waiting++] = key->step;
+    } else {
+        join_write(to, row, first, second);
     }
     return span.at;
 }
@@ -189,69 +226,72 @@ ALWAYS_INLINE uint32_t digit_at(const char *at) {
     return (uint32_t)(unsigned char)*at - '0';
 }
 
-ALWAYS_INLINE const char *magnitude_take(reading *r, const pp_fast_field *field, int64_t row,
-                                         const char *at) {
-    const char *start = at;
-    int64_t value = 0;
-    while (digit_at(at) < 10 && at - start < 12) {
-        value = value * 10 + digit_at(at++);
+/* At most eight digits and a letter; what else is a count is odd here. */
+ALWAYS_INLINE const char *magnitude_take(reading *r, const pp_fast_key *key, int64_t row, const char *at) {
+    static const int32_t units[256] = {['"'] = 1, ['k'] = 1000, ['M'] = 1000000};
+    uint64_t digits = pp_digits_load(at);
+    uint32_t count = pp_digits_count(digits);
+    uint32_t unit = (uint32_t)units[(unsigned char)at[count]];
+    const char *end = at + count + (unit > 1);
+    if (UNLIKELY(count == 0 || unit == 0 || *end != '"')) {
+        return odd_take(r, key, at);
     }
-    if (*at == 'k') {
-        value *= 1000;
-        at++;
-    } else if (*at == 'M') {
-        value *= 1000000;
-        at++;
-    }
-    if (UNLIKELY(*at != '"' || digit_at(start) >= 10)) {
-        return odd_take(r, field, start);
-    }
-    r->lane[field->step].i64[row] = value;
-    return at;
+    r->lane[key->step].i64[row] = (int64_t)pp_digits_value(digits, count) * unit;
+    return end;
 }
 
-ALWAYS_INLINE const char *timestamp_take(reading *r, const pp_fast_field *field, int64_t row,
-                                         const char *at) {
+ALWAYS_INLINE const char *timestamp_take(reading *r, const pp_fast_key *key, int64_t row, const char *at) {
     int64_t value = 0;
     if (UNLIKELY(at[PP_TIME_FIXED_BYTES] != '"' || !pp_time_parse_fixed(&value, at))) {
-        return odd_take(r, field, at);
+        return odd_take(r, key, at);
     }
-    r->lane[field->step].i64[row] = value;
+    r->lane[key->step].i64[row] = value;
     return at + PP_TIME_FIXED_BYTES;
 }
 
-/* An integer of at most 18 digits; what follows is checked by the next glue. */
-ALWAYS_INLINE const char *i64_read(int64_t *out, const char *at) {
-    bool is_negative = *at == '-';
-    const char *start = at += is_negative;
-    int64_t value = 0;
-    while (digit_at(at) < 10) {
-        if (UNLIKELY(at - start == 18)) { /* one more might not fit */
+/* An integer of 8 to 18 digits, of which `value` are the first 8; behind it, or NULL. */
+NEVER_INLINE const char *i64_read_long(int64_t *value, const char *at) {
+    for (int32_t count = PP_DIGITS_MAX; digit_at(at) < 10; count++) {
+        if (count == 18) { /* one more might not fit */
             return NULL;
         }
-        value = value * 10 + digit_at(at++);
+        *value = *value * 10 + digit_at(at++);
     }
-    if (UNLIKELY(at == start || (*start == '0' && at - start > 1))) {
+    return at;
+}
+
+/* An integer of at most 18 digits; what follows is checked with the next comma. */
+ALWAYS_INLINE const char *i64_read(int64_t *out, const char *at) {
+    bool is_negative = *at == '-';
+    at += is_negative;
+    uint64_t digits = pp_digits_load(at);
+    uint32_t count = pp_digits_count(digits);
+    if (UNLIKELY(count == 0 || ((digits & 0xff) == 0 && count > 1))) {
         return NULL;
+    }
+    int64_t value = pp_digits_value(digits, count);
+    at += count;
+    if (UNLIKELY(count == PP_DIGITS_MAX)) {
+        at = i64_read_long(&value, at);
     }
     *out = is_negative ? -value : value;
     return at;
 }
 
-/* A decimal of at most 15 digits: digits and power of ten are exact doubles, so one division rounds right. */
-ALWAYS_INLINE const char *f64_read(double *out, const char *at) {
-    static const double powers[] = {1e0, 1e1, 1e2,  1e3,  1e4,  1e5,  1e6,  1e7,
-                                    1e8, 1e9, 1e10, 1e11, 1e12, 1e13, 1e14, 1e15};
-    bool is_negative = *at == '-';
-    const char *start = at += is_negative;
+/* Digits and power of ten are exact doubles, so one division rounds right, and divides the sign in. */
+static const double powers_of_ten[2][16] = {
+    {1e0, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9, 1e10, 1e11, 1e12, 1e13, 1e14, 1e15},
+    {-1e0, -1e1, -1e2, -1e3, -1e4, -1e5, -1e6, -1e7, -1e8, -1e9, -1e10, -1e11, -1e12, -1e13, -1e14, -1e15},
+};
+
+/* A decimal of at most 15 digits behind its sign, byte for byte. */
+NEVER_INLINE const char *f64_read_long(double *out, const char *at, const double *powers) {
+    const char *start = at;
     int64_t digits = 0;
     while (digit_at(at) < 10 && at - start < 16) {
         digits = digits * 10 + digit_at(at++);
     }
     int64_t count = at - start;
-    if (UNLIKELY(count == 0 || (*start == '0' && count > 1))) {
-        return NULL;
-    }
     int64_t decimals = 0;
     if (*at == '.') {
         const char *point = ++at;
@@ -259,68 +299,132 @@ ALWAYS_INLINE const char *f64_read(double *out, const char *at) {
             digits = digits * 10 + digit_at(at++);
         }
         decimals = at - point;
-        if (UNLIKELY(decimals == 0)) {
+        if (decimals == 0) {
             return NULL;
         }
     }
-    if (UNLIKELY(count + decimals > 15 || digit_at(at) < 10)) {
+    if (count == 0 || count + decimals > 15 || digit_at(at) < 10) {
         return NULL;
     }
-    double value = (double)digits / powers[decimals];
-    *out = is_negative ? -value : value;
+    *out = (double)digits / powers[decimals];
     return at;
 }
 
-ALWAYS_INLINE const char *pair_take(reading *r, const pp_fast_field *field, int64_t row, const char *at) {
-    const lane *to = &r->lane[field->step];
-    int32_t start = to->offsets[row];
-    to->offsets[row + 1] = start + 2;
-    return f64_read(&to->f64[start + field->part], at);
+/* A decimal of at most 15 digits; most fill no more than one word with their point. */
+ALWAYS_INLINE const char *f64_read(double *out, const char *at) {
+    bool is_negative = *at == '-';
+    const double *powers = powers_of_ten[is_negative];
+    at += is_negative;
+    uint64_t digits = pp_digits_load(at);
+    uint32_t count = pp_digits_count(digits);
+    if (UNLIKELY(count == 0 || ((digits & 0xff) == 0 && count > 1))) {
+        return NULL;
+    }
+    if (UNLIKELY(count >= PP_DIGITS_MAX - 1)) {
+        return f64_read_long(out, at, powers);
+    }
+    if (UNLIKELY(at[count] != '.')) {
+        *out = pp_digits_value(digits, count) / powers[0];
+        return at + count;
+    }
+    uint64_t fraction = ~(~digits >> 8 >> 8 * count); /* what is beyond the word is no digit */
+    uint32_t decimals = pp_digits_count(fraction);
+    uint32_t len = count + 1 + decimals;
+    if (UNLIKELY(decimals == 0 || (len == PP_DIGITS_MAX && digit_at(at + len) < 10))) {
+        return decimals ? f64_read_long(out, at, powers) : NULL;
+    }
+    uint64_t whole_mask = ((uint64_t)1 << 8 * count) - 1;
+    digits = (digits & whole_mask) | (fraction << 8 * count);
+    *out = pp_digits_value(digits, count + decimals) / powers[decimals];
+    return at + len;
 }
 
-ALWAYS_INLINE const char *value_take(reading *r, const pp_fast_field *field, int64_t row, const char *at) {
+ALWAYS_INLINE const char *pair_take(reading *r, const pp_fast_key *key, int64_t row, const char *at) {
+    const lane *to = &r->lane[key->step];
+    int32_t start = to->offsets[row];
+    to->offsets[row + 1] = start + 2;
+    return f64_read(&to->f64[start + key->part], at);
+}
+
+/* Behind the closing quote, or NULL. */
+ALWAYS_INLINE const char *quote_pass(const char *at) {
+    return at ? at + 1 : NULL;
+}
+
+/* A text without escapes, or a number. */
+ALWAYS_INLINE const char *skip_take(const char *at) {
     double skipped;
-    switch (field->action) {
+    return *at == '"' ? quote_pass(text_span(at + 1).at) : f64_read(&skipped, at);
+}
+
+ALWAYS_INLINE const char *value_take(reading *r, const pp_fast_key *key, int64_t row, const char *at,
+                                     uint32_t met) {
+    switch (key->action) {
     case PP_FAST_TEXT:
-        return text_take(r, field, row, at);
+        return quote_pass(text_take(r, key, row, at));
     case PP_FAST_KEEP:
-        return keep_take(r, field, row, at);
+        return quote_pass(keep_take(r, key, row, at));
     case PP_FAST_PATH:
-        return path_take(r, field, row, at);
+        return quote_pass(path_take(r, key, row, at));
     case PP_FAST_MAGNITUDE:
-        return magnitude_take(r, field, row, at);
+        return quote_pass(magnitude_take(r, key, row, at));
     case PP_FAST_TIMESTAMP:
-        return timestamp_take(r, field, row, at);
+        return quote_pass(timestamp_take(r, key, row, at));
+    case PP_FAST_JOIN:
+        return quote_pass(join_take(r, key, row, at, met));
     case PP_FAST_I64:
-        return i64_read(&r->lane[field->step].i64[row], at);
+        return i64_read(&r->lane[key->step].i64[row], at);
     case PP_FAST_F64:
-        return f64_read(&r->lane[field->step].f64[row], at);
+        return f64_read(&r->lane[key->step].f64[row], at);
     case PP_FAST_PAIR:
-        return pair_take(r, field, row, at);
-    case PP_FAST_HOLD:
-        return hold_take(r, field, at);
-    case PP_FAST_SKIP_TEXT:
-        return text_span(at).at;
+        return pair_take(r, key, row, at);
+    case PP_FAST_SKIP:
+        return skip_take(at);
     default:
-        return f64_read(&skipped, at);
+        UNREACHABLE();
     }
 }
 
-/* One record; behind its line end, or NULL where it does not match. */
-ALWAYS_INLINE const char *record_take(reading *r, const pp_fast_template *template, int64_t row,
+/* The key whose name may begin at `at`, behind a quote. */
+ALWAYS_INLINE pp_fast_key *key_guess(const pp_fast *fast, pp_fast_style *style, const char *at) {
+    int32_t index = fast->slot[pp_fast_slot(fast->multiplier, at)];
+    return &style->key[index < 0 ? 0 : index];
+}
+
+/* What follows a value, where it is not what followed last time: another key, or the record's end. */
+ALWAYS_INLINE pp_fast_key *next_find(const pp_fast *fast, pp_fast_style *style, const char *at) {
+    pp_fast_key *key = key_guess(fast, style, at + style->punctuation.comma_len + 1);
+    return glue_matches(at, key) ? key : glue_matches(at, &style->ending) ? &style->ending : NULL;
+}
+
+/* One record, of which the style and the first key are known; behind its line end, or NULL where it is none
+ * that this road can read. */
+ALWAYS_INLINE const char *record_take(reading *r, const pp_fast *fast, pp_fast_style *style, int64_t row,
                                       const char *at) {
-    const pp_fast_field *field = template->field;
-    const pp_fast_field *last = field + template->count;
-    for (; field < last; field++) {
-        if (UNLIKELY(!glue_matches(at, field))) {
+    uint32_t met = 0;
+    pp_fast_key *key = style->first;
+    at += style->punctuation.opening_len + key->glue_len - style->punctuation.comma_len;
+    while (key->action != PP_FAST_END) {
+        if (UNLIKELY(met & key->field_bit)) { /* the last one wins, and is counted: the cell road's work */
             return NULL;
         }
-        at = value_take(r, field, row, at + field->glue_len);
+        met |= key->field_bit;
+        at = value_take(r, key, row, at, met);
         if (UNLIKELY(!at)) {
             return NULL;
         }
+        pp_fast_key *next = key->next;
+        if (!glue_matches(at, next)) {
+            next = next_find(fast, style, at);
+            if (UNLIKELY(!next)) {
+                return NULL;
+            }
+            key->next = next;
+        }
+        key = next;
+        at += key->glue_len;
     }
-    return glue_matches(at, &template->tail) ? at + template->tail.glue_len : NULL;
+    return (met & fast->fields) == fast->fields ? at : NULL;
 }
 
 /* The steps that waited: markers, odd magnitudes, other timestamps, texts of two parts. False where a rule
@@ -337,61 +441,77 @@ NEVER_INLINE bool steps_run(const reading *r, int64_t row, pinpipe_report *repor
     return !to.is_dropped;
 }
 
-/* The record by any template but the one that did not match, which is the next time's first; NULL where none
- * does. */
-NEVER_INLINE const char *others_take(pp_fast *fast, reading *r, int64_t row, const char *at) {
+/* The key that a record in this style begins with, or NULL. */
+ALWAYS_INLINE pp_fast_key *first_find(const pp_fast *fast, pp_fast_style *style, const char *at) {
+    uint32_t comma_len = style->punctuation.comma_len;
+    if (!glue_matches(at, &style->opening)) {
+        return NULL;
+    }
+    at += style->opening.glue_len;
+    pp_fast_key *key = style->first;
+    if (!bare_glue_matches(at, key, comma_len)) {
+        key = key_guess(fast, style, at + 1);
+        key = bare_glue_matches(at, key, comma_len) ? key : NULL;
+    }
+    /* Where a number follows, a style without blanks is the beginning of one with them. */
+    return key && (key->is_text || at[key->glue_len - comma_len] > ' ') ? key : NULL;
+}
+
+/* One record in the style that followed the last one's the last time, or in another; behind its line end, or
+ * NULL. */
+ALWAYS_INLINE const char *styles_take(pp_fast *fast, reading *r, int64_t row, const char *at) {
+    int32_t index = fast->style[fast->current].next;
     for (int32_t i = 0; i < fast->count; i++) {
-        if (i == fast->current || !glue_matches(at, &fast->template[i].field[0])) {
-            continue;
+        pp_fast_style *style = &fast->style[index];
+        pp_fast_key *first = first_find(fast, style, at);
+        if (first) {
+            style->first = first;
+            r->waiting = 0;
+            const char *next = record_take(r, fast, style, row, at);
+            if (next) {
+                style->rows++;
+                fast->style[fast->current].next = index;
+                fast->current = index;
+                return next;
+            }
         }
-        r->waiting = 0;
-        const char *next = record_take(r, &fast->template[i], row, at);
-        if (next) {
-            fast->current = i;
-            return next;
-        }
+        index = index + 1 < fast->count ? index + 1 : 0;
     }
     return NULL;
 }
 
-static void lanes_open(reading *r, const pp_plan *plan) {
+static void lanes_open(reading *r, const pp_fast *fast, const pp_plan *plan) {
     for (int32_t i = 0; i < plan->step_count; i++) {
         const pp_column *column = &r->columns->column[i];
         const pp_plan_step *step = &plan->step[i];
         lane *to = &r->lane[i];
         *to =
             (lane){.offsets = column->offsets, .text = column->text, .i64 = column->i64, .f64 = column->f64};
-        to->no_value_lengths = step->part[0].no_value_lengths;
-        if (step->argument_len < PP_FAST_GLUE_MAX) { /* a template with a longer one is not learned */
-            to->prefix_len = (uint32_t)step->argument_len;
-            to->prefix_mask = (1u << to->prefix_len) - 1;
-            memcpy(to->prefix, step->argument, step->argument_len);
-        }
+        to->step = step;
+        to->no_value_lengths = step->part[0].no_value_lengths | step->part[1].no_value_lengths;
+        to->prefix = fast->prefix[i];
+        to->prefix_len = (uint32_t)step->argument_len;
+        to->prefix_mask =
+            (1u << to->prefix_len) - 1; /* there is no fast road where it is longer than the glue */
     }
 }
 
 size_t pp_fast_run(pp_fast *fast, const pp_plan *plan, const pp_fast_target *target, const char *text,
                    const char *end) {
+    if (fast->count == 0) {
+        return 0;
+    }
     reading r;
     r.plan = plan;
     r.columns = target->columns;
     r.end = end;
-    lanes_open(&r, plan);
+    lanes_open(&r, fast, plan);
     const char *at = text;
     int64_t row = target->columns->rows;
-    int64_t since = row; /* the current template's rows are not counted from here on */
-    while (fast->count > 0 && at < end && row < target->rows_max) {
-        r.waiting = 0;
-        const char *next = record_take(&r, &fast->template[fast->current], row, at);
-        if (UNLIKELY(!next)) {
-            fast->template[fast->current].rows += row - since;
-            since = row;
-            next = others_take(fast, &r, row, at);
-            if (!next) {
-                break;
-            }
-        }
-        if (UNLIKELY(target->is_payload && next != end)) {
+    while (at < end && row < target->rows_max) {
+        const char *next = styles_take(fast, &r, row, at);
+        if (UNLIKELY(!next || next - at - 1 > target->record_bytes_max ||
+                     (target->is_payload && next != end))) {
             break;
         }
         if (!r.waiting || steps_run(&r, row, target->report)) {
@@ -399,7 +519,6 @@ size_t pp_fast_run(pp_fast *fast, const pp_plan *plan, const pp_fast_target *tar
         }
         at = next;
     }
-    fast->template[fast->current].rows += row - since;
     fast->rows += row - target->columns->rows;
     target->columns->rows = row;
     target->columns->input_bytes += at - text;

@@ -37,28 +37,23 @@ size_t pp_json_string_span(const char *text, uint32_t *flags) {
     return at;
 }
 
-static int32_t hex_digit(char byte) {
-    if (byte >= '0' && byte <= '9') {
-        return byte - '0';
-    }
-    char lower = (char)(byte | 0x20);
-    return lower >= 'a' && lower <= 'f' ? lower - 'a' + 10 : -1;
-}
+/* Hex digits' values and one, so that 0 is none. */
+static const uint8_t hex_digits[256] = {
+    ['0'] = 1,  ['1'] = 2,  ['2'] = 3,  ['3'] = 4,  ['4'] = 5,  ['5'] = 6,  ['6'] = 7,  ['7'] = 8,
+    ['8'] = 9,  ['9'] = 10, ['a'] = 11, ['b'] = 12, ['c'] = 13, ['d'] = 14, ['e'] = 15, ['f'] = 16,
+    ['A'] = 11, ['B'] = 12, ['C'] = 13, ['D'] = 14, ['E'] = 15, ['F'] = 16,
+};
 
 /* Four hex digits as a number, or -1. */
 static int32_t hex_unit(const char *text, const char *end) {
     int32_t value = 0;
-    if (end - text < 4) {
-        return -1;
+    bool is_right = end - text >= 4;
+    for (int32_t i = 0; i < 4 && is_right; i++) {
+        int32_t digit = hex_digits[(unsigned char)text[i]];
+        value = value * 16 + digit - 1;
+        is_right = digit > 0;
     }
-    for (int32_t i = 0; i < 4; i++) {
-        int32_t digit = hex_digit(text[i]);
-        if (digit < 0) {
-            return -1;
-        }
-        value = value * 16 + digit;
-    }
-    return value;
+    return is_right ? value : -1;
 }
 
 static char simple_escape(char byte) {

@@ -5,6 +5,7 @@
 
 #include <string.h>
 
+#include "text/digits.h"
 #include "text/number.h"
 
 #define US_PER_SECOND ((int64_t)1000000)
@@ -149,49 +150,50 @@ bool pp_time_parse(int64_t *out_us, pinpipe_str input) {
     return pp_time_has_text(*out_us);
 }
 
-/* Eight bytes of which `digits` marks those that are digits, as a word with the first byte lowest. False
- * unless exactly those are digits; then each byte is a digit's value, and 0 for the others. */
-static inline bool digits_load(uint64_t *out, const char *text, uint64_t digits) {
-    uint64_t word;
-    memcpy(&word, text, sizeof word);
-#if __BYTE_ORDER__ == __ORDER_BIG_ENDIAN__
-    word = __builtin_bswap64(word);
-#endif
-    uint64_t values = (word ^ 0x3030303030303030u) & digits;
-    *out = values;
-    return ((values | (values + (0x0606060606060606u & digits))) & 0xf0f0f0f0f0f0f0f0u) == 0;
-}
+/* Bytes that must be zero once "0000-00-" and the like are taken off: separators become 0, digits their
+ * values; added to a byte, 0x76 sets the high bit of 10 and more, 0x7f that of 1 and more. */
+#define DATE_LIMITS 0x7f76767f76767676u  /* YYYY-MM- */
+#define CLOCK_LIMITS 0x76767f76767f7676u /* HH:MM:SS */
 
-/* Pairs of digits become numbers in the even bytes. */
-static inline uint64_t pairs_make(uint64_t values) {
-    return (values * 10 + (values >> 8)) & 0x00ff00ff00ff00ffu;
+/* Eight bytes as a word of values of digits and zeros; false where they are others. */
+static inline bool form_load(uint64_t *out, const char *text, uint64_t form, uint64_t limits) {
+    uint64_t values = pp_word_load(text) ^ form;
+    *out = values * 10 + (values >> 8); /* each byte's digit and the next one's as one number */
+    return ((values | (values + limits)) & 0x8080808080808080u) == 0;
 }
 
 bool pp_time_parse_fixed(int64_t *out_us, const char *text) {
-    uint64_t date;                                                  /* YYYY-MM- */
-    uint64_t clock;                                                 /* DDTHH:MM */
-    uint64_t second;                                                /* HH:MM:SS */
-    bool is_right = digits_load(&date, text, 0x00ffff00ffffffffu) & /* Y Y Y Y - M M - */
-                    digits_load(&clock, text + 8, 0xffff00ffff00ffffu) &
-                    digits_load(&second, text + 11, 0xffff00ffff00ffffu);
-    is_right = is_right & (text[4] == '-') & (text[7] == '-') & ((text[10] == 'T') | (text[10] == ' ')) &
-               (text[13] == ':') & (text[16] == ':');
-    if (!is_right) {
+    /* days of a year before each month and behind the last, without a leap day and with one */
+    static const uint16_t before[2][14] = {
+        {0, 0, 31, 59, 90, 120, 151, 181, 212, 243, 273, 304, 334, 365},
+        {0, 0, 31, 60, 91, 121, 152, 182, 213, 244, 274, 305, 335, 366},
+    };
+    uint64_t date;
+    uint64_t clock;
+    bool is_right = form_load(&date, text, 0x2d30302d30303030u, DATE_LIMITS) &
+                    form_load(&clock, text + 11, 0x30303a30303a3030u, CLOCK_LIMITS);
+    int32_t day_tens = (unsigned char)text[8] - '0';
+    int32_t day_ones = (unsigned char)text[9] - '0';
+    int32_t year = (int32_t)((date & 0xff) * 100 + (date >> 16 & 0xff));
+    int32_t month = (int32_t)(date >> 40 & 0xff);
+    int32_t day = day_tens * 10 + day_ones;
+    int32_t hour = (int32_t)(clock & 0xff);
+    int32_t minute = (int32_t)(clock >> 24 & 0xff);
+    int32_t second = (int32_t)(clock >> 48 & 0xff);
+    /* negative where one of them is out of range */
+    int32_t range = day_tens | (9 - day_tens) | day_ones | (9 - day_ones) | (year - 1) | (month - 1) |
+                    (12 - month) | (23 - hour) | (59 - minute) | (59 - second);
+    if (!is_right || range < 0 || (text[10] != 'T' && text[10] != ' ')) {
         return false;
     }
-    uint64_t years = pairs_make(date);
-    int32_t year = (int32_t)((years & 0xff) * 100 + (years >> 16 & 0xff));
-    int32_t month = (int32_t)((date >> 40 & 0xff) * 10 + (date >> 48 & 0xff));
-    int32_t day = (int32_t)((clock & 0xff) * 10 + (clock >> 8 & 0xff));
-    int32_t hour = (int32_t)((clock >> 24 & 0xff) * 10 + (clock >> 32 & 0xff));
-    int32_t minute = (int32_t)((clock >> 48 & 0xff) * 10 + (clock >> 56 & 0xff));
-    int32_t seconds = (int32_t)((second >> 48 & 0xff) * 10 + (second >> 56 & 0xff));
-    if (year < 1 || month < 1 || month > 12 || day < 1 || day > month_days(year, month) || hour > 23 ||
-        minute > 59 || seconds > 59) {
+    const uint16_t *days = before[(year & (year % 25 ? 3 : 15)) == 0];
+    if (day < 1 || day > days[month + 1] - days[month]) {
         return false;
     }
-    seconds += hour * 3600 + minute * 60;
-    *out_us = (days_from_date(year, month, day) * SECONDS_PER_DAY + seconds) * US_PER_SECOND;
+    uint32_t past = (uint32_t)year - 1; /* years that are over; 719162 days lie before 1970 */
+    uint32_t past_days = past * 365 + past / 4 - past / 100 + past / 400;
+    int64_t all_days = (int64_t)past_days + days[month] + day - 1 - 719162;
+    *out_us = (all_days * SECONDS_PER_DAY + hour * 3600 + minute * 60 + second) * US_PER_SECOND;
     return true;
 }
 

@@ -6,6 +6,8 @@
 #include <assert.h>
 #include <string.h>
 
+#include "text/digits.h"
+
 /* Bytes of the sequence that starts at `at`, or 0 when it is not well formed. */
 static size_t sequence_len(const unsigned char *at, size_t left) {
     unsigned char lead = at[0];
@@ -29,23 +31,23 @@ static size_t sequence_len(const unsigned char *at, size_t left) {
 size_t pp_utf8_span(const char *bytes, size_t len) {
     size_t at = 0;
     while (at < len) {
-        uint64_t word;
-        if (len - at >= sizeof word) {
-            memcpy(&word, bytes + at, sizeof word);
-            if ((word & 0x8080808080808080u) == 0) {
-                at += sizeof word;
+        if (len - at >= sizeof(uint64_t)) {
+            uint64_t high = pp_word_load(bytes + at) & 0x8080808080808080u;
+            at += high ? (size_t)__builtin_ctzll(high) >> 3 : sizeof high;
+            if (!high) {
                 continue;
             }
         }
         if ((unsigned char)bytes[at] < 0x80) {
             at++;
-            continue;
         }
-        size_t sequence = sequence_len((const unsigned char *)bytes + at, len - at);
-        if (sequence == 0) {
-            return at;
+        while (at < len && (unsigned char)bytes[at] >= 0x80) { /* they stand together more often than not */
+            size_t sequence = sequence_len((const unsigned char *)bytes + at, len - at);
+            if (sequence == 0) {
+                return at;
+            }
+            at += sequence;
         }
-        at += sequence;
     }
     return len;
 }

@@ -201,7 +201,8 @@ static void test_roads(int32_t record, int32_t shape, pinpipe_profile *profile, 
     road fast = road_open(record, shape, profile);
     road cells = road_open(record, shape, profile);
     fast.decoder->fast.run = level;
-    cells.decoder->fast.next_miss = INT64_MAX; /* it never learns, so it stays on the cell road */
+    cells.decoder->fast.count = 0; /* without a style, and without learning one, it stays on the cell road */
+    cells.decoder->fast.next_miss = INT64_MAX;
     for (int32_t i = 0; i < LINES; i++) {
         line_append(&input, record);
     }
@@ -251,7 +252,7 @@ static void test_profiles(int32_t record, pp_fast_run_fn level) {
     }
 }
 
-/* On clean input no record but the first of each way of writing leaves the fast road. */
+/* On clean input no record leaves the fast road, the first one included, wherever the input is cut. */
 static void test_clean_input(int32_t record, int32_t shape) {
     pinpipe_buf input = PINPIPE_BUF_INIT;
     road fast = road_open(record, shape, NULL);
@@ -265,8 +266,7 @@ static void test_clean_input(int32_t record, int32_t shape) {
     int64_t slow = pinpipe_report_records(fast.report) - fast.decoder->fast.rows;
     printf("%s, shape %d: %lld of %lld records by the cell road\n", pinpipe_record_name(record), shape,
            (long long)slow, (long long)pinpipe_report_records(fast.report));
-    /* the ways themselves, and the last line of each mebibyte, which has no room behind it or is cut */
-    CHECK(slow <= 4 + 2 * ((int64_t)input.len / (1 << 20) + 1));
+    CHECK_INT(slow, 0);
     road_free(&fast);
     pinpipe_buf_reset(&input);
 }
@@ -284,7 +284,7 @@ static void test_payloads(void) {
         pinpipe_str payload = {line, sizeof line - 1};
         CHECK_INT(pinpipe_decoder_feed_record(r.decoder, r.batch, payload, r.report, NULL), PINPIPE_OK);
     }
-    CHECK_INT(r.decoder->fast.rows, 99);
+    CHECK_INT(r.decoder->fast.rows, 100);
     pinpipe_str both = {two, sizeof two - 1};
     CHECK_INT(pinpipe_decoder_feed_record(r.decoder, r.batch, both, r.report, NULL), PINPIPE_PARTIAL);
     CHECK_INT(pinpipe_batch_rows(r.batch), 100);
