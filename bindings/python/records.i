@@ -289,11 +289,11 @@ PyObject *decoder_feed_list(pinpipe_decoder *decoder, pinpipe_batch *batch, PyOb
                             pinpipe_report *report) {
     Py_ssize_t count = PyList_Size(payloads);
     Py_ssize_t at = (Py_ssize_t)first;
+    pinpipe_error err = PINPIPE_ERROR_INIT;
     for (; at < count; at++) {
         PyObject *payload = PyList_GetItem(payloads, at); /* borrowed */
         Py_buffer view = {0};
         pinpipe_str bytes = {NULL, 0};
-        pinpipe_error err = PINPIPE_ERROR_INIT;
         if (!payload || !borrow_bytes(payload, &bytes, &view)) {
             return NULL;
         }

@@ -19,8 +19,13 @@ static void raise_error(const pinpipe_error *err) {
 
 /* Borrows the bytes of a str (as UTF-8), bytes or any contiguous buffer; 0 = a Python exception is set. */
 static int borrow_bytes(PyObject *object, pinpipe_str *out, Py_buffer *view) {
-    if (PyBytes_Check(object)) {
-        *out = (pinpipe_str){PyBytes_AsString(object), (size_t)PyBytes_Size(object)};
+    if (Py_IS_TYPE(object, &PyBytes_Type) || PyBytes_Check(object)) { /* the first is no call */
+        char *ptr = NULL;
+        Py_ssize_t size = 0;
+        if (PyBytes_AsStringAndSize(object, &ptr, &size) != 0) {
+            return 0;
+        }
+        *out = (pinpipe_str){ptr, (size_t)size};
         return 1;
     }
     if (PyUnicode_Check(object)) {

@@ -36,7 +36,14 @@ static pinpipe_status payload_reserve(pinpipe_decoder *decoder, pp_columns *colu
     if (status == PINPIPE_OK) {
         status = pp_buf_reserve(&decoder->scratch, len, PP_BUF_MAX, err);
     }
-    return status < 0 ? status : pp_buf_reserve(&decoder->carry, len + 1 + PP_FAST_PADDING, PP_BUF_MAX, err);
+    size_t cap = decoder->carry.cap;
+    if (status == PINPIPE_OK) {
+        status = pp_buf_reserve(&decoder->carry, len + 1 + PP_FAST_PADDING, PP_BUF_MAX, err);
+    }
+    if (decoder->carry.cap > cap) { /* what is read behind a line need not be its own, but something */
+        memset(decoder->carry.ptr, 0, decoder->carry.cap);
+    }
+    return status;
 }
 
 static pinpipe_status payload_take(pinpipe_decoder *decoder, pp_columns *columns,
@@ -79,7 +86,6 @@ pinpipe_status pinpipe_decoder_feed_record(pinpipe_decoder *decoder, pinpipe_bat
         return status;
     }
     memcpy(decoder->carry.ptr, source.text, payload.len);
-    memset(decoder->carry.ptr + payload.len, 0, PP_FAST_PADDING + 1);
     decoder->carry.ptr[payload.len] = '\n';
     source.text = decoder->carry.ptr;
     if (!pp_decoder_take_line(decoder, columns, (pinpipe_str){source.text, payload.len + 1}, report)) {

@@ -24,15 +24,10 @@
 /* Where one step's values go. Taken from the columns once a run: stores of text could alias them, for all
  * that the compiler knows, and would make it load them again for each value. */
 typedef struct lane {
-    const pp_plan_step *step;
     int32_t *offsets;
     char *text;
     int64_t *i64;
     double *f64;
-    uint64_t no_value_lengths;
-    const char *prefix; /* PATH: what is taken off; JOIN: what is put between */
-    uint32_t prefix_mask;
-    uint32_t prefix_len;
 } lane;
 
 /* One record while it is read: where its values go, its cells, and the steps that wait for its end. */
@@ -144,8 +139,8 @@ ALWAYS_INLINE void step_wait(reading *r, const pp_fast_key *key, const char *tex
 }
 
 /* True for a text that may stand for "no value". */
-ALWAYS_INLINE bool may_be_no_value(const lane *to, size_t len) {
-    return to->no_value_lengths & pp_length_bit(len);
+ALWAYS_INLINE bool may_be_no_value(const pp_fast_key *key, size_t len) {
+    return key->no_value_lengths & pp_length_bit(len);
 }
 
 ALWAYS_INLINE const char *text_take(reading *r, const pp_fast_key *key, int64_t row, const char *at) {
@@ -153,7 +148,7 @@ ALWAYS_INLINE const char *text_take(reading *r, const pp_fast_key *key, int64_t 
     int32_t start = to->offsets[row];
     copied text = text_copy(to->text + start, at, r->end);
     to->offsets[row + 1] = start + (int32_t)text.len;
-    if (UNLIKELY(may_be_no_value(to, text.len))) {
+    if (UNLIKELY(may_be_no_value(key, text.len))) {
         step_wait(r, key, to->text + start, text.len);
     }
     return text.at;
@@ -177,12 +172,12 @@ ALWAYS_INLINE const char *odd_take(reading *r, const pp_fast_key *key, const cha
 ALWAYS_INLINE const char *path_take(reading *r, const pp_fast_key *key, int64_t row, const char *at) {
     const lane *to = &r->lane[key->step];
     int32_t start = to->offsets[row];
-    if (UNLIKELY(!pp_block_equal32(at, to->prefix, to->prefix_mask))) {
+    if (UNLIKELY(!pp_block_equal32(at, key->argument, key->argument_mask))) {
         return odd_take(r, key, at);
     }
-    copied text = text_copy(to->text + start, at + to->prefix_len, r->end);
+    copied text = text_copy(to->text + start, at + key->argument_len, r->end);
     to->offsets[row + 1] = start + (int32_t)text.len;
-    return UNLIKELY(may_be_no_value(to, text.len)) ? odd_take(r, key, at) : text.at;
+    return UNLIKELY(may_be_no_value(key, text.len)) ? odd_take(r, key, at) : text.at;
 }
 
 /* Copies whole blocks, so that both sides need one of room; returns where the text ends. */
@@ -196,10 +191,11 @@ ALWAYS_INLINE char *blocks_copy(char *to, const char *from, size_t len) {
 }
 
 /* Two texts with one between. */
-ALWAYS_INLINE void join_write(const lane *to, int64_t row, const pp_cell *first, const pp_cell *second) {
+ALWAYS_INLINE void join_write(const lane *to, int64_t row, const pp_fast_key *key, const pp_cell *first,
+                              const pp_cell *second) {
     int32_t start = to->offsets[row];
     char *at = blocks_copy(to->text + start, first->ptr, first->len);
-    at = blocks_copy(at, to->prefix, to->prefix_len);
+    at = blocks_copy(at, key->argument, key->argument_len);
     at = blocks_copy(at, second->ptr, second->len);
     to->offsets[row + 1] = (int32_t)(at - to->text);
 }
@@ -211,13 +207,13 @@ ALWAYS_INLINE const char *join_take(reading *r, const pp_fast_key *key, int64_t 
     if (!span.at || !(met & key->partner_bit)) {
         return span.at;
     }
-    const lane *to = &r->lane[key->step];
-    const pp_cell *first = &r->cell[to->step->part[0].field];
-    const pp_cell *second = &r->cell[to->step->part[1].field];
-    if (UNLIKELY(may_be_no_value(to, first->len) || may_be_no_value(to, second->len))) {
+    const pp_plan_step *step = &r->plan->step[key->step];
+    const pp_cell *first = &r->cell[step->part[0].field];
+    const pp_cell *second = &r->cell[step->part[1].field];
+    if (UNLIKELY(may_be_no_value(key, first->len) || may_be_no_value(key, second->len))) {
         r->wait[r->waiting++] = key->step;
     } else {
-        join_write(to, row, first, second);
+        join_write(&r->lane[key->step], row, key, first, second);
     }
     return span.at;
 }
@@ -480,19 +476,10 @@ ALWAYS_INLINE const char *styles_take(pp_fast *fast, reading *r, int64_t row, co
     return NULL;
 }
 
-static void lanes_open(reading *r, const pp_fast *fast, const pp_plan *plan) {
-    for (int32_t i = 0; i < plan->step_count; i++) {
-        const pp_column *column = &r->columns->column[i];
-        const pp_plan_step *step = &plan->step[i];
-        lane *to = &r->lane[i];
-        *to =
-            (lane){.offsets = column->offsets, .text = column->text, .i64 = column->i64, .f64 = column->f64};
-        to->step = step;
-        to->no_value_lengths = step->part[0].no_value_lengths | step->part[1].no_value_lengths;
-        to->prefix = fast->prefix[i];
-        to->prefix_len = (uint32_t)step->argument_len;
-        to->prefix_mask =
-            (1u << to->prefix_len) - 1; /* there is no fast road where it is longer than the glue */
+static void lanes_open(reading *r, const pp_columns *columns) {
+    for (int32_t i = 0; i < columns->count; i++) {
+        const pp_column *column = &columns->column[i];
+        r->lane[i] = (lane){column->offsets, column->text, column->i64, column->f64};
     }
 }
 
@@ -505,7 +492,7 @@ size_t pp_fast_run(pp_fast *fast, const pp_plan *plan, const pp_fast_target *tar
     r.plan = plan;
     r.columns = target->columns;
     r.end = end;
-    lanes_open(&r, fast, plan);
+    lanes_open(&r, target->columns);
     const char *at = text;
     int64_t row = target->columns->rows;
     while (at < end && row < target->rows_max) {

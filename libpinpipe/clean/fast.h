@@ -40,9 +40,13 @@ struct pp_fast_key {
     char
         glue[2 * PP_FAST_GLUE_MAX]; /* `, "title": "`: from value to value, the opening quote of a text too */
     pp_fast_key *next;              /* what followed this key last time */
-    uint32_t glue_mask;             /* a bit a byte of the glue */
-    uint32_t field_bit;             /* of the raw field */
-    uint32_t partner_bit;           /* JOIN: of the other text's */
+    uint64_t no_value_lengths;      /* of texts that the op has to look at */
+    const char *argument;           /* PATH: what is taken off; JOIN: what stands between; a block and more */
+    uint32_t argument_mask;         /* a bit a byte of it */
+    uint32_t argument_len;
+    uint32_t glue_mask;   /* a bit a byte of the glue */
+    uint32_t field_bit;   /* of the raw field */
+    uint32_t partner_bit; /* JOIN: of the other text's */
     uint8_t glue_len;
     uint8_t action;
     uint8_t field; /* raw field */
@@ -99,10 +103,10 @@ struct pp_fast {
     uint32_t fields;            /* a bit a raw field without which a record is not whole */
     uint32_t multiplier;        /* of the hash that makes a slot out of a key's first bytes */
     int8_t slot[PP_FAST_SLOTS]; /* the key of a hash, -1 = none */
-    char prefix[PP_CLEAN_MAX][PP_FAST_GLUE_MAX]; /* PATH: what is taken off, by column */
-    int64_t misses;                              /* records that no style matched */
-    int64_t next_miss;                           /* the miss at which a style is learned */
-    int64_t rows;                                /* rows that came this way */
+    char argument[PP_CLEAN_MAX][PP_FAST_GLUE_MAX]; /* of the plan's steps */
+    int64_t misses;                                /* records that no style matched */
+    int64_t next_miss;                             /* the miss at which a style is learned */
+    int64_t rows;                                  /* rows that came this way */
 };
 
 /** Makes the styles that JSON writers have: with a blank behind ':' and ',', and without. */

@@ -21,6 +21,7 @@ typedef struct use {
     int32_t step; /* -1: no column takes it */
     int32_t part;
     uint32_t partner_bit;
+    const pp_plan_step *plan_step;
 } use;
 
 /* What the fast road does with a field for this op; false where it cannot. */
@@ -71,7 +72,7 @@ static bool uses_find(use uses[PP_RAW_MAX], const pp_plan *plan) {
     }
     for (int32_t i = 0; i < plan->step_count; i++) {
         const pp_plan_step *step = &plan->step[i];
-        use found = {.step = i};
+        use found = {.step = i, .plan_step = step};
         is_able = action_find(&found, step->op, step->argument_len) && is_able;
         for (int32_t part = 1; part >= 0; part--) {
             found.part = part;
@@ -104,6 +105,12 @@ static void key_make(pp_fast_key *key, const pp_fast_punctuation *punctuation, c
     key->partner_bit = used->partner_bit;
     key->step = (uint8_t)(used->step < 0 ? 0 : used->step);
     key->part = (uint8_t)used->part;
+    if (used->step >= 0) {
+        const pp_plan_step *step = used->plan_step;
+        key->no_value_lengths = step->part[0].no_value_lengths | step->part[1].no_value_lengths;
+        key->argument_len = (uint32_t)step->argument_len; /* below PP_FAST_GLUE_MAX where it is of use */
+        key->argument_mask = (1u << (key->argument_len & 31)) - 1;
+    }
     glue_add(key, punctuation->comma, punctuation->comma_len);
     glue_add(key, "\"", 1);
     glue_add(key, name, strlen(name));
@@ -113,10 +120,12 @@ static void key_make(pp_fast_key *key, const pp_fast_punctuation *punctuation, c
 }
 
 /* A style of that punctuation, whose keys are expected in the order of the wire. */
-static void style_make(pp_fast_style *style, const pp_fast_punctuation *punctuation,
+static void style_make(pp_fast *fast, int32_t place, const pp_fast_punctuation *punctuation,
                        const use uses[PP_RAW_MAX], const pp_fields *fields) {
+    pp_fast_style *style = &fast->style[place];
     memset(style, 0, sizeof *style);
     style->punctuation = *punctuation;
+    style->next = place;
     style->first = &style->key[0];
     style->ending.next = &style->ending;
     glue_add(&style->opening, punctuation->opening, punctuation->opening_len);
@@ -124,6 +133,7 @@ static void style_make(pp_fast_style *style, const pp_fast_punctuation *punctuat
     for (int32_t i = 0; i < fields->name_count; i++) {
         int32_t field = fields->names[i].field;
         key_make(&style->key[i], punctuation, fields->names[i].name, &uses[field]);
+        style->key[i].argument = fast->argument[style->key[i].step];
         style->key[i].field = (uint8_t)field;
         style->key[i].field_bit = 1u << field;
         style->key[i].next = field + 1 < fields->count ? &style->key[field + 1] : &style->ending;
@@ -166,7 +176,7 @@ void pp_fast_init(pp_fast *fast, const pp_plan *plan, const pp_fields *fields) {
         const pp_plan_step *step = &plan->step[i];
         fast->fields |= 1u << step->part[0].field | 1u << step->part[1].field;
         if (step->argument_len < PP_FAST_GLUE_MAX) {
-            memcpy(fast->prefix[i], step->argument, step->argument_len);
+            memcpy(fast->argument[i], step->argument, step->argument_len);
         }
     }
     fast->multiplier = 0x9e3779b1u;
@@ -179,8 +189,7 @@ void pp_fast_init(pp_fast *fast, const pp_plan *plan, const pp_fields *fields) {
     bool is_able = uses_find(uses, plan);
     fast->next_miss = is_able ? 1 : INT64_MAX;
     for (int32_t i = 0; i < STANDARD_STYLES && is_able && punctuation_fits(&standard[i], fields); i++) {
-        style_make(&fast->style[i], &standard[i], uses, fields);
-        fast->style[i].next = i;
+        style_make(fast, i, &standard[i], uses, fields);
         fast->count = i + 1;
     }
 }
@@ -274,8 +283,7 @@ void pp_fast_learn(pp_fast *fast, const pp_plan *plan, const pp_fields *fields, 
     if (punctuation_read(&punctuation, text, len) && !is_known(fast, &punctuation) &&
         punctuation_fits(&punctuation, fields) && uses_find(uses, plan)) {
         int32_t place = place_find(fast);
-        style_make(&fast->style[place], &punctuation, uses, fields);
-        fast->style[place].next = place;
+        style_make(fast, place, &punctuation, uses, fields);
         fast->style[fast->current].next = place;
     }
 }
