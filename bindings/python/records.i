@@ -284,6 +284,20 @@ pinpipe_status table_decode(pinpipe_table *table, int32_t record, int32_t shape,
     return status < 0 ? status : PINPIPE_OK;
 }
 
+/* Feeds the last piece of an input and ends it: -1, or -2 where the report has rejects. Else the batch is full: how many
+ * bytes were taken. */
+pinpipe_status decoder_feed_last(int64_t *OUTPUT, pinpipe_decoder *decoder, pinpipe_batch *batch, pinpipe_str bytes,
+                                 pinpipe_report *report, pinpipe_error *err) {
+    pinpipe_status status = pinpipe_decoder_feed(OUTPUT, decoder, batch, bytes, report, err);
+    if (status >= 0 && (size_t)*OUTPUT == bytes.len) {
+        status = pinpipe_decoder_finish(decoder, batch, report, err);
+        if (status == PINPIPE_OK || status == PINPIPE_PARTIAL) {
+            *OUTPUT = pinpipe_report_reject_count(report) ? -2 : -1;
+        }
+    }
+    return status < 0 ? status : PINPIPE_OK;
+}
+
 /* Feeds payloads[first:] one record each until the batch is full; returns the index of the next one. */
 PyObject *decoder_feed_list(pinpipe_decoder *decoder, pinpipe_batch *batch, PyObject *payloads, int64_t first,
                             pinpipe_report *report) {

@@ -15,6 +15,9 @@
 /* Input for which room is made at once; no column grows by more than this and one record. */
 #define SLICE_BYTES ((size_t)1 << 20)
 
+/* Room for the records that the ends of buffers cut, so that it grows for none but long ones. */
+#define CARRY_BYTES ((size_t)8 << 10)
+
 static void input_reset(pinpipe_decoder *decoder) {
     decoder->is_decided = false;
     pp_splitter_init(&decoder->splitter, decoder->format);
@@ -194,12 +197,15 @@ static pinpipe_status record_take(pinpipe_decoder *decoder, pp_columns *columns,
 static pinpipe_status carry_add(pinpipe_decoder *decoder, const char *bytes, size_t len, pinpipe_error *err) {
     decoder->record_total += (int64_t)len;
     if (decoder->record_total > decoder->max_record_bytes) {
-        size_t room = decoder->carry.len < PP_REJECT_DATA_MAX ? PP_REJECT_DATA_MAX - decoder->carry.len : 0;
-        decoder->carry.len =
-            decoder->carry.len < PP_REJECT_DATA_MAX ? decoder->carry.len : PP_REJECT_DATA_MAX;
-        len = len < room ? len : room;
+        size_t kept = decoder->carry.len < PP_REJECT_DATA_MAX ? decoder->carry.len : PP_REJECT_DATA_MAX;
+        decoder->carry.len = kept;
+        len = len < PP_REJECT_DATA_MAX - kept ? len : PP_REJECT_DATA_MAX - kept;
     }
-    pinpipe_status status = pp_buf_reserve(&decoder->carry, len + 1 + PP_FAST_PADDING, PP_BUF_MAX, err);
+    size_t room = len + 1 + PP_FAST_PADDING;
+    if (decoder->carry.cap < CARRY_BYTES && room < CARRY_BYTES) {
+        room = CARRY_BYTES;
+    }
+    pinpipe_status status = pp_buf_reserve(&decoder->carry, room, PP_BUF_MAX, err);
     if (status == PINPIPE_OK) {
         memcpy(decoder->carry.ptr + decoder->carry.len, bytes, len);
         decoder->carry.len += len;

@@ -30,6 +30,10 @@ pp_columns *pp_columns_hold(pp_columns *columns) {
     return columns;
 }
 
+static bool is_variable(pinpipe_type type) {
+    return type == PINPIPE_TYPE_TEXT || type == PINPIPE_TYPE_F64_LIST;
+}
+
 static void column_free(pp_column *column) {
     pp_free(column->validity);
     pp_free(column->offsets);
@@ -53,6 +57,10 @@ void pp_columns_clear(pp_columns *columns) {
     assert(atomic_load(&columns->holders) == 1);
     for (int32_t i = 0; i < columns->count; i++) {
         pp_column *column = &columns->column[i];
+        if (is_variable(column->type) && columns->rows > 0) {
+            int64_t used = pp_column_start(column, columns->rows);
+            column->text_max = used > column->text_max ? used : column->text_max;
+        }
         if (column->null_count > 0) {
             memset(column->validity, 0xff, (size_t)(columns->rows_cap + 7) / 8);
             column->null_count = 0;
@@ -72,10 +80,6 @@ static pinpipe_status bytes_resize(void **bytes, int64_t count, size_t size, pin
     }
     *bytes = grown;
     return PINPIPE_OK;
-}
-
-static bool is_variable(pinpipe_type type) {
-    return type == PINPIPE_TYPE_TEXT || type == PINPIPE_TYPE_F64_LIST;
 }
 
 /* Row-sized parts of one column: validity, offsets or values. */
@@ -102,22 +106,29 @@ static pinpipe_status column_grow_rows(pp_column *column, int64_t old_cap, int64
     }
 }
 
-static pinpipe_status column_grow_content(pp_column *column, int64_t rows_used, int64_t rows,
+static pinpipe_status column_grow_content(pp_column *column, const pp_columns *columns, int64_t rows,
                                           int64_t text_bytes, pinpipe_error *err) {
     if (!is_variable(column->type)) {
         return PINPIPE_OK;
     }
     bool is_text = column->type == PINPIPE_TYPE_TEXT;
-    int64_t needed = pp_column_start(column, rows_used) + (is_text ? text_bytes : 2 * rows);
-    if (needed <= column->text_cap) {
+    int64_t more = is_text ? text_bytes : 2 * rows;
+    int64_t most = is_text ? columns->most_bytes : more;
+    int64_t needed = pp_column_start(column, columns->rows) + more;
+    /* An empty column is made as large as the last batches were, and a good deal more, so that batches of
+     * like content need no further memory. */
+    bool is_close = columns->rows == 0 && column->text_max + column->text_max / 16 + most > column->text_cap;
+    if (needed <= column->text_cap && !is_close) {
         return PINPIPE_OK;
     }
     if (needed > PP_COLUMN_TEXT_MAX) {
         return pp_fail(err, PINPIPE_ELIMIT, "a text column would pass %lld bytes in one batch",
                        (long long)PP_COLUMN_TEXT_MAX);
     }
+    needed = is_close ? column->text_max + column->text_max / 4 + most : needed;
     int64_t cap = column->text_cap + column->text_cap / 2;
-    cap = cap < needed ? needed : cap > PP_COLUMN_TEXT_MAX ? PP_COLUMN_TEXT_MAX : cap;
+    cap = cap < needed ? needed : cap;
+    cap = cap > PP_COLUMN_TEXT_MAX ? PP_COLUMN_TEXT_MAX : cap;
     pinpipe_status status = is_text ? bytes_resize((void **)&column->text, cap, 1, err)
                                     : bytes_resize((void **)&column->f64, cap, sizeof *column->f64, err);
     if (status == PINPIPE_OK) {
@@ -141,8 +152,9 @@ pinpipe_status pp_columns_reserve(pp_columns *columns, int64_t rows, int64_t tex
         }
         columns->rows_cap = cap;
     }
+    columns->most_bytes = text_bytes > columns->most_bytes ? text_bytes : columns->most_bytes;
     for (int32_t i = 0; status == PINPIPE_OK && i < columns->count; i++) {
-        status = column_grow_content(&columns->column[i], columns->rows, rows, text_bytes, err);
+        status = column_grow_content(&columns->column[i], columns, rows, text_bytes, err);
     }
     if (status == PINPIPE_OK) {
         columns->reserved_rows = columns->rows + rows;

@@ -23,6 +23,7 @@ typedef struct pp_column {
     int64_t *i64;     /* I64, TIME_US */
     double *f64;      /* F64, F64_LIST */
     int64_t text_cap; /* bytes of text, or doubles of f64 in a list */
+    int64_t text_max; /* the most of them that a batch had before it was cleared */
 } pp_column;
 
 typedef struct pp_columns {
@@ -35,6 +36,7 @@ typedef struct pp_columns {
     int64_t input_bytes;    /* what was read to fill it; bounds the text columns */
     int64_t reserved_rows;  /* rows up to which pp_columns_reserve made room */
     int64_t reserved_bytes; /* and the input_bytes up to which it did */
+    int64_t most_bytes;     /* of text that it made room for at once */
     void *block; /* compact columns: the one allocation that holds every buffer; they cannot grow */
     pp_column column[PP_CLEAN_MAX];
 } pp_columns;

@@ -10,7 +10,7 @@ import os
 from collections.abc import Sequence
 from typing import IO, Protocol, cast, runtime_checkable
 
-from pinpipe.errors import DataError, FileError, NotFoundError
+from pinpipe.errors import DataError, Error, FileError, NotFoundError
 
 ARROW_MAGIC = b"ARROW1"
 
@@ -54,14 +54,18 @@ def open_arrow_file(file: IO[bytes]) -> ArrowStreamExportable:
         raise DataError(f"not an Arrow IPC file: {error}") from None
 
 
+def file_error(path: str, error: OSError) -> Error:
+    """Why a file cannot be read."""
+    kind = NotFoundError if isinstance(error, FileNotFoundError) else FileError
+    return kind(f"cannot open '{path}': {error.strerror}", native_code=error.errno or 0)
+
+
 def open_for_reading(path: str) -> IO[bytes]:
     """Opens a file, or says in one line why not."""
     try:
         return open(path, "rb", buffering=0)
-    except FileNotFoundError as error:
-        raise NotFoundError(f"cannot open '{path}': {error.strerror}", native_code=error.errno or 0) from None
     except OSError as error:
-        raise FileError(f"cannot open '{path}': {error.strerror}", native_code=error.errno or 0) from None
+        raise file_error(path, error) from None
 
 
 def is_bytes_like(data: Input) -> bool:

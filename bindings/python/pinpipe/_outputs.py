@@ -1,12 +1,13 @@
 """Turns cleaned batches into a file or a Delta table, by the output's suffix or scheme.
 
-Never holds more than one batch of its own: text is written by the C core, the rest by pyarrow and deltalake.
+Never holds more than a few batches: text is written by the C core, the rest by pyarrow and deltalake.
 Rules: CONTRACT §2 (outputs); a file appears under its name only when it is whole.
 """
 
 from __future__ import annotations
 
 import contextlib
+import itertools
 import os
 from collections.abc import Iterator
 from typing import IO, Any
@@ -17,6 +18,7 @@ from pinpipe.errors import FileError, InvalidArgumentError, NotSupportedError
 
 SUFFIXES = (".ndjson", ".csv", ".arrow", ".parquet")
 DELTA_SCHEMES = ("delta+file://", "delta+s3://")
+ROW_GROUP_BATCHES = 4  # of Parquet: readers want row groups that are larger than a batch
 
 
 def import_extra(module: str, purpose: str) -> Any:
@@ -87,13 +89,15 @@ def _write_arrow(path: str, schema: Schema, batches: Iterator[Any]) -> None:
 
 
 def _write_parquet(path: str, schema: Schema, batches: Iterator[Any]) -> None:
+    pa = import_extra("pyarrow", "writing .parquet")
     parquet = import_extra("pyarrow.parquet", "writing .parquet")
+    held = record_batches(schema, batches)
     with (
         replaced_file(path) as file,
         parquet.ParquetWriter(file, schema.arrow(), compression="zstd") as writer,
     ):
-        for batch in record_batches(schema, batches):
-            writer.write_batch(batch)
+        while group := list(itertools.islice(held, ROW_GROUP_BATCHES)):
+            writer.write_table(pa.Table.from_batches(group))
 
 
 def delta_location(url: str) -> str:

@@ -96,16 +96,21 @@ class _RejectsFile:
 
 
 def _batches(reader: Reader, inputs: list[str], rejects: _RejectsFile, progress: Progress) -> Iterator[Any]:
+    def fed(size: int) -> None:
+        progress.add(size)
+        rejects.write(reader.take_rejects_ndjson())
+
     for path in inputs:
-        with sys.stdin.buffer if path == "-" else open_for_reading(path) as file:
-            if reader.is_arrow_file(file):
-                yield from reader.read_file(file)
-            else:
-                for piece in progress.pieces(file):
-                    yield from reader.feed(piece)
-                    rejects.write(reader.take_rejects_ndjson())
-                yield from reader.finish()
-            rejects.write(reader.take_rejects_ndjson())
+        if path != "-":
+            yield from reader.read_path(path, fed)
+        elif reader.is_arrow_file(sys.stdin.buffer):
+            yield from reader.read_file(sys.stdin.buffer)
+        else:
+            for piece in progress.pieces(sys.stdin.buffer):
+                yield from reader.feed(piece)
+                rejects.write(reader.take_rejects_ndjson())
+            yield from reader.finish()
+        rejects.write(reader.take_rejects_ndjson())
     yield from reader.rest()
 
 
