@@ -383,8 +383,7 @@ ALWAYS_INLINE const char *value_take(reading *r, const pp_fast_key *key, int64_t
 
 /* The key whose name may begin at `at`, behind a quote. */
 ALWAYS_INLINE pp_fast_key *key_guess(const pp_fast *fast, pp_fast_style *style, const char *at) {
-    int32_t index = fast->slot[pp_fast_slot(fast->multiplier, at)];
-    return &style->key[index < 0 ? 0 : index];
+    return &style->key[fast->slot[pp_fast_slot(fast->multiplier, at)]];
 }
 
 /* What follows a value, where it is not what followed last time: another key, or the record's end. */

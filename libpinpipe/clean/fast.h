@@ -98,11 +98,11 @@ typedef size_t (*pp_fast_run_fn)(pp_fast *fast, const pp_plan *plan, const pp_fa
 struct pp_fast {
     pp_fast_run_fn run; /* for the instructions that this machine has */
     pp_fast_style style[PP_FAST_STYLES];
-    int32_t count;              /* styles */
-    int32_t current;            /* the one that the last record had */
-    uint32_t fields;            /* a bit a raw field without which a record is not whole */
-    uint32_t multiplier;        /* of the hash that makes a slot out of a key's first bytes */
-    int8_t slot[PP_FAST_SLOTS]; /* the key of a hash, -1 = none */
+    int32_t count;               /* styles */
+    int32_t current;             /* the one that the last record had */
+    uint32_t fields;             /* a bit a raw field without which a record is not whole */
+    uint32_t multiplier;         /* of the hash that makes a slot out of a key's first bytes */
+    uint8_t slot[PP_FAST_SLOTS]; /* the key of a hash, 0 where there is none: its bytes are compared anyway */
     char argument[PP_CLEAN_MAX][PP_FAST_GLUE_MAX]; /* of the plan's steps */
     int64_t misses;                                /* records that no style matched */
     int64_t next_miss;                             /* the miss at which a style is learned */

@@ -140,18 +140,24 @@ static void style_make(pp_fast *fast, int32_t place, const pp_fast_punctuation *
     }
 }
 
-/* Gives each name a slot; a name that shares one with an earlier name goes without. */
+/* Gives each name a slot; a name that shares one with an earlier name goes without. Returns how many have
+ * one.
+ */
 static int32_t slots_fill(pp_fast *fast, const pp_fields *fields) {
     int32_t filled = 0;
-    memset(fast->slot, -1, sizeof fast->slot);
+    bool is_taken[PP_FAST_SLOTS] = {false};
+    memset(fast->slot, 0, sizeof fast->slot);
     for (int32_t i = 0; i < fields->name_count; i++) {
-        char key[PP_FAST_GLUE_MAX] = {0};
-        size_t len = fields->names[i].len;
-        memcpy(key, fields->names[i].name, len < sizeof key - 1 ? len : sizeof key - 1);
-        key[len < sizeof key - 1 ? len : sizeof key - 1] = '"';
-        int8_t *slot = &fast->slot[pp_fast_slot(fast->multiplier, key)];
-        filled += *slot < 0;
-        *slot = *slot < 0 ? (int8_t)i : *slot;
+        char head[sizeof(uint32_t)]; /* of a name of three bytes the closing quote is one of them */
+        size_t len = fields->names[i].len < sizeof head ? fields->names[i].len : sizeof head;
+        memset(head, '"', sizeof head);
+        memcpy(head, fields->names[i].name, len);
+        uint32_t slot = pp_fast_slot(fast->multiplier, head);
+        if (!is_taken[slot]) {
+            is_taken[slot] = true;
+            fast->slot[slot] = (uint8_t)i;
+            filled++;
+        }
     }
     return filled;
 }

@@ -193,7 +193,8 @@ bool pp_time_parse_fixed(int64_t *out_us, const char *text) {
     uint32_t past = (uint32_t)year - 1; /* years that are over; 719162 days lie before 1970 */
     uint32_t past_days = past * 365 + past / 4 - past / 100 + past / 400;
     int64_t all_days = (int64_t)past_days + days[month] + day - 1 - 719162;
-    *out_us = (all_days * SECONDS_PER_DAY + hour * 3600 + minute * 60 + second) * US_PER_SECOND;
+    int32_t seconds = hour * 3600 + minute * 60 + second;
+    *out_us = (all_days * SECONDS_PER_DAY + seconds) * US_PER_SECOND;
     return true;
 }
 

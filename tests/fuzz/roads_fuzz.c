@@ -14,8 +14,7 @@
 
 #define LINES_MAX 64
 #define LINE_MAX 1024
-#define WARM_LINES 3 /* unchanged lines before the edited ones, from which the fast road takes its guesses   \
-                      */
+#define WARM_LINES 3 /* unchanged lines before the edited ones, from which guesses are taken */
 #define BEHIND 2     /* and behind them, so that the edited ones are read where they stand */
 #define EDIT_BYTES 4
 
