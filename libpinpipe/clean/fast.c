@@ -131,9 +131,17 @@ ALWAYS_INLINE copied text_span(const char *start) {
     return high ? utf8_check(at, start, (size_t)(at - start)) : (copied){at, (size_t)(at - start)};
 }
 
+/* A text as the ops see it. */
+ALWAYS_INLINE void cell_put(reading *r, const pp_fast_key *key, const char *text, size_t len) {
+    pp_cell *cell = &r->cell[key->field];
+    cell->kind = PP_CELL_TEXT;
+    cell->ptr = text;
+    cell->len = len;
+}
+
 /* The op of a step runs at the record's end, when it is sure that the record is one. */
 ALWAYS_INLINE void step_wait(reading *r, const pp_fast_key *key, const char *text, size_t len) {
-    r->cell[key->field] = (pp_cell){.kind = PP_CELL_TEXT, .ptr = text, .len = len};
+    cell_put(r, key, text, len);
     r->wait[r->waiting] = key->step;
     r->waiting++;
 }
@@ -203,7 +211,7 @@ ALWAYS_INLINE void join_write(const lane *to, int64_t row, const pp_fast_key *ke
 ALWAYS_INLINE const char *join_take(reading *r, const pp_fast_key *key, int64_t row, const char *at,
                                     uint32_t met) {
     copied span = text_span(at);
-    r->cell[key->field] = (pp_cell){.kind = PP_CELL_TEXT, .ptr = at, .len = span.len};
+    cell_put(r, key, at, span.len);
     if (!span.at || !(met & key->partner_bit)) {
         return span.at;
     }
