@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
-from pinpipe import _records, native
+from pinpipe import _records, _schema, native
 
 
 def prepare_path() -> None:
@@ -44,7 +44,7 @@ def _emptied(kind: str, data: Any) -> int:
 def objects(kind: str, names: list[str]) -> Any:
     """One table from many objects, by Reader.read_path."""
     reader = _records.Reader(kind, "clean", "ndjson", "none")
-    handle = native.pinpipe_table_new(_records.kind_index(kind), native.PINPIPE_CLEAN)
+    handle = native.pinpipe_table_new(_schema.kind_index(kind), native.PINPIPE_CLEAN)
     for name in names:
         for batch in reader.read_path(name):
             native.pinpipe_table_append(handle, batch)

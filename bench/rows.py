@@ -13,10 +13,10 @@ import random
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
-from pinpipe import _records, _synthetic
+from pinpipe import _schema, _synthetic
 
 TABLES = {"pin": "pinterest_data", "geo": "geolocation_data", "user": "user_data"}
-COLUMNS = {kind: tuple(_records.schema(kind, "raw").names) for kind in TABLES}
+COLUMNS = {kind: tuple(_schema.schema(kind, "raw").names) for kind in TABLES}
 TIMES = ("timestamp", "date_joined")
 OBJECT_COUNT = 20_000
 _SEED = 100

@@ -13,7 +13,7 @@ import pyarrow
 import pytest
 from deltalake import DeltaTable
 from pinpipe import _demo
-from pinpipe._records import KINDS
+from pinpipe._schema import KINDS
 from pinpipe._sources import open_source
 
 ROOT = Path(__file__).resolve().parents[2]

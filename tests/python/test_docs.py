@@ -10,7 +10,7 @@ from pathlib import Path
 import pinpipe
 import pytest
 from pinpipe import errors, native
-from pinpipe._records import KINDS, Schema
+from pinpipe._schema import KINDS, Schema
 
 DOCS = Path(__file__).resolve().parents[2] / "docs"
 

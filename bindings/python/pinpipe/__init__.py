@@ -17,7 +17,8 @@ if TYPE_CHECKING:
     from pinpipe._matches import matches
     from pinpipe._profiles import Profile, profile
     from pinpipe._query import query
-    from pinpipe._records import Schema, Table, clean, decode, encode, schema
+    from pinpipe._records import Table, clean, decode, encode
+    from pinpipe._schema import Schema, schema
     from pinpipe._sign import SignedRequest, sign
     from pinpipe.errors import Error, ExpectationError
 
@@ -50,7 +51,7 @@ _HOMES = {
     "Error": "pinpipe.errors",
     "ExpectationError": "pinpipe.errors",
     "Profile": "pinpipe._profiles",
-    "Schema": "pinpipe._records",
+    "Schema": "pinpipe._schema",
     "SignedRequest": "pinpipe._sign",
     "Table": "pinpipe._records",
     "clean": "pinpipe._records",
@@ -60,7 +61,7 @@ _HOMES = {
     "matches": "pinpipe._matches",
     "profile": "pinpipe._profiles",
     "query": "pinpipe._query",
-    "schema": "pinpipe._records",
+    "schema": "pinpipe._schema",
     "sign": "pinpipe._sign",
 }
 _MODULES = ("errors", "kafka", "s3")

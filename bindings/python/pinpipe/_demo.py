@@ -26,8 +26,9 @@ from pinpipe._expectations import BUILT_IN, Expectation, Expectations
 from pinpipe._objects import Objects, open_objects
 from pinpipe._outputs import replaced_file, write_output
 from pinpipe._progress import Progress
-from pinpipe._records import KINDS, Reader
+from pinpipe._records import Reader
 from pinpipe._row_sinks import topics_of
+from pinpipe._schema import KINDS
 from pinpipe._sources import open_source
 from pinpipe._versions import versions
 from pinpipe._watch import watch

@@ -21,9 +21,9 @@ from typing import Literal
 
 from pinpipe._draws import Draws
 from pinpipe._outputs import replaced_file
-from pinpipe._records import KINDS
 from pinpipe._row_encoder import RowEncoder
 from pinpipe._row_sinks import RowSink, Target, open_sink
+from pinpipe._schema import KINDS
 from pinpipe._sources import Source, open_source
 from pinpipe.errors import DataError, Error, FileError, InvalidArgumentError
 

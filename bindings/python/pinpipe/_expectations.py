@@ -15,7 +15,7 @@ from typing import Any
 
 from pinpipe import native
 from pinpipe._profiles import read_rule_file
-from pinpipe._records import KINDS
+from pinpipe._schema import KINDS
 from pinpipe.errors import DataError, ExpectationError, InvalidArgumentError
 
 #: What `expect=` takes: "course", a rule file (.json, .toml), or the document itself.

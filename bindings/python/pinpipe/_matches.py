@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from pinpipe._expectations import Expect, Expectation, Expectations, MatchRule, raise_fatal
 from pinpipe._outputs import import_extra
-from pinpipe._records import KINDS
+from pinpipe._schema import KINDS
 from pinpipe._tables import read_clean
 from pinpipe.errors import InvalidArgumentError
 

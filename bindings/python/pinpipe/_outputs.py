@@ -13,7 +13,8 @@ from collections.abc import Iterator
 from typing import IO, Any
 
 from pinpipe import native
-from pinpipe._records import OUTPUT_FORMATS, SHAPES, Schema, kind_index
+from pinpipe._records import OUTPUT_FORMATS
+from pinpipe._schema import SHAPES, Schema, kind_index
 from pinpipe.errors import FileError, InvalidArgumentError, NotSupportedError
 
 SUFFIXES = (".ndjson", ".csv", ".arrow", ".parquet")

@@ -15,7 +15,7 @@ from typing import Any
 
 from pinpipe import native
 from pinpipe._inputs import open_for_reading
-from pinpipe._records import KINDS, Rule, kind_index
+from pinpipe._schema import KINDS, Rule, kind_index
 from pinpipe.errors import DataError, InvalidArgumentError
 
 BUILT_IN = ("course", "keep")

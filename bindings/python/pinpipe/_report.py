@@ -14,7 +14,7 @@ from typing import Any
 
 from pinpipe import _charts
 from pinpipe._query import QUESTIONS, TITLES
-from pinpipe._records import KINDS, Schema
+from pinpipe._schema import KINDS, Schema
 
 _FLOW = ("emulated", "stored", "read", "cleaned", "duplicates", "rejected", "conflicts")
 _KIND_NAMES = {"pin": "pins", "geo": "places", "user": "users"}

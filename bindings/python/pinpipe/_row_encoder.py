@@ -12,7 +12,8 @@ from collections.abc import Callable, Sequence
 from typing import cast
 
 from pinpipe import native
-from pinpipe._records import EPOCH, kind_index
+from pinpipe._records import EPOCH
+from pinpipe._schema import kind_index
 from pinpipe.errors import DataError
 
 

@@ -14,7 +14,7 @@ from types import TracebackType
 from typing import BinaryIO, Self
 from urllib.parse import unquote
 
-from pinpipe._records import KINDS
+from pinpipe._schema import KINDS
 from pinpipe.errors import Error, FileError, InvalidArgumentError, LimitError
 
 MEMORY_MAX_BYTES = 256 << 20

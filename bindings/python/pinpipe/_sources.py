@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, Self
 from urllib.parse import parse_qsl, quote, quote_plus, unquote
 
 from pinpipe import native
-from pinpipe._records import KINDS, Schema
+from pinpipe._schema import KINDS, Schema
 from pinpipe.errors import (
     AuthError,
     DataError,

@@ -11,7 +11,7 @@ import datetime
 from typing import Any
 
 from pinpipe import native
-from pinpipe._records import SHAPES, Schema, kind_index
+from pinpipe._schema import SHAPES, Schema, kind_index
 
 _EPOCH = datetime.datetime(1970, 1, 1, tzinfo=datetime.UTC)
 

@@ -13,7 +13,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pinpipe._inputs import Input
-from pinpipe._records import Schema, clean
+from pinpipe._records import clean
+from pinpipe._schema import Schema
 from pinpipe.errors import DataError, FileError, InvalidArgumentError, NotFoundError, NotSupportedError
 
 if TYPE_CHECKING:

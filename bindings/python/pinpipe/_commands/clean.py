@@ -15,11 +15,11 @@ from collections.abc import Iterator
 from typing import Any
 
 from pinpipe import _expectations, _printing, _statistics
-from pinpipe._inputs import open_for_reading
 from pinpipe._outputs import replaced_file, write_output
 from pinpipe._profiles import profile
 from pinpipe._progress import Progress
-from pinpipe._records import DEDUPES, INPUT_FORMATS, KINDS, Reader
+from pinpipe._records import DEDUPES, INPUT_FORMATS, Reader
+from pinpipe._schema import KINDS
 from pinpipe._watch import watch
 
 HELP = "clean raw records into a table; bad records go to a file of their own"

@@ -10,7 +10,7 @@ import argparse
 
 from pinpipe import _emulator
 from pinpipe._progress import Progress
-from pinpipe._records import KINDS
+from pinpipe._schema import KINDS
 
 HELP = "draw rows of the three tables as the course's script does and send them as JSON"
 EXAMPLE = "pinpipe emulate --source db_creds.yaml --to kafka://localhost:9092 --rows 500 --rate course"

@@ -13,7 +13,7 @@ from typing import Any
 
 from pinpipe import _query, _report
 from pinpipe._outputs import replaced_file
-from pinpipe._records import KINDS
+from pinpipe._schema import KINDS
 from pinpipe.errors import DataError, FileError, NotFoundError
 
 HELP = "write report.html from the summary and the clean tables of a run"

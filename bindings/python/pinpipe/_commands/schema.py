@@ -10,7 +10,7 @@ import argparse
 
 from pinpipe import _printing
 from pinpipe._profiles import profile
-from pinpipe._records import DIALECTS, KINDS, SHAPES, Schema
+from pinpipe._schema import DIALECTS, KINDS, SHAPES, Schema
 
 HELP = "print a record type's columns, its DDL in a dialect, or its cleaning rules"
 EXAMPLE = "pinpipe schema pin --dialect spark"
