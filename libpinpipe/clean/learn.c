@@ -87,7 +87,7 @@ static void glue_add(pp_fast_key *key, const char *bytes, size_t len) {
     assert(key->glue_len + len <= PP_FAST_GLUE_MAX);
     memcpy(key->glue + key->glue_len, bytes, len);
     key->glue_len = (uint8_t)(key->glue_len + len);
-    key->glue_mask = key->glue_len == 32 ? UINT32_MAX : (1u << key->glue_len) - 1;
+    key->glue_mask = (uint32_t)(((uint64_t)1 << key->glue_len) - 1);
 }
 
 /* False where the bytes between two values are more than one comparison takes. */

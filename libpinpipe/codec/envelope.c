@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "pinpipe/decode.h"
+#include "text/json_string.h"
 
 #define IN(symbol) (1u << PP_MEMBER_##symbol)
 #define COUNT_OF(array) (sizeof(array) / sizeof(array)[0])
@@ -78,10 +79,13 @@ int32_t pp_envelope_recognise(uint32_t met) {
 
 /* Behind the string whose opening quote is at `at`; `end` where it is not closed. */
 static const char *string_pass(const char *at, const char *end) {
-    for (at++; at < end && *at != '"'; at++) {
-        at += *at == '\\';
+    for (at++; at < end; at += 2) { /* over an escape */
+        at += pp_json_plain_span(at, (size_t)(end - at));
+        if (at < end && *at == '"') {
+            return at + 1;
+        }
     }
-    return at < end ? at + 1 : end;
+    return end;
 }
 
 static const char *blanks_pass(const char *at, const char *end) {

@@ -5,6 +5,8 @@
 
 #include <string.h>
 
+#include "text/json_string.h"
+
 void pp_splitter_init(pp_splitter *splitter, int32_t format) {
     *splitter = (pp_splitter){.format = format};
 }
@@ -103,6 +105,8 @@ size_t pp_splitter_value_pass(bool *is_complete, pp_splitter *splitter, const ch
             *is_complete =
                 ends_bare(bytes[at]) || (bytes[at] == '}' && splitter->format == PINPIPE_FORMAT_RECORDS);
             at += !*is_complete;
+        } else if (splitter->in_string && !splitter->escaped && bytes[at] != '"' && bytes[at] != '\\') {
+            at += pp_json_plain_span(bytes + at, len - at);
         } else {
             *is_complete = json_step(splitter, bytes[at++]);
         }

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "text/block.h"
+#include "text/digits.h"
 #include "text/utf8.h"
 
 size_t pp_json_string_span(const char *text, uint32_t *flags) {
@@ -34,6 +35,21 @@ size_t pp_json_string_span(const char *text, uint32_t *flags) {
         at += 2;
     }
     *flags |= high ? PP_JSON_HAS_NON_ASCII : 0;
+    return at;
+}
+
+size_t pp_json_plain_span(const char *text, size_t len) {
+    size_t at = 0;
+    for (; len - at >= sizeof(uint64_t); at += sizeof(uint64_t)) {
+        uint64_t word = pp_word_load(text + at);
+        uint64_t found = pp_word_zeros(word ^ PP_WORD_ONES * '"') | pp_word_zeros(word ^ PP_WORD_ONES * '\\');
+        if (found) {
+            return at + ((size_t)__builtin_ctzll(found) >> 3);
+        }
+    }
+    while (at < len && text[at] != '"' && text[at] != '\\') {
+        at++;
+    }
     return at;
 }
 

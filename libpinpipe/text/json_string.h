@@ -21,6 +21,9 @@
  * Every input ends in a control byte with PP_JSON_PADDING readable bytes behind it. */
 size_t pp_json_string_span(const char *text, uint32_t *flags);
 
+/** Bytes before the first quote or backslash, or all `len` of them. */
+size_t pp_json_plain_span(const char *text, size_t len);
+
 typedef enum pp_json_string_verdict {
     PP_JSON_STRING_OK,
     PP_JSON_STRING_BAD_ESCAPE,
