@@ -38,7 +38,7 @@ typedef struct pinpipe_decoder_options {
     int32_t shape;            /* a pinpipe_shape */
     int32_t format;           /* a pinpipe_format */
     int64_t max_record_bytes; /* 0 = 16 MiB, at most 256 MiB; larger records are rejected */
-    int64_t batch_rows;       /* rows at which a batch is full; 0 = 4096 */
+    int64_t batch_rows;       /* rows at which a batch is full; 0 = 16384, or 2 MiB of input */
     pinpipe_profile *profile; /* of a clean shape; NULL = "course". The decoder holds it */
 } pinpipe_decoder_options;
 

@@ -76,6 +76,8 @@ pinpipe_status pinpipe_decoder_new(pinpipe_decoder **out, const pinpipe_decoder_
     decoder->max_record_bytes =
         options->max_record_bytes ? options->max_record_bytes : PP_MAX_RECORD_BYTES_DEFAULT;
     decoder->batch_rows = options->batch_rows ? options->batch_rows : PP_BATCH_ROWS_DEFAULT;
+    decoder->batch_input_bytes =
+        options->batch_rows ? PP_BATCH_INPUT_BYTES_MAX : PP_BATCH_INPUT_BYTES_DEFAULT;
     input_reset(decoder);
     *out = decoder;
     return PINPIPE_OK;
@@ -95,7 +97,7 @@ void pinpipe_decoder_free(pinpipe_decoder *decoder) {
 
 bool pp_decoder_is_full(const pinpipe_decoder *decoder, const pp_columns *columns) {
     assert(columns);
-    return columns->rows >= decoder->batch_rows || columns->input_bytes >= PP_BATCH_INPUT_BYTES_MAX;
+    return columns->rows >= decoder->batch_rows || columns->input_bytes >= decoder->batch_input_bytes;
 }
 
 pinpipe_status pp_decoder_open(pp_columns **out, const pinpipe_decoder *decoder, pinpipe_batch *batch,

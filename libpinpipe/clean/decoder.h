@@ -16,8 +16,10 @@
 
 #define PP_MAX_RECORD_BYTES_DEFAULT ((int64_t)16 << 20)
 #define PP_MAX_RECORD_BYTES_LIMIT ((int64_t)256 << 20)
-/** Rows whose columns stay in a core's second cache while they are filled and read. */
-#define PP_BATCH_ROWS_DEFAULT ((int64_t)4096)
+#define PP_BATCH_ROWS_DEFAULT ((int64_t)16384)
+/** Input after which a batch is full where its rows are not asked for: its columns then stay in a core's
+ * second cache while they are filled and read. */
+#define PP_BATCH_INPUT_BYTES_DEFAULT ((int64_t)2 << 20)
 #define PP_BATCH_ROWS_LIMIT ((int64_t)1 << 24)
 /** Input after which a batch is full whatever its rows: keeps text offsets far below 2^31. */
 #define PP_BATCH_INPUT_BYTES_MAX ((int64_t)512 << 20)
@@ -38,6 +40,7 @@ struct pinpipe_decoder {
     const pp_envelope *envelope; /* in which every record of this input lies; NULL = none */
     int64_t max_record_bytes;
     int64_t batch_rows;
+    int64_t batch_input_bytes;
 
     /* one input, from its first byte to finish */
     pp_splitter splitter;
