@@ -292,11 +292,34 @@ static void test_payloads(void) {
     road_free(&r);
 }
 
+/* A record that is too large is rejected though it is written as expected. */
+static void test_too_large(void) {
+    static const char line[] =
+        "{\"ind\":%d,\"first_name\":\"%.*s\",\"last_name\":\"B\",\"age\":2,\"date_joined\":\"\"}\n";
+    static const char name[] =
+        "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA";
+    enum { PLAIN_BYTES = 78, RECORDS = 1000 }; /* a record's bytes with a name of ten letters */
+    pinpipe_buf input = PINPIPE_BUF_INIT;
+    road r = road_open(PINPIPE_USER, PINPIPE_CLEAN, NULL);
+    r.decoder->max_record_bytes = PLAIN_BYTES;
+    for (int32_t i = 0; i < RECORDS; i++) {
+        CHECK(pp_buf_printf(&input, NULL, line, 100 + i % 800, i % 10 == 9 ? 80 : 10, name) == PINPIPE_OK);
+    }
+    CHECK_INT(strcspn(input.ptr, "\n"), PLAIN_BYTES);
+    feed_whole(&r, &input);
+    CHECK_INT(pinpipe_report_records(r.report), RECORDS);
+    CHECK_INT(pinpipe_report_rejected(r.report), RECORDS / 10);
+    CHECK(r.decoder->fast.rows > RECORDS / 2);
+    road_free(&r);
+    pinpipe_buf_reset(&input);
+}
+
 int main(int argc, char **argv) {
     /* the base instructions, and the best that this machine has */
     const pp_fast_run_fn levels[] = {pp_fast_run, pp_fast_run_best()};
     state += argc > 1 ? strtoull(argv[1], NULL, 10) : 0;
     test_payloads();
+    test_too_large();
     for (int32_t record = 0; record < pinpipe_record_count(); record++) {
         for (size_t level = 0; level < sizeof levels / sizeof levels[0]; level++) {
             test_roads(record, PINPIPE_CLEAN, NULL, levels[level]);
