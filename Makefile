@@ -53,7 +53,7 @@ test-threads: $(VENV_STAMPS)/test
 test-python: $(VENV_STAMPS)/test test-c
 	$(BIN)/python -m pytest tests/python tests/house $(PYTEST_ARGS)
 
-test-real: $(STAMPS)/packages-levels $(VENV_STAMPS)/test
+test-real: $(STAMPS)/packages-levels $(VENV_STAMPS)/real
 	@missing=""; for tool in java mvn go node npm; do command -v $$tool >/dev/null || missing+=" $$tool"; done; \
 	[[ -z "$$missing" ]] || { echo "test-real: missing:$$missing (JDK 17, Maven, Go and Node are expected)"; exit 1; }
 	$(BIN)/python -m pytest tests/integration $(PYTEST_ARGS)
@@ -103,4 +103,8 @@ $(VENV_STAMPS)/package: $(VENV_STAMPS)/demo $(package_sources)
 
 $(VENV_STAMPS)/test: $(VENV_STAMPS)/package $(REQUIREMENTS)/test.txt
 	$(BIN)/pip install -q -r $(REQUIREMENTS)/test.txt
+	touch $@
+
+$(VENV_STAMPS)/real: $(VENV_STAMPS)/test $(REQUIREMENTS)/real.txt
+	$(BIN)/pip install -q --no-deps -r $(REQUIREMENTS)/real.txt
 	touch $@

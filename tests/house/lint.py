@@ -75,7 +75,10 @@ def main() -> int:
         ("exported symbols", _symbols(build)),
         ("ruff check", _command("ruff", "check", *folders)),
         ("ruff format", _command("ruff", "format", "--check", *folders)),
-        ("mypy --strict", _command("mypy", "--strict", "-p", "pinpipe", "-p", "tests.house")),
+        (
+            "mypy --strict",
+            _command("mypy", "--strict", "-p", "pinpipe", "-p", "tests.house", "-p", "tests.doubles"),
+        ),
     )
     failed = 0
     for name, findings in parts:
