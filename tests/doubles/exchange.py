@@ -131,18 +131,17 @@ class Exchange:
 
     def _handle(self, head: Head, body: Body, waits: bool) -> bool:
         house = self._house
-        rule = house.script.next(head.method, head.target)
-        fault = rule.fault if rule else ""
-        if rule:
-            house.journal.fault(fault)
-            if fault == "delayed":
-                time.sleep(rule.seconds)
-            if fault == "reset-before":
-                raise Dropped(reset=True)
+        early = self._rule(head, early=True)
+        if early and early.fault == "delayed":
+            time.sleep(early.seconds)
+        elif early:
+            raise Dropped(reset=True)
         bucket, key, path = object_of(head, house.domain)
         claim = self._claim(head, bucket)
         if claim.payload is not None:
             house.verifier.check(claim, head, claim.payload)
+        rule = self._rule(head, early=False)
+        fault = rule.fault if rule else ""
         if waits:
             self._socket.sendall(_CONTINUE)
         with Payload() as payload:
@@ -160,6 +159,12 @@ class Exchange:
                 self._answer_scripted(rule, head)
                 return True
             return self._forward(head, path, (bucket, key), payload, rule)
+
+    def _rule(self, head: Head, *, early: bool) -> faults.Rule | None:
+        rule = self._house.script.next(head.method, head.target, early=early)
+        if rule:
+            self._house.journal.fault(rule.fault)
+        return rule
 
     def _claim(self, head: Head, bucket: str) -> Claim:
         house = self._house

@@ -37,6 +37,8 @@ BREAKS: dict[str, str] = {
     "stalled": "nothing comes for `seconds` after `at_bytes` of the reply's body, then the rest",
     "delayed": "the request waits for `seconds` before it is looked at",
 }
+# These come before the request is judged; all others are met, and counted, by good requests only.
+EARLY = frozenset({"reset-before", "delayed"})
 
 
 @dataclass(slots=True)
@@ -97,8 +99,9 @@ class Faults:
         with self._lock:
             self._rules = []
 
-    def next(self, method: str, target: str) -> Rule | None:
-        """The rule that this request meets; every rule that fits counts it."""
+    def next(self, method: str, target: str, *, early: bool) -> Rule | None:
+        """The rule that this request meets before or after it was judged; every rule that fits counts it."""
         with self._lock:
-            due = [r for r in self._rules if r.fits(method, target) and r.is_due(self._random.random())]
+            fit = [r for r in self._rules if (r.fault in EARLY) == early and r.fits(method, target)]
+            due = [rule for rule in fit if rule.is_due(self._random.random())]
         return due[0] if due else None

@@ -323,11 +323,19 @@ def test_rules_choose_requests(gate: Gate, gate_bucket: str) -> None:
         gate.faults.add("fire")
 
 
+def test_a_refused_request_meets_no_fault(gate: Gate, gate_bucket: str) -> None:
+    gate.faults.add("500", method="PUT")
+    for key, code in ((Key(KEY.key_id, "x"), "SignatureDoesNotMatch"), (KEY, "InternalError")):
+        client = boto(gate, key)
+        assert code_of(lambda c=client: c.put_object(Bucket=gate_bucket, Key="k", Body=BODY))[0] == code
+    assert gate.journal.faults == ["500"]
+
+
 def test_draws_repeat_with_their_seed(capsys: pytest.CaptureFixture[str]) -> None:
     def drawn(seed: int | None) -> tuple[int, list[bool]]:
         script = faults.Faults(seed)
         script.add("500", count=None, probability=0.3)
-        return script.seed, [script.next("PUT", "/b/k") is not None for _ in range(200)]
+        return script.seed, [script.next("PUT", "/b/k", early=False) is not None for _ in range(200)]
 
     seed, hits = drawn(None)
     assert f"seed {seed}" in capsys.readouterr().out

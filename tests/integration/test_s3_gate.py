@@ -88,6 +88,21 @@ def test_over_tls(tls_gate: TlsGate, gate_bucket: str) -> None:
     assert tls_gate.gate.journal.refused == []
 
 
+def test_the_bucket_in_the_host(gate: Gate, gate_bucket: str) -> None:
+    credentials = pinpipe.Credentials.static(KEY.key_id, KEY.secret)
+    client = pinpipe.s3.Client(
+        gate.host_endpoint, region="us-east-1", credentials=credentials, addressing="host"
+    )
+    for key in KEYS:
+        client.put(gate_bucket, key, key)
+        assert client.get(gate_bucket, key) == key.encode()
+    assert [thing.key for thing in client.list(gate_bucket)] == sorted(KEYS, key=str.encode)
+    assert gate.journal.refused == []
+    assert {(write.bucket, write.key) for write in gate.journal.writes} == {
+        (gate_bucket, key) for key in KEYS
+    }
+
+
 def test_a_large_object(gate: Gate, gate_bucket: str) -> None:
     client, data = client_of(gate), os.urandom(64 << 20)
     client.put(gate_bucket, "large", data)
