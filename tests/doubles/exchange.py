@@ -107,7 +107,7 @@ class Exchange:
             return False
         if head is None:
             return False
-        self._house.journal.request()
+        self._house.journal.request(head)
         keep = head.value("connection").lower() != "close"
         waits = head.value("expect").lower() == "100-continue"
         body: Body | None = None

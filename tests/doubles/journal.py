@@ -8,8 +8,13 @@ from __future__ import annotations
 
 import json
 import threading
+from collections import deque
 from dataclasses import asdict, dataclass
 from pathlib import Path
+
+from tests.doubles.wire import Head
+
+HEADS_MAX = 1000
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +55,7 @@ class Journal:
         self._refused: list[Refused] = []
         self._faults: list[str] = []
         self._requests = 0
+        self._heads: deque[Head] = deque(maxlen=HEADS_MAX)
 
     def add(self, **facts: object) -> None:
         """Adds a write; its number is given here."""
@@ -70,10 +76,11 @@ class Journal:
         with self._lock:
             self._faults.append(name)
 
-    def request(self) -> None:
-        """Counts a request's head."""
+    def request(self, head: Head) -> None:
+        """Counts a request and keeps its head for a while."""
         with self._lock:
             self._requests += 1
+            self._heads.append(head)
 
     @property
     def writes(self) -> list[Write]:
@@ -99,7 +106,14 @@ class Journal:
         with self._lock:
             return self._requests
 
+    @property
+    def heads(self) -> list[Head]:
+        """The last `HEADS_MAX` request heads as they were sent, refused ones too."""
+        with self._lock:
+            return list(self._heads)
+
     def clear(self) -> None:
         """Forgets all, for a test that shares a gate; the file keeps its lines."""
         with self._lock:
+            self._heads.clear()
             self._writes, self._refused, self._faults, self._requests = [], [], [], 0

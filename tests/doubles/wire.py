@@ -7,7 +7,7 @@ Rules: RFC 9112 (framing, request line, field lines); AWS verifies the request a
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from io import BufferedReader
 
 from tests.doubles.refusals import Refusal
@@ -40,10 +40,15 @@ class Head:
     target: str
     headers: tuple[tuple[str, str], ...]
     secure: bool
+    _by_name: dict[str, list[str]] = field(default_factory=dict, init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        for name, value in self.headers:
+            self._by_name.setdefault(name.lower(), []).append(value)
 
     def values(self, name: str) -> list[str]:
-        """Every value of a header, in the order sent."""
-        return [value for key, value in self.headers if key.lower() == name]
+        """Every value of a header (its name in lower case), in the order sent."""
+        return self._by_name.get(name, [])
 
     def value(self, name: str, default: str = "") -> str:
         """The one value of a header that must not be repeated."""

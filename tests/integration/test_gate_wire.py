@@ -71,6 +71,8 @@ def test_requests_in_one_write(gate: Gate, gate_bucket: str) -> None:
     said = talk(gate, b"".join(map(bytes_of, raws)))
     assert said.count(b"HTTP/1.1 200 OK\r\n") == 5
     assert [write.size for write in gate.journal.writes] == [len(BODY) * n for n in range(5)]
+    assert gate.journal.requests == 5
+    assert [head.target for head in gate.journal.heads] == [raw.target for raw in raws]
 
 
 def test_a_refused_body_is_read_to_its_end(gate: Gate, gate_bucket: str) -> None:

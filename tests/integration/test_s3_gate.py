@@ -153,6 +153,20 @@ def test_a_put_outlives_one_fault(gate: Gate, gate_bucket: str, fault: str) -> N
     assert gate.journal.refused == []
 
 
+def test_breaks_over_tls(tls_gate: TlsGate, gate_bucket: str) -> None:
+    gate, body = tls_gate.gate, os.urandom(300_000)
+    client = client_of(gate, ca_file=tls_gate.certificate.file)
+    for fault in ("reset-before", "reset-in-body", "reset-after", "lost-reply"):
+        gate.faults.add(fault, method="PUT", at_bytes=100_000)
+        client.put(gate_bucket, fault, body)
+    for fault in ("lost-reply", "truncated", "reset-in-reply"):
+        gate.faults.add(fault, method="GET", at_bytes=100_000)
+        assert client.get(gate_bucket, "lost-reply") == body
+    assert [write.answered for write in gate.journal.writes] == [True, True, True, False, True]
+    assert len(gate.journal.faults) == 7
+    assert gate.journal.refused == []
+
+
 def test_a_put_whose_reply_is_lost_is_put_again(gate: Gate, gate_bucket: str) -> None:
     gate.faults.add("lost-reply", method="PUT")
     client_of(gate).put(gate_bucket, "k", b"x")
