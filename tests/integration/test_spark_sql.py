@@ -15,9 +15,10 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+import pinpipe
 import pyarrow as pa
 import pytest
-from pinpipe import _matches, _query, _records, _synthetic
+from pinpipe import _matches, _query, _synthetic
 from pyarrow import parquet
 
 BUILD = Path(__file__).parents[2] / "build"
@@ -88,7 +89,7 @@ def _tables() -> dict[str, pa.Table]:
         users[-1]["date_joined"] = None if n % 5 else _moment("2016-01-01 00:00:00")
     pins += [{"ind": key, "category": "alone"} for key in range(30_000, 30_007)]
     rows = {"pin": pins, "geo": geos, "user": users}
-    return {kind: pa.Table.from_pylist(rows[kind], _records.schema(kind).arrow()) for kind in rows}
+    return {kind: pa.Table.from_pylist(rows[kind], pinpipe.schema(kind).arrow()) for kind in rows}
 
 
 def _cases() -> dict[str, tuple[str, _query.Reading]]:
