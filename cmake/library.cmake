@@ -2,12 +2,13 @@
 find_package(PkgConfig REQUIRED)
 pkg_check_modules(pinpipe_crypto REQUIRED IMPORTED_TARGET libcrypto)
 pkg_check_modules(pinpipe_jansson REQUIRED IMPORTED_TARGET jansson)
+pkg_check_modules(pinpipe_isal REQUIRED IMPORTED_TARGET libisal)
 pkg_check_modules(xxhash REQUIRED IMPORTED_TARGET libxxhash) # its header only: the hash is inlined
 
 set(pinpipe_folders base text schema record codec clean aws io)
-set(pinpipe_links PkgConfig::pinpipe_crypto PkgConfig::pinpipe_jansson m Threads::Threads)
-set(pinpipe_private_flags ${pinpipe_crypto_LDFLAGS} ${pinpipe_jansson_LDFLAGS})
-set(pinpipe_static_modules "crypto libcrypto" "jansson jansson") # what pinpipeConfig.cmake looks for, as pkg_check_modules wants it
+set(pinpipe_links PkgConfig::pinpipe_crypto PkgConfig::pinpipe_jansson PkgConfig::pinpipe_isal m Threads::Threads)
+set(pinpipe_private_flags ${pinpipe_crypto_LDFLAGS} ${pinpipe_jansson_LDFLAGS} ${pinpipe_isal_LDFLAGS})
+set(pinpipe_static_modules "crypto libcrypto" "jansson jansson" "isal libisal") # what pinpipeConfig.cmake looks for, as pkg_check_modules wants it
 find_package(Threads REQUIRED)
 if(PINPIPE_WITH_S3)
   pkg_check_modules(pinpipe_curl REQUIRED IMPORTED_TARGET libcurl>=7.88)

@@ -6,11 +6,11 @@ set -euo pipefail
 
 declare -A packages=(
     [build]="ca-certificates cmake gcc libc6-dev libcurl4-openssl-dev libexpat1-dev librdkafka-dev libssl-dev
-             libjansson-dev libxxhash-dev ninja-build pkg-config python3 python3-dev python3-venv"
+             libisal-dev libjansson-dev libxxhash-dev ninja-build pkg-config python3 python3-dev python3-venv"
     [bench]="valgrind"
     [lint]="clang-format clang-tidy g++"
     [fuzz]="clang libclang-rt-dev"
-    [levels]="binutils-aarch64-linux-gnu gcc-aarch64-linux-gnu libc6-dev-arm64-cross libjansson-dev:arm64
+    [levels]="binutils-aarch64-linux-gnu gcc-aarch64-linux-gnu libc6-dev-arm64-cross libisal-dev:arm64 libjansson-dev:arm64
               libssl-dev:arm64 libxxhash-dev:arm64 qemu-user"
 )
 

@@ -12,8 +12,10 @@
 #include "base/buffer.h"
 #include "base/memory.h"
 
+#define SORT_FEW_MAX 32
+
 pinpipe_status pp_pairs_reserve(pp_pairs *pairs, size_t cap, size_t bytes, pinpipe_error *err) {
-    assert(pairs->count == 0);
+    pairs->count = 0;
     if (cap > pairs->cap) {
         pinpipe_header *items = pp_realloc(pairs->items, cap * sizeof *items);
         if (!items) {
@@ -22,13 +24,30 @@ pinpipe_status pp_pairs_reserve(pp_pairs *pairs, size_t cap, size_t bytes, pinpi
         pairs->items = items;
         pairs->cap = cap;
     }
-    return pp_buf_reserve(&pairs->bytes, bytes, PP_BUF_MAX, err);
+    return pp_buf_renew_secret(&pairs->bytes, bytes, err);
 }
 
 void pp_pairs_reset(pp_pairs *pairs) {
     pp_free(pairs->items);
     pp_buf_reset_secret(&pairs->bytes); /* a session token may be among the values */
     *pairs = (pp_pairs){0};
+}
+
+void pp_put(pinpipe_buf *out, pinpipe_str bytes) {
+    assert(out->cap - out->len > bytes.len);
+    if (bytes.len) {
+        memcpy(out->ptr + out->len, bytes.ptr, bytes.len);
+        out->len += bytes.len;
+    }
+}
+
+static void put_byte(pinpipe_buf *out, char byte) {
+    assert(out->cap > out->len + 1);
+    out->ptr[out->len++] = byte;
+}
+
+size_t pp_pairs_text_max(const pp_pairs *pairs) {
+    return pairs->bytes.len + 2 * pairs->count;
 }
 
 /* ---- path ---- */
@@ -61,28 +80,22 @@ static pinpipe_status path_normalize(pinpipe_buf *out, pinpipe_str path, pinpipe
     return PINPIPE_OK;
 }
 
-pinpipe_status pp_canonical_path(pinpipe_buf *out, pinpipe_str path, int rules, pinpipe_error *err) {
+pinpipe_status pp_canonical_path(pinpipe_buf *out, pinpipe_buf *scratch, pinpipe_str path, int rules,
+                                 pinpipe_error *err) {
     if (!path.len) {
         return pp_buf_append_text(out, "/", err);
     }
-    pinpipe_buf work = PINPIPE_BUF_INIT;
-    pinpipe_buf plain = PINPIPE_BUF_INIT;
-    pinpipe_status status = PINPIPE_OK;
     if (rules & PP_PATH_NORMALIZE) {
-        status = path_normalize(&work, path, err);
-        path = pp_buf_view(&work);
+        pp_buf_clear(scratch);
+        pinpipe_status status = path_normalize(scratch, path, err);
+        if (status < 0) {
+            return status;
+        }
+        path = pp_buf_view(scratch);
     }
     /* A server that encodes once decodes what it was sent first, so both do: "%7e" and "~" are one key. */
-    if (status == PINPIPE_OK && !(rules & PP_PATH_ENCODE_AGAIN)) {
-        status = pp_uri_decode(&plain, path, PP_PLUS_KEPT, err);
-        path = pp_buf_view(&plain);
-    }
-    if (status == PINPIPE_OK) {
-        status = pp_uri_encode(out, path, PP_SLASH_KEPT, err);
-    }
-    pinpipe_buf_reset(&plain);
-    pinpipe_buf_reset(&work);
-    return status;
+    return rules & PP_PATH_ENCODE_AGAIN ? pp_uri_encode(out, path, PP_SLASH_KEPT, err)
+                                        : pp_uri_encode_again(out, path, PP_SLASH_KEPT, PP_PLUS_KEPT, err);
 }
 
 /* ---- query ---- */
@@ -128,8 +141,32 @@ static pinpipe_status parameter_check(pinpipe_str name, pinpipe_error *err) {
     return PINPIPE_OK;
 }
 
+/* Adds the parameter `name=value` as it stands in a URL. */
+static pinpipe_status parameter_parse(pp_pairs *query, pinpipe_str text, pinpipe_error *err) {
+    assert(query->count < query->cap);
+    assert(query->bytes.len + 3 * text.len < query->bytes.cap);
+    const char *equals = memchr(text.ptr, '=', text.len);
+    size_t name_len = equals ? (size_t)(equals - text.ptr) : text.len;
+    const pinpipe_str parts[] = {{text.ptr, name_len},
+                                 {equals ? equals + 1 : text.ptr, equals ? text.len - name_len - 1 : 0}};
+    pinpipe_header *item = &query->items[query->count];
+    pinpipe_str *const outs[] = {&item->name, &item->value};
+    pinpipe_status status = PINPIPE_OK;
+    for (size_t i = 0; status == PINPIPE_OK && i < 2; i++) {
+        size_t start = query->bytes.len;
+        status = pp_uri_encode_again(&query->bytes, parts[i], PP_SLASH_ENCODED, PP_PLUS_IS_BLANK, err);
+        *outs[i] = (pinpipe_str){query->bytes.ptr + start, query->bytes.len - start};
+    }
+    if (status == PINPIPE_OK) {
+        status = parameter_check(item->name, err);
+    }
+    if (status == PINPIPE_OK) {
+        query->count++;
+    }
+    return status;
+}
+
 pinpipe_status pp_query_parse(pp_pairs *query, pinpipe_str text, pinpipe_error *err) {
-    pinpipe_buf plain = PINPIPE_BUF_INIT;
     pinpipe_status status = PINPIPE_OK;
     const char *cursor = text.ptr, *end = text.ptr ? text.ptr + text.len : NULL;
     while (status == PINPIPE_OK && cursor < end) {
@@ -139,26 +176,10 @@ pinpipe_status pp_query_parse(pp_pairs *query, pinpipe_str text, pinpipe_error *
             status =
                 pp_fail(err, PINPIPE_ELIMIT, "url: more than %d query parameters", PP_SIGN_PARAMETERS_MAX);
         } else if (len) {
-            const char *equals = memchr(cursor, '=', len);
-            size_t name_len = equals ? (size_t)(equals - cursor) : len;
-            pinpipe_str value = equals ? (pinpipe_str){equals + 1, len - name_len - 1} : (pinpipe_str){"", 0};
-            pp_buf_clear(&plain);
-            status = pp_uri_decode(&plain, (pinpipe_str){cursor, name_len}, PP_PLUS_IS_BLANK, err);
-            size_t split = plain.len;
-            if (status == PINPIPE_OK) {
-                status = pp_uri_decode(&plain, value, PP_PLUS_IS_BLANK, err);
-            }
-            pinpipe_header parameter = {{plain.ptr, split}, {plain.ptr + split, plain.len - split}};
-            if (status == PINPIPE_OK) {
-                status = parameter_check(parameter.name, err);
-            }
-            if (status == PINPIPE_OK) {
-                status = pp_query_add(query, parameter, err);
-            }
+            status = parameter_parse(query, (pinpipe_str){cursor, len}, err);
         }
         cursor += len + 1;
     }
-    pinpipe_buf_reset(&plain);
     return status;
 }
 
@@ -174,26 +195,53 @@ static int parameter_compare(const void *left, const void *right) {
     return order ? order : text_compare(a->value, b->value);
 }
 
-void pp_query_sort(pp_pairs *query) {
-    if (query->count > 1) {
-        qsort(query->items, query->count, sizeof *query->items, parameter_compare);
+static int name_compare(const void *left, const void *right) {
+    const pinpipe_header *a = left, *b = right;
+    return text_compare(a->name, b->name);
+}
+
+/* Keeps the order of equal items, which qsort does not promise, and asks for no memory, as qsort may. */
+static void sort_few(pp_pairs *pairs, int (*compare)(const void *, const void *)) {
+    for (size_t i = 1; i < pairs->count; i++) {
+        pinpipe_header moved = pairs->items[i];
+        size_t place = i;
+        for (; place > 0 && compare(&pairs->items[place - 1], &moved) > 0; place--) {
+            pairs->items[place] = pairs->items[place - 1];
+        }
+        pairs->items[place] = moved;
     }
 }
 
-pinpipe_status pp_query_write(pinpipe_buf *out, const pp_pairs *query, pinpipe_error *err) {
-    pinpipe_status status = PINPIPE_OK;
-    for (size_t i = 0; status == PINPIPE_OK && i < query->count; i++) {
-        const pinpipe_header *item = &query->items[i];
-        status = pp_buf_printf(out, err, "%s%.*s=%.*s", i ? "&" : "", (int)item->name.len, item->name.ptr,
-                               (int)item->value.len, item->value.ptr);
+void pp_query_sort(pp_pairs *query) {
+    if (query->count > SORT_FEW_MAX) {
+        qsort(query->items, query->count, sizeof *query->items, parameter_compare);
+    } else {
+        sort_few(query, parameter_compare);
     }
-    return status;
+}
+
+void pp_query_write(pinpipe_buf *out, const pp_pairs *query) {
+    for (size_t i = 0; i < query->count; i++) {
+        if (i) {
+            put_byte(out, '&');
+        }
+        pp_put(out, query->items[i].name);
+        put_byte(out, '=');
+        pp_put(out, query->items[i].value);
+    }
+    out->ptr[out->len] = '\0';
 }
 
 /* ---- headers ---- */
 
+/* Bit `byte % 64` of word `byte / 64`: the token characters of RFC 9110 §5.6.2. */
 static bool byte_token(unsigned char byte) {
-    return byte > 0x20 && byte < 0x7f && !strchr("()<>@,;:\\\"/[]?={}", byte);
+    static const uint64_t token[4] = {UINT64_C(0x03ff6cfa00000000), UINT64_C(0x57ffffffc7fffffe), 0, 0};
+    return token[byte / 64] >> (byte % 64) & 1;
+}
+
+static char lower(char byte) {
+    return byte >= 'A' && byte <= 'Z' ? (char)(byte + ('a' - 'A')) : byte;
 }
 
 static pinpipe_status header_name_check(pinpipe_str name, pinpipe_error *err) {
@@ -240,19 +288,24 @@ pinpipe_status pp_header_check(pinpipe_header header, pinpipe_error *err) {
 }
 
 bool pp_header_never_signed(pinpipe_str name) {
-    static const char *const patterns[] = {
-#define PP_NEVER_SIGNED(header) header,
+    static const struct {
+        const char *text;
+        size_t len;
+    } patterns[] = {
+#define PP_NEVER_SIGNED(header) {(header), sizeof(header) - 1},
 #include "aws/sign.def"
 #undef PP_NEVER_SIGNED
     };
+    char first = name.len ? lower(name.ptr[0]) : '\0';
     for (size_t i = 0; i < sizeof patterns / sizeof patterns[0]; i++) {
-        size_t len = strlen(patterns[i]);
-        bool open = patterns[i][len - 1] == '*';
+        if (patterns[i].text[0] != first) {
+            continue;
+        }
+        size_t len = patterns[i].len;
+        bool open = patterns[i].text[len - 1] == '*';
         len -= open ? 1 : 0;
-        if (open ? name.len >= len : name.len == len) {
-            if (strncasecmp(name.ptr, patterns[i], len) == 0) {
-                return true;
-            }
+        if ((open ? name.len >= len : name.len == len) && strncasecmp(name.ptr, patterns[i].text, len) == 0) {
+            return true;
         }
     }
     return false;
@@ -263,8 +316,7 @@ void pp_headers_add(pp_pairs *headers, pinpipe_header header) {
     assert(headers->bytes.len + header.name.len + header.value.len < headers->bytes.cap);
     char *start = headers->bytes.ptr + headers->bytes.len, *tail = start;
     for (size_t i = 0; i < header.name.len; i++) {
-        char byte = header.name.ptr[i];
-        *tail++ = byte >= 'A' && byte <= 'Z' ? (char)(byte + ('a' - 'A')) : byte;
+        *tail++ = lower(header.name.ptr[i]);
     }
     char *value = tail;
     for (size_t i = 0; i < header.value.len; i++) {
@@ -283,45 +335,45 @@ void pp_headers_add(pp_pairs *headers, pinpipe_header header) {
     headers->bytes.len += (size_t)(tail - start);
 }
 
-/* Insertion keeps the order of equal names, which qsort does not promise; there are few headers. */
+void pp_headers_add_plain(pp_pairs *headers, pinpipe_header header) {
+    assert(headers->count < headers->cap);
+    const char *start = headers->bytes.ptr + headers->bytes.len;
+    pp_put(&headers->bytes, header.name);
+    pp_put(&headers->bytes, header.value);
+    headers->items[headers->count++] =
+        (pinpipe_header){{start, header.name.len}, {start + header.name.len, header.value.len}};
+}
+
 void pp_headers_sort(pp_pairs *headers) {
-    for (size_t i = 1; i < headers->count; i++) {
-        pinpipe_header moved = headers->items[i];
-        size_t place = i;
-        for (; place > 0 && text_compare(headers->items[place - 1].name, moved.name) > 0; place--) {
-            headers->items[place] = headers->items[place - 1];
-        }
-        headers->items[place] = moved;
-    }
+    sort_few(headers, name_compare);
 }
 
 static bool name_repeats(const pp_pairs *headers, size_t index) {
     return index > 0 && pp_str_equal(headers->items[index - 1].name, headers->items[index].name);
 }
 
-pinpipe_status pp_headers_write(pinpipe_buf *out, const pp_pairs *headers, pinpipe_error *err) {
-    pinpipe_status status = PINPIPE_OK;
-    for (size_t i = 0; status == PINPIPE_OK && i < headers->count; i++) {
-        const pinpipe_header *item = &headers->items[i];
+void pp_headers_write(pinpipe_buf *out, const pp_pairs *headers) {
+    for (size_t i = 0; i < headers->count; i++) {
         if (name_repeats(headers, i)) {
             out->ptr[out->len - 1] = ','; /* in place of the line feed */
         } else {
-            status = pp_buf_printf(out, err, "%.*s:", (int)item->name.len, item->name.ptr);
+            pp_put(out, headers->items[i].name);
+            put_byte(out, ':');
         }
-        if (status == PINPIPE_OK) {
-            status = pp_buf_printf(out, err, "%.*s\n", (int)item->value.len, item->value.ptr);
-        }
+        pp_put(out, headers->items[i].value);
+        put_byte(out, '\n');
     }
-    return status;
+    out->ptr[out->len] = '\0';
 }
 
-pinpipe_status pp_headers_write_names(pinpipe_buf *out, const pp_pairs *headers, pinpipe_error *err) {
-    pinpipe_status status = PINPIPE_OK;
-    for (size_t i = 0; status == PINPIPE_OK && i < headers->count; i++) {
+void pp_headers_write_names(pinpipe_buf *out, const pp_pairs *headers) {
+    for (size_t i = 0; i < headers->count; i++) {
+        if (i && !name_repeats(headers, i)) {
+            put_byte(out, ';');
+        }
         if (!name_repeats(headers, i)) {
-            status = pp_buf_printf(out, err, "%s%.*s", i ? ";" : "", (int)headers->items[i].name.len,
-                                   headers->items[i].name.ptr);
+            pp_put(out, headers->items[i].name);
         }
     }
-    return status;
+    out->ptr[out->len] = '\0';
 }

@@ -23,12 +23,14 @@ typedef struct pp_pairs {
     pinpipe_buf bytes;
 } pp_pairs;
 
-/** Makes room for `cap` pairs and `bytes` bytes in all, so that views stay valid while pairs are added. */
+/** Empties, and makes room for `cap` pairs and `bytes` bytes in all, so that views stay valid while pairs are
+ * added. */
 pinpipe_status pp_pairs_reserve(pp_pairs *pairs, size_t cap, size_t bytes, pinpipe_error *err);
 void pp_pairs_reset(pp_pairs *pairs);
 
-/** Appends the canonical path. */
-pinpipe_status pp_canonical_path(pinpipe_buf *out, pinpipe_str path, int rules, pinpipe_error *err);
+/** Appends the canonical path; `scratch` is overwritten. */
+pinpipe_status pp_canonical_path(pinpipe_buf *out, pinpipe_buf *scratch, pinpipe_str path, int rules,
+                                 pinpipe_error *err);
 
 /** Adds one parameter, both parts encoded; room was reserved. */
 pinpipe_status pp_query_add(pp_pairs *query, pinpipe_header parameter, pinpipe_error *err);
@@ -39,9 +41,6 @@ pinpipe_status pp_query_parse(pp_pairs *query, pinpipe_str text, pinpipe_error *
 /** Sorts by name, then value. */
 void pp_query_sort(pp_pairs *query);
 
-/** Appends "name=value&…". */
-pinpipe_status pp_query_write(pinpipe_buf *out, const pp_pairs *query, pinpipe_error *err);
-
 /** Errors: EINVAL a name that is no token, a control character in a value, a header of the signer's own. */
 pinpipe_status pp_header_check(pinpipe_header header, pinpipe_error *err);
 
@@ -51,13 +50,25 @@ bool pp_header_never_signed(pinpipe_str name);
 /** Adds a header with lower-case name, blanks trimmed and folded; room was reserved. */
 void pp_headers_add(pp_pairs *headers, pinpipe_header header);
 
+/** Adds a header that is canonical already, or that is kept as it is; room was reserved. */
+void pp_headers_add_plain(pp_pairs *headers, pinpipe_header header);
+
 /** Sorts by name; those of one name keep the order they were added in. */
 void pp_headers_sort(pp_pairs *headers);
 
-/** Appends "name:value\n" lines, repeated names joined with ','. */
-pinpipe_status pp_headers_write(pinpipe_buf *out, const pp_pairs *headers, pinpipe_error *err);
+/** Bytes that the three writers below append at most. */
+size_t pp_pairs_text_max(const pp_pairs *pairs);
 
-/** Appends "name;name". */
-pinpipe_status pp_headers_write_names(pinpipe_buf *out, const pp_pairs *headers, pinpipe_error *err);
+/** Appends "name=value&…"; room was reserved. */
+void pp_query_write(pinpipe_buf *out, const pp_pairs *query);
+
+/** Appends "name:value\n" lines, repeated names joined with ','; room was reserved. */
+void pp_headers_write(pinpipe_buf *out, const pp_pairs *headers);
+
+/** Appends "name;name"; room was reserved. */
+void pp_headers_write_names(pinpipe_buf *out, const pp_pairs *headers);
+
+/** Appends bytes where room was reserved; nothing terminates them until the buffer is complete. */
+void pp_put(pinpipe_buf *out, pinpipe_str bytes);
 
 #endif

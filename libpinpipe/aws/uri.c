@@ -8,12 +8,11 @@
 
 #include "base/buffer.h"
 
-static bool byte_alphanumeric(unsigned char byte) {
-    return (byte >= 'A' && byte <= 'Z') || (byte >= 'a' && byte <= 'z') || (byte >= '0' && byte <= '9');
-}
+/* Bit `byte % 64` of word `byte / 64`: A-Z a-z 0-9 - . _ ~. */
+static const uint64_t unreserved[4] = {UINT64_C(0x03ff600000000000), UINT64_C(0x47fffffe87fffffe), 0, 0};
 
 static bool byte_unreserved(unsigned char byte) {
-    return byte_alphanumeric(byte) || byte == '-' || byte == '.' || byte == '_' || byte == '~';
+    return unreserved[byte / 64] >> (byte % 64) & 1;
 }
 
 static int hex_value(char digit) {
@@ -26,22 +25,38 @@ static int hex_value(char digit) {
     return digit >= 'a' && digit <= 'f' ? digit - 'a' + 10 : -1;
 }
 
-pinpipe_status pp_uri_encode(pinpipe_buf *out, pinpipe_str bytes, pp_uri_slash slash, pinpipe_error *err) {
+static char *byte_encode(char *tail, unsigned char byte, pp_uri_slash slash) {
     static const char digits[] = "0123456789ABCDEF";
+    if (byte_unreserved(byte) || (byte == '/' && slash == PP_SLASH_KEPT)) {
+        *tail++ = (char)byte;
+    } else {
+        *tail++ = '%';
+        *tail++ = digits[byte >> 4];
+        *tail++ = digits[byte & 15];
+    }
+    return tail;
+}
+
+/* The byte that stands at `*at`, which moves on to its last character. */
+static unsigned char byte_decode(pinpipe_str text, size_t *at, pp_uri_plus plus) {
+    char byte = text.ptr[*at];
+    int high = byte == '%' && *at + 2 < text.len ? hex_value(text.ptr[*at + 1]) : -1;
+    int low = high >= 0 ? hex_value(text.ptr[*at + 2]) : -1;
+    if (low >= 0) {
+        *at += 2;
+        return (unsigned char)(high * 16 + low);
+    }
+    return byte == '+' && plus == PP_PLUS_IS_BLANK ? ' ' : (unsigned char)byte;
+}
+
+pinpipe_status pp_uri_encode(pinpipe_buf *out, pinpipe_str bytes, pp_uri_slash slash, pinpipe_error *err) {
     pinpipe_status status = pp_buf_reserve(out, 3 * bytes.len, PP_BUF_MAX, err);
     if (status < 0) {
         return status;
     }
     char *tail = out->ptr + out->len;
     for (size_t i = 0; i < bytes.len; i++) {
-        unsigned char byte = (unsigned char)bytes.ptr[i];
-        if (byte_unreserved(byte) || (byte == '/' && slash == PP_SLASH_KEPT)) {
-            *tail++ = (char)byte;
-        } else {
-            *tail++ = '%';
-            *tail++ = digits[byte >> 4];
-            *tail++ = digits[byte & 15];
-        }
+        tail = byte_encode(tail, (unsigned char)bytes.ptr[i], slash);
     }
     *tail = '\0';
     out->len = (size_t)(tail - out->ptr);
@@ -55,14 +70,22 @@ pinpipe_status pp_uri_decode(pinpipe_buf *out, pinpipe_str text, pp_uri_plus plu
     }
     char *tail = out->ptr + out->len;
     for (size_t i = 0; i < text.len; i++) {
-        int high = text.ptr[i] == '%' && i + 2 < text.len ? hex_value(text.ptr[i + 1]) : -1;
-        int low = high >= 0 ? hex_value(text.ptr[i + 2]) : -1;
-        if (low >= 0) {
-            *tail++ = (char)(high * 16 + low);
-            i += 2;
-        } else {
-            *tail++ = text.ptr[i] == '+' && plus == PP_PLUS_IS_BLANK ? ' ' : text.ptr[i];
-        }
+        *tail++ = (char)byte_decode(text, &i, plus);
+    }
+    *tail = '\0';
+    out->len = (size_t)(tail - out->ptr);
+    return PINPIPE_OK;
+}
+
+pinpipe_status pp_uri_encode_again(pinpipe_buf *out, pinpipe_str text, pp_uri_slash slash, pp_uri_plus plus,
+                                   pinpipe_error *err) {
+    pinpipe_status status = pp_buf_reserve(out, 3 * text.len, PP_BUF_MAX, err);
+    if (status < 0) {
+        return status;
+    }
+    char *tail = out->ptr + out->len;
+    for (size_t i = 0; i < text.len; i++) {
+        tail = byte_encode(tail, byte_decode(text, &i, plus), slash);
     }
     *tail = '\0';
     out->len = (size_t)(tail - out->ptr);
@@ -78,7 +101,8 @@ static pinpipe_status authority_check(pinpipe_str authority, pinpipe_error *err)
         if (byte == '@') {
             return pp_fail(err, PINPIPE_EINVAL, "url: user information before the host is not allowed");
         }
-        if (!byte_alphanumeric(byte) && !strchr("-._:[]", byte)) {
+        bool is_mark = byte == ':' || byte == '[' || byte == ']';
+        if (!is_mark && (!byte_unreserved(byte) || byte == '~')) {
             return pp_fail(err, PINPIPE_EINVAL, "url: byte 0x%02x is not allowed in the host '%.*s'", byte,
                            pp_quote_len(authority.len), authority.ptr);
         }

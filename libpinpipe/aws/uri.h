@@ -35,4 +35,8 @@ pinpipe_status pp_uri_encode(pinpipe_buf *out, pinpipe_str bytes, pp_uri_slash s
 /** Appends the bytes that `text` stands for; a '%' that begins no escape stands for itself. */
 pinpipe_status pp_uri_decode(pinpipe_buf *out, pinpipe_str text, pp_uri_plus plus, pinpipe_error *err);
 
+/** Decodes and encodes in one step: the one spelling of what `text` stands for. */
+pinpipe_status pp_uri_encode_again(pinpipe_buf *out, pinpipe_str text, pp_uri_slash slash, pp_uri_plus plus,
+                                   pinpipe_error *err);
+
 #endif

@@ -46,6 +46,14 @@ pinpipe_status pp_buf_reserve(pinpipe_buf *buf, size_t extra, size_t max, pinpip
     return PINPIPE_OK;
 }
 
+pinpipe_status pp_buf_renew_secret(pinpipe_buf *buf, size_t size, pinpipe_error *err) {
+    if (size >= buf->cap) {
+        pp_buf_reset_secret(buf);
+    }
+    pp_buf_clear(buf);
+    return pp_buf_reserve(buf, size, PP_BUF_MAX, err);
+}
+
 pinpipe_status pp_buf_append(pinpipe_buf *buf, const void *bytes, size_t len, pinpipe_error *err) {
     pinpipe_status status = pp_buf_reserve(buf, len, PP_BUF_MAX, err);
     if (status < 0) {

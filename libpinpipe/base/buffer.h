@@ -21,6 +21,10 @@ pinpipe_status pp_buf_printf(pinpipe_buf *buf, pinpipe_error *err, const char *f
 /** Empties without giving the memory back. */
 void pp_buf_clear(pinpipe_buf *buf);
 
+/** Empties, and makes room for `size` bytes and the NUL. Where it must grow, what it held is wiped: for bytes
+ * that held a secret. Errors: ENOMEM; ELIMIT beyond PP_BUF_MAX. */
+pinpipe_status pp_buf_renew_secret(pinpipe_buf *buf, size_t size, pinpipe_error *err);
+
 /** Wipes, then frees: for bytes that held a secret. */
 void pp_buf_reset_secret(pinpipe_buf *buf);
 

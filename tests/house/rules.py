@@ -30,6 +30,7 @@ OUTSIDE_HEADERS: dict[str, frozenset[str]] = {
     "expat.h": frozenset({"aws", "s3"}),
     "jansson.h": frozenset({"clean"}),
     "openssl/": frozenset({"base", "io"}),
+    "isa-l/": frozenset({"base"}),
     "sys/socket.h": frozenset({"io"}),
     "netinet/": frozenset({"io"}),
     "netdb.h": frozenset({"io"}),

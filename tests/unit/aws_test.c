@@ -69,6 +69,7 @@ static void test_url(void) {
 }
 
 static void test_path(void) {
+    pinpipe_buf scratch = PINPIPE_BUF_INIT;
     static const struct {
         const char *path, *normalized, *plain;
     } cases[] = {
@@ -86,15 +87,16 @@ static void test_path(void) {
     };
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
         pinpipe_buf out = PINPIPE_BUF_INIT;
-        CHECK_INT(
-            pp_canonical_path(&out, pp_str(cases[i].path), PP_PATH_ENCODE_AGAIN | PP_PATH_NORMALIZE, &err),
-            PINPIPE_OK);
+        CHECK_INT(pp_canonical_path(&out, &scratch, pp_str(cases[i].path),
+                                    PP_PATH_ENCODE_AGAIN | PP_PATH_NORMALIZE, &err),
+                  PINPIPE_OK);
         CHECK_TEXT(out.ptr, out.len, cases[i].normalized);
         pp_buf_clear(&out);
-        CHECK_INT(pp_canonical_path(&out, pp_str(cases[i].path), PP_PATH_PLAIN, &err), PINPIPE_OK);
+        CHECK_INT(pp_canonical_path(&out, &scratch, pp_str(cases[i].path), PP_PATH_PLAIN, &err), PINPIPE_OK);
         CHECK_TEXT(out.ptr, out.len, cases[i].plain);
         pinpipe_buf_reset(&out);
     }
+    pinpipe_buf_reset(&scratch);
 }
 
 static void test_query(void) {
@@ -104,7 +106,8 @@ static void test_query(void) {
     CHECK_INT(pp_pairs_reserve(&query, 16, 256, &err), PINPIPE_OK);
     CHECK_INT(pp_query_parse(&query, pp_str(text), &err), PINPIPE_OK);
     pp_query_sort(&query);
-    CHECK_INT(pp_query_write(&out, &query, &err), PINPIPE_OK);
+    CHECK_INT(pp_buf_reserve(&out, pp_pairs_text_max(&query), PP_BUF_MAX, &err), PINPIPE_OK);
+    pp_query_write(&out, &query);
     CHECK_TEXT(out.ptr, out.len, "a=&a=%20&a=~&a-1=x&b=2&k=v%3Dw");
     CHECK_INT(pp_query_parse(&query, pp_str("x=1&x-amz-%44ate=1"), &err), PINPIPE_EINVAL);
     CHECK(strstr(err.message, "X-Amz-Date") != NULL);
@@ -125,10 +128,11 @@ static void test_headers(void) {
         pp_headers_add(&headers, given[i]);
     }
     pp_headers_sort(&headers);
-    CHECK_INT(pp_headers_write(&out, &headers, &err), PINPIPE_OK);
+    CHECK_INT(pp_buf_reserve(&out, pp_pairs_text_max(&headers), PP_BUF_MAX, &err), PINPIPE_OK);
+    pp_headers_write(&out, &headers);
     CHECK_TEXT(out.ptr, out.len, "a:\"x y\"\na-b:1\nx-b:two words,\n");
     pp_buf_clear(&out);
-    CHECK_INT(pp_headers_write_names(&out, &headers, &err), PINPIPE_OK);
+    pp_headers_write_names(&out, &headers);
     CHECK_TEXT(out.ptr, out.len, "a;a-b;x-b");
     pinpipe_buf_reset(&out);
     pp_pairs_reset(&headers);
