@@ -2,6 +2,8 @@
  * Never holds the GIL while a request is under way.
  * Rules: docs/architecture.md, "The Python border". */
 %{
+#include <string.h>
+
 #include "pinpipe/credentials.h"
 #include "pinpipe/s3.h"
 #include "pinpipe/sign.h"
@@ -30,6 +32,43 @@ static int borrow_headers(PyObject *object, pinpipe_header **out, int64_t *count
         }
     }
     return 1;
+}
+
+/* (url, [(name, value)], canonical request, string to sign, signature, bytes of the body) */
+static PyObject *signature_tuple(const pinpipe_signature *signature) {
+    int64_t count = pinpipe_signature_header_count(signature);
+    PyObject *list = PyList_New((Py_ssize_t)count);
+    for (int64_t i = 0; list && i < count; i++) {
+        pinpipe_header header = pinpipe_signature_header_at(signature, i);
+        PyObject *pair = PyTuple_New(2);
+        PyObject *name = text_of(header.name), *value = text_of(header.value);
+        if (!pair || !name || !value) {
+            Py_XDECREF(pair);
+            Py_XDECREF(name);
+            Py_XDECREF(value);
+            Py_CLEAR(list);
+        } else {
+            PyTuple_SetItem(pair, 0, name);
+            PyTuple_SetItem(pair, 1, value);
+            PyList_SetItem(list, (Py_ssize_t)i, pair);
+        }
+    }
+    PyObject *parts[] = {text_of(pinpipe_signature_url(signature)),
+                         list,
+                         text_of(pinpipe_signature_canonical_request(signature)),
+                         text_of(pinpipe_signature_string_to_sign(signature)),
+                         text_of(pinpipe_signature_text(signature)),
+                         PyLong_FromLongLong((long long)pinpipe_signature_body_bytes(signature))};
+    PyObject *tuple = PyTuple_New(sizeof parts / sizeof parts[0]);
+    for (size_t i = 0; i < sizeof parts / sizeof parts[0]; i++) {
+        if (tuple && parts[i]) {
+            PyTuple_SetItem(tuple, (Py_ssize_t)i, parts[i]);
+        } else {
+            Py_XDECREF(parts[i]);
+            Py_CLEAR(tuple);
+        }
+    }
+    return tuple;
 }
 
 /* (key, size in bytes, microseconds since 1970 or None, etag, content type) */
@@ -62,6 +101,30 @@ static PyObject *object_tuple(const pinpipe_s3_object *object) {
     PyMem_Free((void *)$1);
 }
 
+%typemap(in, numinputs=0) const pinpipe_signature **out (pinpipe_signature *local = NULL) {
+    $1 = &local;
+}
+%typemap(argout) const pinpipe_signature **out {
+    if (result >= 0) {
+        $result = append_output($result, signature_tuple(local$argnum));
+        if (!$result) {
+            SWIG_fail;
+        }
+    }
+}
+
+%typemap(in, numinputs=0) PyObject **made (PyObject *local = NULL) {
+    $1 = &local;
+}
+%typemap(argout) PyObject **made {
+    if (result < 0) {
+        Py_CLEAR(*$1);
+    } else {
+        Py_XDECREF($result); /* DONE is no answer here */
+        $result = *$1;
+    }
+}
+
 %typemap(in, numinputs=0) pinpipe_s3_object *out (pinpipe_s3_object local = {{0}}) {
     $1 = &local;
 }
@@ -72,7 +135,8 @@ static PyObject *object_tuple(const pinpipe_s3_object *object) {
 }
 
 PINPIPE_HANDLE(pinpipe_credentials)
-PINPIPE_HANDLE(pinpipe_signature)
+PINPIPE_HANDLE(pinpipe_signer)
+PINPIPE_HANDLE(pinpipe_chunk_writer)
 PINPIPE_HANDLE(pinpipe_s3)
 PINPIPE_HANDLE(pinpipe_s3_list)
 
@@ -83,10 +147,8 @@ pinpipe_str pinpipe_credentials_secret(const pinpipe_credentials *credentials);
 pinpipe_str pinpipe_credentials_token(const pinpipe_credentials *credentials);
 const char *pinpipe_credentials_name(const pinpipe_credentials *credentials);
 
-pinpipe_str pinpipe_signature_url(const pinpipe_signature *signature);
-pinpipe_str pinpipe_signature_canonical_request(const pinpipe_signature *signature);
-pinpipe_str pinpipe_signature_string_to_sign(const pinpipe_signature *signature);
-pinpipe_str pinpipe_signature_text(const pinpipe_signature *signature);
+pinpipe_status pinpipe_signer_new(pinpipe_signer **out, pinpipe_error *err);
+pinpipe_status pinpipe_chunk_writer_new(pinpipe_chunk_writer **out, const pinpipe_signer *signer, pinpipe_error *err);
 
 pinpipe_status pinpipe_s3_bucket_put(pinpipe_s3 *s3, pinpipe_str bucket, int64_t timeout_ms, pinpipe_error *err);
 pinpipe_status pinpipe_s3_bucket_delete(pinpipe_s3 *s3, pinpipe_str bucket, int64_t timeout_ms, pinpipe_error *err);
@@ -98,6 +160,14 @@ pinpipe_status pinpipe_s3_list_next(pinpipe_s3_list *list, int64_t timeout_ms, p
 %constant int PAYLOAD_SIGNED = PINPIPE_PAYLOAD_SIGNED;
 %constant int PAYLOAD_SIGNED_HEADER = PINPIPE_PAYLOAD_SIGNED_HEADER;
 %constant int PAYLOAD_UNSIGNED = PINPIPE_PAYLOAD_UNSIGNED;
+%constant int PAYLOAD_STREAMING_SIGNED = PINPIPE_PAYLOAD_STREAMING_SIGNED;
+%constant int PAYLOAD_STREAMING_SIGNED_TRAILER = PINPIPE_PAYLOAD_STREAMING_SIGNED_TRAILER;
+%constant int PAYLOAD_STREAMING_UNSIGNED_TRAILER = PINPIPE_PAYLOAD_STREAMING_UNSIGNED_TRAILER;
+%constant int CHECKSUM_NONE = PINPIPE_CHECKSUM_NONE;
+%constant int CHECKSUM_CRC32 = PINPIPE_CHECKSUM_CRC32;
+%constant int CHECKSUM_CRC32C = PINPIPE_CHECKSUM_CRC32C;
+%constant int CHECKSUM_CRC64NVME = PINPIPE_CHECKSUM_CRC64NVME;
+%constant int CHECKSUM_SHA256 = PINPIPE_CHECKSUM_SHA256;
 %constant int SWITCH_SERVICE = PINPIPE_SWITCH_SERVICE;
 %constant int SWITCH_ON = PINPIPE_SWITCH_ON;
 %constant int SWITCH_OFF = PINPIPE_SWITCH_OFF;
@@ -108,7 +178,8 @@ pinpipe_status pinpipe_s3_list_next(pinpipe_s3_list *list, int64_t timeout_ms, p
 %constant int S3_PUT_NEW = PINPIPE_S3_PUT_NEW;
 
 /* These build Python objects. */
-%nothread signature_headers;
+%nothread chunk_writer_encode; /* … and gives the GIL up by itself */
+%nothread msk_token_sign;
 %nothread s3_list_page;
 
 %inline %{
@@ -121,12 +192,12 @@ static pinpipe_status credentials_new(pinpipe_credentials **out, pinpipe_str key
     return pinpipe_credentials_new(out, &options, err);
 }
 
-static pinpipe_status request_sign(pinpipe_signature **out, pinpipe_str method, pinpipe_str url,
-                                   const pinpipe_header *headers, int64_t header_count, pinpipe_str body,
-                                   const pinpipe_credentials *credentials, pinpipe_str service,
-                                   pinpipe_str region, int64_t time_s, int32_t form, int64_t expires_s,
-                                   int32_t payload, int32_t double_encode, int32_t normalize,
-                                   int32_t sign_token, pinpipe_error *err) {
+static pinpipe_status signer_sign(const pinpipe_signature **out, pinpipe_signer *signer, pinpipe_str method,
+                                  pinpipe_str url, const pinpipe_header *headers, int64_t header_count,
+                                  pinpipe_str body, const pinpipe_credentials *credentials, pinpipe_str service,
+                                  pinpipe_str region, int64_t time_s, int32_t form, int64_t expires_s,
+                                  int32_t payload, int32_t double_encode, int32_t normalize, int32_t sign_token,
+                                  int32_t checksum, int64_t chunk_bytes, pinpipe_error *err) {
     pinpipe_sign_request request = PINPIPE_SIGN_REQUEST_INIT;
     request.method = method;
     request.url = url;
@@ -143,22 +214,50 @@ static pinpipe_status request_sign(pinpipe_signature **out, pinpipe_str method, 
     options.double_encode = double_encode;
     options.normalize = normalize;
     options.sign_token = sign_token;
-    return pinpipe_request_sign(out, &request, credentials, &options, err);
+    options.checksum = checksum;
+    options.chunk_bytes = chunk_bytes;
+    options.decoded_bytes = payload >= PINPIPE_PAYLOAD_STREAMING_SIGNED ? (int64_t)body.len : 0;
+    return pinpipe_signer_sign(out, signer, &request, credentials, &options, err);
 }
 
-/* A list of (name, value). */
-static PyObject *signature_headers(const pinpipe_signature *signature) {
-    int64_t count = pinpipe_signature_header_count(signature);
-    PyObject *list = PyList_New(0);
-    for (int64_t i = 0; list && i < count; i++) {
-        pinpipe_header header = pinpipe_signature_header_at(signature, i);
-        PyObject *pair = Py_BuildValue("(NN)", text_of(header.name), text_of(header.value));
-        if (!pair || PyList_Append(list, pair) != 0) {
-            Py_CLEAR(list);
-        }
-        Py_XDECREF(pair);
+/* The whole body framed; `size` is what the signature says that it becomes. */
+static pinpipe_status chunk_writer_encode(PyObject **made, pinpipe_chunk_writer *writer, pinpipe_str body,
+                                          int64_t size, pinpipe_error *err) {
+    pinpipe_chunk_step step = PINPIPE_CHUNK_STEP_INIT;
+    pinpipe_status status = PINPIPE_ENOMEM;
+    *made = PyBytes_FromStringAndSize(NULL, (Py_ssize_t)size);
+    if (*made) {
+        step.in = body;
+        step.out = PyBytes_AsString(*made);
+        step.out_cap = size;
+        Py_BEGIN_ALLOW_THREADS
+        status = pinpipe_chunk_writer_write(&step, writer, err);
+        Py_END_ALLOW_THREADS
     }
-    return list;
+    return status;
+}
+
+/* (token, end of its life in ms) */
+static pinpipe_status msk_token_sign(PyObject **made, const pinpipe_credentials *credentials, pinpipe_str region,
+                                     pinpipe_str sign_host, pinpipe_str user_agent, int64_t time_s,
+                                     int64_t expires_s, pinpipe_error *err) {
+    pinpipe_msk_options options = PINPIPE_MSK_OPTIONS_INIT;
+    pinpipe_buf token = PINPIPE_BUF_INIT;
+    int64_t lifetime_ms = 0;
+    options.region = region;
+    options.sign_host = sign_host;
+    options.user_agent = user_agent;
+    options.time_s = time_s;
+    options.expires_s = expires_s;
+    pinpipe_status status = pinpipe_msk_token_sign(&token, &lifetime_ms, credentials, &options, err);
+    if (status >= 0) {
+        *made = Py_BuildValue("(NL)", text_of((pinpipe_str){token.ptr, token.len}), (long long)lifetime_ms);
+    }
+    if (token.ptr) {
+        explicit_bzero(token.ptr, token.cap); /* it is as good as the key until it ends */
+    }
+    pinpipe_buf_reset(&token);
+    return status;
 }
 
 static pinpipe_status s3_new(pinpipe_s3 **out, const pinpipe_credentials *credentials, pinpipe_str endpoint,

@@ -1,4 +1,4 @@
-"""Turns one HTTP request, a key and a time into the request that AWS accepts (SigV4).
+"""Turns one HTTP request, a key and a time into the request that AWS accepts (SigV4), or into an MSK token.
 
 Never sends anything; the clock is read only where no time is given.
 Rules: docs/signing.md; CONTRACT §3.
@@ -6,25 +6,57 @@ Rules: docs/signing.md; CONTRACT §3.
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Iterable
 from datetime import UTC, datetime
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from pinpipe import native
 from pinpipe._credentials import Credentials
 from pinpipe.errors import InvalidArgumentError
+
+Buffer = bytes | bytearray | memoryview | str
 
 _PAYLOADS = {
     None: native.PAYLOAD_SERVICE,
     "signed": native.PAYLOAD_SIGNED,
     "signed-header": native.PAYLOAD_SIGNED_HEADER,
     "unsigned": native.PAYLOAD_UNSIGNED,
+    "streaming-signed": native.PAYLOAD_STREAMING_SIGNED,
+    "streaming-signed-trailer": native.PAYLOAD_STREAMING_SIGNED_TRAILER,
+    "streaming-unsigned-trailer": native.PAYLOAD_STREAMING_UNSIGNED_TRAILER,
 }
+_CHECKSUMS = {
+    None: native.CHECKSUM_NONE,
+    "crc32": native.CHECKSUM_CRC32,
+    "crc32c": native.CHECKSUM_CRC32C,
+    "crc64nvme": native.CHECKSUM_CRC64NVME,
+    "sha256": native.CHECKSUM_SHA256,
+}
+_TRAILERS = (native.PAYLOAD_STREAMING_SIGNED_TRAILER, native.PAYLOAD_STREAMING_UNSIGNED_TRAILER)
 _SWITCHES = {None: native.SWITCH_SERVICE, True: native.SWITCH_ON, False: native.SWITCH_OFF}
 
 
-class SignedRequest(NamedTuple):
+class _Signers(threading.local):
+    """The calling thread's signer: it keeps derived keys, and what a request shares with the one before."""
+
+    def __init__(self) -> None:
+        self.mine = native.pinpipe_signer_new()
+
+
+_signers = _Signers()
+
+
+class _Parts(NamedTuple):
+    url: str
+    headers: list[tuple[str, str]]
+    canonical_request: str
+    string_to_sign: str
+    signature: str
+
+
+class SignedRequest(_Parts):
     """What to send, and what was signed on the way to it.
 
     url: the request's own, or the presigned one. headers: the caller's in their order, then the signer's.
@@ -32,11 +64,17 @@ class SignedRequest(NamedTuple):
     signature: 64 hex digits.
     """
 
-    url: str
-    headers: list[tuple[str, str]]
-    canonical_request: str
-    string_to_sign: str
-    signature: str
+    _body: Buffer = b""
+    _writer: Any = None
+    _body_bytes = 0
+
+    @property
+    def body(self) -> Buffer:
+        """What goes after the headers: a streamed payload in its chunks, any other body as it was given."""
+        if self._writer is not None:
+            self._body = native.chunk_writer_encode(self._writer, self._body, self._body_bytes)
+            self._writer = None
+        return self._body
 
 
 def _seconds(at: datetime | float | None) -> int:
@@ -47,12 +85,19 @@ def _seconds(at: datetime | float | None) -> int:
     return int(at)
 
 
+def _number(name: str, value: str | None, known: dict[str | None, int]) -> int:
+    if value not in known:
+        names = ", ".join(each for each in known if each)
+        raise InvalidArgumentError(f"{name} '{value}': it is one of {names}")
+    return known[value]
+
+
 def sign(
     method: str,
     url: str,
     *,
     headers: Iterable[tuple[str, str]] = (),
-    body: bytes | bytearray | memoryview | str = b"",
+    body: Buffer = b"",
     service: str,
     region: str,
     credentials: Credentials | None = None,
@@ -62,26 +107,31 @@ def sign(
     double_encode: bool | None = None,
     normalize: bool | None = None,
     sign_token: bool = True,
+    checksum: str | None = None,
+    chunk_bytes: int = 0,
 ) -> SignedRequest:
     """Signs a request in its headers or, with `presign` seconds, in its URL.
 
     url: absolute, exactly as it will be sent. credentials: None = `Credentials.default()`. at: a datetime
     (UTC where it has no zone) or seconds since 1970; None = now. payload: "signed", "signed-header" (adds
-    x-amz-content-sha256 for any service) or "unsigned". None for `payload`, `double_encode` and `normalize`
-    is the service's rule. sign_token: False leaves the session token out of what is signed, as a few
-    services want it.
+    x-amz-content-sha256 for any service), "unsigned", or for S3 "streaming-signed", "streaming-signed-trailer"
+    and "streaming-unsigned-trailer" (aws-chunked; send the result's `body`). None for `payload`,
+    `double_encode` and `normalize` is the service's rule. sign_token: False leaves the session token out of
+    what is signed, as a few services want it. checksum: of a trailer, "crc32", "crc32c", "crc64nvme" (None)
+    or "sha256". chunk_bytes: of a streamed payload, 8192 to 16777216; 0 = 65536.
 
     Raises `InvalidArgumentError`, which names the datum: a control character, a header that is the signer's
     own, a bad region, an expiry outside 1 to 604800 s.
     """
-    if payload not in _PAYLOADS:
-        known = ", ".join(name for name in _PAYLOADS if name)
-        raise InvalidArgumentError(f"payload '{payload}': it is one of {known}")
-    pairs = [(str(name), str(value)) for name, value in headers]
-    signature = native.request_sign(
+    mode = _number("payload", payload, _PAYLOADS)
+    if checksum is None and mode in _TRAILERS:
+        checksum = "crc64nvme"
+    signer = _signers.mine
+    url, sent, canonical_request, string_to_sign, signature, body_bytes = native.signer_sign(
+        signer,
         method,
         url,
-        pairs,
+        [(str(name), str(value)) for name, value in headers],
         body,
         (credentials or Credentials.default())._handle,
         service,
@@ -89,15 +139,37 @@ def sign(
         _seconds(at),
         native.SIGN_HEADER if presign is None else native.SIGN_QUERY,
         presign or 0,
-        _PAYLOADS[payload],
+        mode,
         _SWITCHES[double_encode],
         _SWITCHES[normalize],
         _SWITCHES[sign_token],
+        _number("checksum", checksum, _CHECKSUMS),
+        chunk_bytes,
     )
-    return SignedRequest(
-        native.pinpipe_signature_url(signature),
-        native.signature_headers(signature),
-        native.pinpipe_signature_canonical_request(signature),
-        native.pinpipe_signature_string_to_sign(signature),
-        native.pinpipe_signature_text(signature),
+    signed = SignedRequest(url, sent, canonical_request, string_to_sign, signature)
+    signed._body = body
+    if mode >= native.PAYLOAD_STREAMING_SIGNED:
+        signed._writer = native.pinpipe_chunk_writer_new(signer)
+        signed._body_bytes = body_bytes
+    return signed
+
+
+def msk_token(
+    region: str,
+    credentials: Credentials | None = None,
+    at: datetime | float | None = None,
+    expires: int = 900,
+    *,
+    sign_host: str = "",
+    user_agent: str = "",
+) -> tuple[str, int]:
+    """Makes an OAUTHBEARER token for a cluster with IAM login; returns it and the end of its life in ms since 1970.
+
+    region: the cluster's. credentials: None = `Credentials.default()`; the token dies with temporary ones. at: as
+    for `pinpipe.sign`. expires: 60 to 43200 seconds. sign_host: "" = kafka.<region>.amazonaws.com, as the official
+    signers have it in every partition. user_agent: told to the broker; "" = the library's name and version.
+    """
+    made: tuple[str, int] = native.msk_token_sign(
+        (credentials or Credentials.default())._handle, region, sign_host, user_agent, _seconds(at), expires
     )
+    return made

@@ -11,10 +11,11 @@ from types import TracebackType
 from typing import Any, NamedTuple
 
 from pinpipe import native
+from pinpipe._sign import msk_token
 from pinpipe._waiting import STEP_MS, Handle, beside, in_steps, milliseconds, steps
 from pinpipe.errors import DeadlineError, InvalidArgumentError, NetworkError
 
-__all__ = ["Admin", "Consumer", "Message", "MockCluster", "Producer", "Settings"]
+__all__ = ["Admin", "Consumer", "Message", "MockCluster", "Producer", "Settings", "msk_token"]
 
 Settings = Mapping[str, str | int | float | bool]
 Buffer = bytes | bytearray | memoryview | str
