@@ -7,6 +7,7 @@ Rules: tests/vectors/sigv4/SOURCE.md.
 from __future__ import annotations
 
 import base64
+import hashlib
 import json
 import os
 import pickle
@@ -92,54 +93,110 @@ def test_suite(folder: Path, form: str) -> None:
     SIGNED[f"suite {form}"] += 1
 
 
-def _sign_extra(case: dict[str, Any]) -> pinpipe.SignedRequest:
+def _key_of(case: dict[str, Any]) -> pinpipe.Credentials:
     key = case["credentials"]
-    msk = case["kind"] == "msk"
-    body = base64.b64decode(case.get("body_b64") or "")
-    if "body_fill" in case:
-        byte, count = case["body_fill"]
-        body = bytes([byte]) * count
-    modes = {"UNSIGNED-PAYLOAD": "unsigned", "signed": "signed"}
-    return pinpipe.sign(
-        "GET" if msk else case["method"],
-        f"https://{case['expect']['host']}/?Action=kafka-cluster%3AConnect" if msk else case["url"],
-        headers=[] if msk else case["headers"],
-        body=body,
-        service=case["service"],
-        region=case["region"],
-        credentials=pinpipe.Credentials.static(
-            key["access_key_id"], key["secret_access_key"], key.get("session_token")
-        ),
-        at=datetime.strptime(case["time"], "%Y%m%dT%H%M%SZ"),
-        presign=None if case["kind"] == "header" else case["expires"],
-        payload=None if case["kind"] != "header" else modes[case["payload_mode"]],
+    return pinpipe.Credentials.static(
+        key["access_key_id"], key["secret_access_key"], key.get("session_token")
     )
 
 
-@pytest.mark.parametrize(
-    "case",
-    [case for case in EXTRA if case["kind"] in ("header", "presign", "msk")],
-    ids=lambda case: case["name"],
-)
-def test_extra(case: dict[str, Any]) -> None:
-    signed, expect = _sign_extra(case), case["expect"]
-    assert signed.canonical_request == expect["canonical_request"]
-    assert signed.string_to_sign == expect["string_to_sign"]
-    assert signed.signature == expect["signature"]
-    if case["kind"] == "header":
-        assert dict(signed.headers)["authorization"] == expect["authorization"]
-        assert signed.url == case["url"]
-    elif case["kind"] == "presign":
-        assert signed.url == expect["presigned_url"]
-    else:
-        assert expect["url"].startswith(signed.url + "&User-Agent=")
+def _body_of(case: dict[str, Any]) -> bytes:
+    byte, count = case.get("body_fill", (0, 0))
+    return base64.b64decode(case.get("body_b64") or "") or bytes([byte]) * count
+
+
+def _at_of(case: dict[str, Any]) -> datetime:
+    return datetime.strptime(case["time"], "%Y%m%dT%H%M%SZ")
+
+
+def _extra(*kinds: str) -> Any:
+    cases = [case for case in EXTRA if case["kind"] in kinds]
+    return pytest.mark.parametrize("case", cases, ids=[case["name"] for case in cases])
+
+
+def _assert_signed(signed: pinpipe.SignedRequest, case: dict[str, Any]) -> None:
+    assert signed.canonical_request == case["expect"]["canonical_request"]
+    assert signed.string_to_sign == case["expect"]["string_to_sign"]
+    assert signed.signature == case["expect"]["signature"]
     SIGNED[f"extra {case['kind']}"] += 1
+
+
+@_extra("header", "presign")
+def test_extra(case: dict[str, Any]) -> None:
+    modes = {"UNSIGNED-PAYLOAD": "unsigned", "signed": "signed"}
+    is_header = case["kind"] == "header"
+    signed = pinpipe.sign(
+        case["method"],
+        case["url"],
+        headers=case["headers"],
+        body=_body_of(case),
+        service=case["service"],
+        region=case["region"],
+        credentials=_key_of(case),
+        at=_at_of(case),
+        presign=None if is_header else case["expires"],
+        payload=modes[case["payload_mode"]] if is_header else None,
+    )
+    _assert_signed(signed, case)
+    if is_header:
+        assert dict(signed.headers)["authorization"] == case["expect"]["authorization"]
+        assert signed.url == case["url"]
+    else:
+        assert signed.url == case["expect"]["presigned_url"]
+
+
+@_extra("msk")
+def test_extra_msk(case: dict[str, Any]) -> None:
+    expect = case["expect"]
+    signed = pinpipe.sign(
+        "GET",
+        f"https://{expect['host']}/?Action=kafka-cluster%3AConnect",
+        service=case["service"],
+        region=case["region"],
+        credentials=_key_of(case),
+        at=_at_of(case),
+        presign=case["expires"],
+    )
+    _assert_signed(signed, case)
+    made = pinpipe.kafka.msk_token(
+        case["region"], _key_of(case), _at_of(case), case["expires"], user_agent=case["user_agent"]
+    )
+    assert made == (expect["token"], expect["lifetime_ms"])
+    assert base64.urlsafe_b64decode(made[0] + "=" * (-len(made[0]) % 4)).decode() == expect["url"]
+
+
+@_extra("chunked", "chunked-trailer")
+def test_extra_chunked(case: dict[str, Any]) -> None:
+    expect, trailer = case["expect"], case["trailer"]
+    own = {"host", "x-amz-decoded-content-length", "x-amz-content-sha256", "x-amz-date", "x-amz-trailer"}
+    signed = pinpipe.sign(
+        case["method"],
+        case["url"],
+        headers=[
+            (name, value) for name, value in case["headers"] if name not in own | {"x-amz-security-token"}
+        ],
+        body=_body_of(case),
+        service=case["service"],
+        region=case["region"],
+        credentials=_key_of(case),
+        at=_at_of(case),
+        payload="streaming-signed-trailer" if trailer else "streaming-signed",
+        checksum=trailer[0].removeprefix("x-amz-checksum-") if trailer else None,
+        chunk_bytes=case["chunk_size"],
+    )
+    _assert_signed(signed, case)
+    body = bytes(signed.body)
+    assert re.findall(rb";chunk-signature=([0-9a-f]{64})\r\n", body) == [
+        signature.encode() for signature in expect["chunk_signatures"]
+    ]
+    assert not trailer or f"x-amz-trailer-signature:{expect['trailer_signature']}\r\n".encode() in body
+    assert (len(body), hashlib.sha256(body).hexdigest()) == (expect["wire_length"], expect["wire_sha256"])
 
 
 def test_every_vector_is_there() -> None:
     kinds = Counter(case["kind"] for case in EXTRA)
     assert len(SUITE) == 28
-    assert (kinds["header"], kinds["presign"], kinds["msk"]) == (64, 32, 25)
+    assert kinds == {"header": 64, "presign": 32, "msk": 25, "chunked": 21, "chunked-trailer": 18}
 
 
 def _sign(**changed: Any) -> pinpipe.SignedRequest:
@@ -172,6 +229,11 @@ def _sign(**changed: Any) -> pinpipe.SignedRequest:
         ({"presign": -1}, "expiry: -1 s"),
         ({"presign": 604801}, "604801"),
         ({"payload": "streaming"}, "streaming"),
+        ({"payload": "streaming-signed", "presign": 60}, "presigned"),
+        ({"payload": "streaming-signed", "service": "kinesis"}, "kinesis"),
+        ({"payload": "streaming-signed", "checksum": "crc32"}, "checksum"),
+        ({"checksum": "md5"}, "md5"),
+        ({"chunk_bytes": 9000}, "chunk_bytes"),
         ({"payload": "signed", "presign": 60}, "presigned"),
         ({"payload": "unsigned", "url": "http://h/"}, "http:"),
     ],
