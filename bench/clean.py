@@ -20,6 +20,7 @@ import figures
 import pinpipe
 import rows
 import sections
+import sign
 from ask_spark import ask
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -99,7 +100,7 @@ def _clean(bench: sections.Bench) -> dict[str, Any]:
     return {kind: _one_table(kind, bench, spark) for kind in rows.TABLES} | {"hashes": hashes}
 
 
-SECTIONS = {"clean": _clean, **sections.SECTIONS}
+SECTIONS = {"clean": _clean, **sections.SECTIONS, "sign": sign.section}
 
 
 def _machine() -> dict[str, Any]:
