@@ -197,3 +197,20 @@ def test_the_command_writes_the_page(tmp_path: Path, capsys: pytest.CaptureFixtu
     assert capsys.readouterr().out.strip().endswith("report.html") and len(re.findall("<svg", page)) == 18
     assert main(["report", str(tmp_path / "gone")]) == 1
     assert "summary.json: there is no such file" in capsys.readouterr().err
+
+
+def test_values_that_rules_met_stand_with_their_rule() -> None:
+    values = [
+        {
+            "rule": "pin.follower_count.not_a_magnitude",
+            "value": "<soon>",
+            "count": 7,
+            "surplus": 0,
+            "value_bytes": 6,
+        },
+        {"rule": "pin.title.no_title_data_available", "value": "No Title Data Available", "count": 9},
+    ]
+    census = {"pin": {"pin.follower_count.not_a_magnitude": 7, "pin.title.no_title_data_available": 9}}
+    page = _report.render_report({"values": {"pin": values}}, {}, census)
+    assert "<q>&lt;soon&gt;</q> 7" in page
+    assert "<q>No Title Data Available</q>" not in page

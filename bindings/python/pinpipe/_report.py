@@ -242,10 +242,10 @@ def _census(census: Mapping[str, Any], summary: Mapping[str, Any]) -> str:
         meter = f'<span class=meter title="{share:.1%}"><i style="width:{min(share, 1):.1%}"></i></span>'
         named = escape(rule).replace(".", ".<wbr>").replace("_", "_<wbr>")
         found = f"{meanings.get(rule, '')}<br><code class=soft>{named}</code>"
-        met = ", ".join(values.get(rule, [])[:SHOWN_VALUES])
-        rows.append([found, met, _number(hits[rule]), f"{_share(share)}{meter}" if read else ""])
-    heads = ["what was found", "most frequent values", "hits", "of the rows"]
-    table = _table(heads, rows, numbers=[False, False, True, True], style="scroll short")
+        met = f"<br>{', '.join(values[rule][:SHOWN_VALUES])}" if rule in values else ""
+        rows.append([found + met, _number(hits[rule]), f"{_share(share)}{meter}" if read else ""])
+    heads = ["what was found", "hits", "of the rows"]
+    table = _table(heads, rows, numbers=[False, True, True], style="scroll short")
     return (
         "<h2>What cleaning changed</h2><div class=card>"
         f"<p>Every value that a rule changed, counted by rule.</p>{table}</div>"
