@@ -2,14 +2,19 @@
 find_package(PkgConfig REQUIRED)
 pkg_check_modules(pinpipe_crypto REQUIRED IMPORTED_TARGET libcrypto)
 pkg_check_modules(pinpipe_jansson REQUIRED IMPORTED_TARGET jansson)
-pkg_check_modules(pinpipe_isal REQUIRED IMPORTED_TARGET libisal)
+pkg_check_modules(pinpipe_isal IMPORTED_TARGET libisal) # without it CRC-32 and CRC-32C go by tables
 pkg_check_modules(xxhash REQUIRED IMPORTED_TARGET libxxhash) # its header only: the hash is inlined
 
 set(pinpipe_folders base text schema record codec clean aws io)
-set(pinpipe_links PkgConfig::pinpipe_crypto PkgConfig::pinpipe_jansson PkgConfig::pinpipe_isal m Threads::Threads)
-set(pinpipe_private_flags ${pinpipe_crypto_LDFLAGS} ${pinpipe_jansson_LDFLAGS} ${pinpipe_isal_LDFLAGS})
-set(pinpipe_static_modules "crypto libcrypto" "jansson jansson" "isal libisal") # what pinpipeConfig.cmake looks for, as pkg_check_modules wants it
+set(pinpipe_links PkgConfig::pinpipe_crypto PkgConfig::pinpipe_jansson m Threads::Threads)
+set(pinpipe_private_flags ${pinpipe_crypto_LDFLAGS} ${pinpipe_jansson_LDFLAGS})
+set(pinpipe_static_modules "crypto libcrypto" "jansson jansson") # what pinpipeConfig.cmake looks for, as pkg_check_modules wants it
 find_package(Threads REQUIRED)
+if(pinpipe_isal_FOUND)
+  list(APPEND pinpipe_links PkgConfig::pinpipe_isal)
+  list(APPEND pinpipe_private_flags ${pinpipe_isal_LDFLAGS})
+  list(APPEND pinpipe_static_modules "isal libisal")
+endif()
 if(PINPIPE_WITH_S3)
   pkg_check_modules(pinpipe_curl REQUIRED IMPORTED_TARGET libcurl>=7.88)
   pkg_check_modules(pinpipe_expat REQUIRED IMPORTED_TARGET expat)
@@ -38,7 +43,8 @@ if(CMAKE_SYSTEM_PROCESSOR MATCHES "x86_64|AMD64")
 endif()
 target_include_directories(pinpipe_objects PUBLIC ${PROJECT_SOURCE_DIR}/include PRIVATE ${PROJECT_SOURCE_DIR}/libpinpipe)
 target_compile_definitions(pinpipe_objects PRIVATE
-  PINPIPE_WITH_KAFKA=$<BOOL:${PINPIPE_WITH_KAFKA}> PINPIPE_WITH_S3=$<BOOL:${PINPIPE_WITH_S3}>)
+  PINPIPE_WITH_KAFKA=$<BOOL:${PINPIPE_WITH_KAFKA}> PINPIPE_WITH_S3=$<BOOL:${PINPIPE_WITH_S3}>
+  PINPIPE_WITH_ISAL=$<BOOL:${pinpipe_isal_FOUND}>)
 target_link_libraries(pinpipe_objects PRIVATE pinpipe_warnings ${pinpipe_links})
 target_include_directories(pinpipe_objects SYSTEM PRIVATE ${xxhash_INCLUDE_DIRS})
 

@@ -10,7 +10,7 @@ declare -A packages=(
     [bench]="valgrind"
     [lint]="clang-format clang-tidy g++"
     [fuzz]="clang libclang-rt-dev"
-    [levels]="binutils-aarch64-linux-gnu gcc-aarch64-linux-gnu libc6-dev-arm64-cross libisal-dev:arm64 libjansson-dev:arm64
+    [levels]="binutils-aarch64-linux-gnu gcc-aarch64-linux-gnu libc6-dev-arm64-cross libjansson-dev:arm64
               libssl-dev:arm64 libxxhash-dev:arm64 qemu-user"
 )
 

@@ -6,9 +6,10 @@
 
 #include <string.h>
 
-/* A CRC is linear, so a table's row for a byte is the sum of the rows of its bits. BASIS_k has those eight
- * rows, bit 0 first, for a byte that k more bytes follow; each constant is the one before, multiplied by x.
- */
+#include "base/crc_tables.h"
+
+/* Rows of table k for single bits, bit 0 first. Each constant is the one to its right, multiplied by x; the
+ * last of a table follows the first of the table before. */
 #define BASIS_0                                                                                              \
     0x7f6ef0c830358979U, 0xfedde190606b12f2U, 0xc962e5739841b68fU, 0xa61cecb46814fe75U, 0x78e0ff3b88be6f81U, \
         0xf1c1fe77117cdf02U, 0xd75adabd7a6e2d6fU, 0x9a6c9329ac4bc9b5U
@@ -34,55 +35,12 @@
     0x21e9761e252621acU, 0x43d2ec3c4a4c4358U, 0x87a5d878949886b0U, 0x3b9296a271a69e0bU, 0x77252d44e34d3c16U, \
         0xee4a5a89c69a782cU, 0xe84d9340d5a36333U, 0xe44200d2f3d1550dU
 
-#define BIT(n, i, row) (((n) >> (i)&1U) ? (row) : 0)
-#define SUM(n, b0, b1, b2, b3, b4, b5, b6, b7)                                                               \
-    (BIT(n, 0, b0) ^ BIT(n, 1, b1) ^ BIT(n, 2, b2) ^ BIT(n, 3, b3) ^ BIT(n, 4, b4) ^ BIT(n, 5, b5) ^         \
-     BIT(n, 6, b6) ^ BIT(n, 7, b7))
-#define ROWS_1(n, ...) SUM(n, __VA_ARGS__)
-#define ROWS_4(n, ...)                                                                                       \
-    ROWS_1(n, __VA_ARGS__), ROWS_1((n) + 1U, __VA_ARGS__), ROWS_1((n) + 2U, __VA_ARGS__),                    \
-        ROWS_1((n) + 3U, __VA_ARGS__)
-#define ROWS_16(n, ...)                                                                                      \
-    ROWS_4(n, __VA_ARGS__), ROWS_4((n) + 4U, __VA_ARGS__), ROWS_4((n) + 8U, __VA_ARGS__),                    \
-        ROWS_4((n) + 12U, __VA_ARGS__)
-#define ROWS_64(n, ...)                                                                                      \
-    ROWS_16(n, __VA_ARGS__), ROWS_16((n) + 16U, __VA_ARGS__), ROWS_16((n) + 32U, __VA_ARGS__),               \
-        ROWS_16((n) + 48U, __VA_ARGS__)
-#define TABLE(...)                                                                                           \
-    {                                                                                                        \
-        ROWS_64(0U, __VA_ARGS__), ROWS_64(64U, __VA_ARGS__), ROWS_64(128U, __VA_ARGS__),                     \
-            ROWS_64(192U, __VA_ARGS__)                                                                       \
-    }
-
-static const uint64_t tables[8][256] = {TABLE(BASIS_0), TABLE(BASIS_1), TABLE(BASIS_2), TABLE(BASIS_3),
-                                        TABLE(BASIS_4), TABLE(BASIS_5), TABLE(BASIS_6), TABLE(BASIS_7)};
-
-static uint64_t word_load(const uint8_t *bytes) {
-    uint64_t word = 0;
-    for (size_t i = 0; i < sizeof word; i++) {
-        word |= (uint64_t)bytes[i] << (8 * i); /* one load where the machine is little-endian */
-    }
-    return word;
-}
-
-/* Without the inversions at both ends. */
-static uint64_t tables_run(uint64_t crc, const uint8_t *bytes, size_t len) {
-    for (; len >= 8; bytes += 8, len -= 8) {
-        crc ^= word_load(bytes);
-        uint64_t sum = 0;
-        for (size_t i = 0; i < 8; i++) {
-            sum ^= tables[7 - i][crc >> (8 * i) & 255];
-        }
-        crc = sum;
-    }
-    for (; len; bytes++, len--) {
-        crc = tables[0][(crc ^ *bytes) & 255] ^ crc >> 8;
-    }
-    return crc;
-}
+static const uint64_t tables[8][256] = {PP_CRC_TABLE(BASIS_0), PP_CRC_TABLE(BASIS_1), PP_CRC_TABLE(BASIS_2),
+                                        PP_CRC_TABLE(BASIS_3), PP_CRC_TABLE(BASIS_4), PP_CRC_TABLE(BASIS_5),
+                                        PP_CRC_TABLE(BASIS_6), PP_CRC_TABLE(BASIS_7)};
 
 uint64_t pp_crc64nvme_tables(uint64_t before, const void *bytes, size_t len) {
-    return ~tables_run(~before, bytes, len);
+    return ~pp_crc_tables_run(tables, ~before, bytes, len);
 }
 
 #if defined(__x86_64__) && defined(__GNUC__) && !defined(PINPIPE_PLAIN_C)
@@ -134,7 +92,8 @@ __attribute__((target("pclmul"))) static uint64_t fold_run(uint64_t crc, const u
     }
     uint8_t rest[LANE_BYTES];
     memcpy(rest, &whole, sizeof rest);
-    return tables_run(tables_run(0, rest, sizeof rest), bytes, len);
+    crc = pp_crc_tables_run(tables, 0, rest, sizeof rest);
+    return pp_crc_tables_run(tables, crc, bytes, len);
 }
 
 uint64_t pp_crc64nvme(uint64_t before, const void *bytes, size_t len) {

@@ -16,7 +16,7 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
 REAL_PINS = ROOT.parent / "shared/data/real/pinterest_data_mit.csv"
-TESTS = ("roads_test", "rules_test", "decoder_test", "encode_test")
+TESTS = ("roads_test", "rules_test", "decoder_test", "encode_test", "base_test", "signer_test")
 
 
 @dataclass(frozen=True)
