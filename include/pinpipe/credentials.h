@@ -19,14 +19,12 @@ typedef struct pinpipe_credentials_options {
     pinpipe_str access_key_id;
     pinpipe_str secret_access_key;
     pinpipe_str session_token;
+    pinpipe_str account_id; /* 12 digits; empty = not known */
+    int64_t expires_s;      /* seconds since 1970, UTC; 0 = never */
 } pinpipe_credentials_options;
 
 #define PINPIPE_CREDENTIALS_OPTIONS_INIT                                                                     \
-    {                                                                                                        \
-        (uint32_t)sizeof(pinpipe_credentials_options), 0, {NULL, 0}, {NULL, 0}, {                            \
-            NULL, 0                                                                                          \
-        }                                                                                                    \
-    }
+    { (uint32_t)sizeof(pinpipe_credentials_options), 0, {NULL, 0}, {NULL, 0}, {NULL, 0}, {NULL, 0}, 0 }
 
 /** Makes a handle from the parts of a key.
  * Errors: EINVAL a part is missing, too long or holds a blank or a control character; ENOMEM. */
@@ -41,9 +39,9 @@ PINPIPE_API pinpipe_status pinpipe_credentials_new(pinpipe_credentials **out,
 PINPIPE_API pinpipe_status pinpipe_credentials_decode(pinpipe_credentials **out, pinpipe_str csv,
                                                       pinpipe_error *err) PINPIPE_MUST_CHECK;
 
-/** Makes a handle from the process's surroundings: the environment variables AWS_ACCESS_KEY_ID,
- * AWS_SECRET_ACCESS_KEY and AWS_SESSION_TOKEN.
- * Errors: EAUTH nothing or only half a key was found, the text names what was looked at; ENOMEM. */
+/** The key that the default chain (pinpipe/provider.h) has now; it is not renewed: who works longer than a
+ * key lives takes a provider. Waits at most 60 s. Errors: EAUTH nothing or only half a key was found, the
+ * text names what was looked at, or what was configured failed; ENOMEM. */
 PINPIPE_API pinpipe_status pinpipe_credentials_default(pinpipe_credentials **out,
                                                        pinpipe_error *err) PINPIPE_MUST_CHECK;
 
@@ -55,8 +53,18 @@ PINPIPE_API pinpipe_str pinpipe_credentials_key_id(const pinpipe_credentials *cr
 PINPIPE_API pinpipe_str pinpipe_credentials_secret(const pinpipe_credentials *credentials);
 PINPIPE_API pinpipe_str pinpipe_credentials_token(const pinpipe_credentials *credentials);
 
-/** Where the key came from: "static", "csv" or "environment"; static text. */
+/** The account's 12 digits; empty where nothing told it. */
+PINPIPE_API pinpipe_str pinpipe_credentials_account_id(const pinpipe_credentials *credentials);
+
+/** When the key expires, in seconds since 1970, UTC; 0 = never. */
+PINPIPE_API int64_t pinpipe_credentials_expires_s(const pinpipe_credentials *credentials);
+
+/** Where the key came from: "static", "csv", "environment", "callback", "profile", "process", "web-identity",
+ * "sso", "container", "imds" or "assume-role"; static text. */
 PINPIPE_API const char *pinpipe_credentials_name(const pinpipe_credentials *credentials);
+
+/** The same in one line with its particulars, such as the profile, the role or the file; no secret. */
+PINPIPE_API pinpipe_str pinpipe_credentials_text(const pinpipe_credentials *credentials);
 
 PINPIPE_END_DECLS
 

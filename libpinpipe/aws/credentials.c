@@ -14,8 +14,9 @@
 struct pinpipe_credentials {
     atomic_int owners;
     const char *source;
-    pinpipe_str key_id, secret, token; /* views into `bytes` */
-    size_t size;                       /* of the whole allocation */
+    pinpipe_str key_id, secret, token, account_id, text; /* views into `bytes` */
+    int64_t expires_s;
+    size_t size; /* of the whole allocation */
     char bytes[];
 };
 
@@ -51,7 +52,16 @@ static pinpipe_status parts_check(const pinpipe_credentials_options *parts, pinp
     if (status == PINPIPE_OK) {
         status = part_check("secret access key", parts->secret_access_key, err);
     }
-    return status == PINPIPE_OK ? part_check("session token", parts->session_token, err) : status;
+    if (status == PINPIPE_OK) {
+        status = part_check("session token", parts->session_token, err);
+    }
+    if (status == PINPIPE_OK) {
+        status = part_check("account id", parts->account_id, err);
+    }
+    if (status == PINPIPE_OK && parts->expires_s < 0) {
+        status = pp_fail(err, PINPIPE_EINVAL, "expiry: %lld s since 1970", (long long)parts->expires_s);
+    }
+    return status;
 }
 
 static pinpipe_str part_copy(char **tail, pinpipe_str part) {
@@ -65,33 +75,48 @@ static pinpipe_str part_copy(char **tail, pinpipe_str part) {
 }
 
 pinpipe_status pp_credentials_new(pinpipe_credentials **out, const pinpipe_credentials_options *parts,
-                                  const char *source, pinpipe_error *err) {
+                                  pp_credentials_source source, pinpipe_error *err) {
     *out = NULL;
     pinpipe_status status = parts_check(parts, err);
     if (status < 0) {
         return status;
     }
+    pinpipe_str text = source.text.len ? source.text : pp_str(source.name);
     size_t size = sizeof(pinpipe_credentials) + parts->access_key_id.len + parts->secret_access_key.len +
-                  parts->session_token.len + 3;
+                  parts->session_token.len + parts->account_id.len + text.len + 5;
     pinpipe_credentials *made = pp_alloc_zero(size);
     if (!made) {
         return pp_fail_memory(err, "credentials", size);
     }
     atomic_init(&made->owners, 1);
-    made->source = source;
+    made->source = source.name;
+    made->expires_s = parts->expires_s;
     made->size = size;
     char *tail = made->bytes;
     made->key_id = part_copy(&tail, parts->access_key_id);
     made->secret = part_copy(&tail, parts->secret_access_key);
     made->token = part_copy(&tail, parts->session_token);
+    made->account_id = part_copy(&tail, parts->account_id);
+    made->text = part_copy(&tail, text);
     *out = made;
     return PINPIPE_OK;
+}
+
+pinpipe_status pp_credentials_take(pinpipe_credentials **out, const pinpipe_credentials_options *parts,
+                                   pp_credentials_source source, pinpipe_status refused, pinpipe_error *err) {
+    pinpipe_error cause = PINPIPE_ERROR_INIT;
+    pinpipe_status status = pp_credentials_new(out, parts, source, &cause);
+    pinpipe_str text = source.text.len ? source.text : pp_str(source.name);
+    if (status == PINPIPE_EINVAL) {
+        status = refused;
+    }
+    return status < 0 ? pp_fail(err, status, "%.*s: %s", (int)text.len, text.ptr, cause.message) : status;
 }
 
 pinpipe_status pinpipe_credentials_new(pinpipe_credentials **out, const pinpipe_credentials_options *options,
                                        pinpipe_error *err) {
     assert(out);
-    return pp_credentials_new(out, options, "static", err);
+    return pp_credentials_new(out, options, (pp_credentials_source){"static", {NULL, 0}}, err);
 }
 
 pinpipe_credentials *pp_credentials_retain(const pinpipe_credentials *credentials) {
@@ -123,4 +148,16 @@ pinpipe_str pinpipe_credentials_token(const pinpipe_credentials *credentials) {
 
 const char *pinpipe_credentials_name(const pinpipe_credentials *credentials) {
     return credentials->source;
+}
+
+pinpipe_str pinpipe_credentials_account_id(const pinpipe_credentials *credentials) {
+    return credentials->account_id;
+}
+
+int64_t pinpipe_credentials_expires_s(const pinpipe_credentials *credentials) {
+    return credentials->expires_s;
+}
+
+pinpipe_str pinpipe_credentials_text(const pinpipe_credentials *credentials) {
+    return credentials->text;
 }

@@ -11,9 +11,20 @@
 /** Longest CSV file of the console in bytes. */
 #define PP_CREDENTIALS_CSV_MAX 65536
 
-/** pinpipe_credentials_new with the name of the place the key came from (static text). */
+/** Where a key came from. */
+typedef struct pp_credentials_source {
+    const char *name; /* static text */
+    pinpipe_str text; /* its particulars in one line; empty = the name */
+} pp_credentials_source;
+
+/** pinpipe_credentials_new with the place the key came from. */
 pinpipe_status pp_credentials_new(pinpipe_credentials **out, const pinpipe_credentials_options *parts,
-                                  const char *source, pinpipe_error *err);
+                                  pp_credentials_source source, pinpipe_error *err);
+
+/** The same for parts that somebody else wrote: what EINVAL would refuse is `refused`, with the place before
+ * the text. */
+pinpipe_status pp_credentials_take(pinpipe_credentials **out, const pinpipe_credentials_options *parts,
+                                   pp_credentials_source source, pinpipe_status refused, pinpipe_error *err);
 
 /** Shares the handle: both owners free it. */
 pinpipe_credentials *pp_credentials_retain(const pinpipe_credentials *credentials);

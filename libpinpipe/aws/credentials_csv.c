@@ -110,7 +110,7 @@ pinpipe_status pinpipe_credentials_decode(pinpipe_credentials **out, pinpipe_str
                        parts.access_key_id.len ? "secret access key" : "access key id");
     }
     pinpipe_error cause = PINPIPE_ERROR_INIT;
-    status = pp_credentials_new(out, &parts, "csv", &cause);
+    status = pp_credentials_new(out, &parts, (pp_credentials_source){"csv", {NULL, 0}}, &cause);
     if (status == PINPIPE_EINVAL) {
         return pp_fail(err, PINPIPE_EDATA, "credentials CSV: %s", cause.message);
     }

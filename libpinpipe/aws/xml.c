@@ -6,6 +6,7 @@
 #if PINPIPE_WITH_S3
 
 #include <limits.h>
+#include <stddef.h>
 #include <string.h>
 
 #include <expat.h>
@@ -22,6 +23,41 @@ typedef struct xml_walk {
     pinpipe_status status;
     pinpipe_error *err;
 } xml_walk;
+
+/* Answers of STS hold keys: what expat copies of them is wiped. Its size goes before each block. */
+typedef union block_head {
+    size_t size;
+    max_align_t alignment;
+} block_head;
+
+static void *block_alloc(size_t size) {
+    block_head *head = size < SIZE_MAX - sizeof *head ? pp_alloc(sizeof *head + size) : NULL;
+    if (!head) {
+        return NULL;
+    }
+    head->size = size;
+    return head + 1;
+}
+
+static void block_free(void *ptr) {
+    if (ptr) {
+        block_head *head = (block_head *)ptr - 1;
+        pp_wipe(ptr, head->size);
+        pp_free(head);
+    }
+}
+
+static void *block_realloc(void *ptr, size_t size) {
+    void *larger = block_alloc(size);
+    if (larger && ptr) {
+        size_t former = ((block_head *)ptr - 1)->size;
+        memcpy(larger, ptr, former < size ? former : size);
+        block_free(ptr);
+    }
+    return larger;
+}
+
+static const XML_Memory_Handling_Suite blocks = {block_alloc, block_realloc, block_free};
 
 static void walk_stop(xml_walk *walk, pinpipe_status status) {
     walk->status = status;
@@ -62,6 +98,24 @@ static void XMLCALL element_end(void *user, const XML_Char *name) {
     }
 }
 
+/* By a copy of our own, because realloc would leave the former bytes behind. */
+static pinpipe_status text_grow(xml_walk *walk, size_t extra) {
+    if (walk->text.len + extra < walk->text.cap) {
+        return PINPIPE_OK;
+    }
+    pinpipe_buf larger = PINPIPE_BUF_INIT;
+    pinpipe_status status =
+        pp_buf_reserve(&larger, 2 * (walk->text.len + extra) + 1024, PP_BUF_MAX, walk->err);
+    if (status == PINPIPE_OK) {
+        status = pp_buf_append(&larger, walk->text.ptr, walk->text.len, walk->err);
+    }
+    if (status == PINPIPE_OK) {
+        pp_buf_reset_secret(&walk->text);
+        walk->text = larger;
+    }
+    return status;
+}
+
 static void XMLCALL text_take(void *user, const XML_Char *text, int len) {
     xml_walk *walk = user;
     if (walk->status < 0) {
@@ -72,6 +126,9 @@ static void XMLCALL text_take(void *user, const XML_Char *text, int len) {
         status = pp_fail(walk->err, PINPIPE_EDATA, "XML element %s: its text is longer than %d bytes",
                          walk->path.ptr, PP_XML_TEXT_MAX);
     } else {
+        status = text_grow(walk, (size_t)len);
+    }
+    if (status == PINPIPE_OK) {
         status = pp_buf_append(&walk->text, text, (size_t)len, walk->err);
     }
     if (status < 0) {
@@ -94,7 +151,7 @@ pinpipe_status pp_xml_walk(pinpipe_str document, pp_xml_fn element, void *user, 
         return pp_fail(err, PINPIPE_ELIMIT, "XML of %zu bytes is too large", document.len);
     }
     xml_walk walk = {.element = element, .user = user, .err = err};
-    walk.parser = XML_ParserCreate("UTF-8");
+    walk.parser = XML_ParserCreate_MM("UTF-8", &blocks, NULL);
     if (!walk.parser) {
         return pp_fail_memory(err, "an XML parser", 0);
     }
@@ -113,7 +170,7 @@ pinpipe_status pp_xml_walk(pinpipe_str document, pp_xml_fn element, void *user, 
                                (unsigned long)XML_GetCurrentLineNumber(walk.parser), XML_ErrorString(code));
     }
     XML_ParserFree(walk.parser);
-    pinpipe_buf_reset(&walk.text);
+    pp_buf_reset_secret(&walk.text);
     pinpipe_buf_reset(&walk.path);
     return status;
 }

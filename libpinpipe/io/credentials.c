@@ -25,7 +25,7 @@ static pinpipe_status parts_use(pinpipe_credentials **out, const pinpipe_credent
                        key ? KEY_VARIABLE : SECRET_VARIABLE, key ? SECRET_VARIABLE : KEY_VARIABLE);
     }
     pinpipe_error cause = PINPIPE_ERROR_INIT;
-    pinpipe_status status = pp_credentials_new(out, parts, "environment", &cause);
+    pinpipe_status status = pp_credentials_new(out, parts, (pp_credentials_source){"environment", {NULL, 0}}, &cause);
     if (status == PINPIPE_EINVAL) {
         return pp_fail(err, PINPIPE_EAUTH, "credentials of the environment: %s", cause.message);
     }

@@ -28,7 +28,7 @@ OUTSIDE_HEADERS: dict[str, frozenset[str]] = {
     "curl/": frozenset({"io", "s3"}),
     "librdkafka/": frozenset({"kafka"}),
     "expat.h": frozenset({"aws", "s3"}),
-    "jansson.h": frozenset({"clean"}),
+    "jansson.h": frozenset({"clean", "aws"}),
     "openssl/": frozenset({"base", "io"}),
     "isa-l/": frozenset({"base"}),
     "sys/socket.h": frozenset({"io"}),
