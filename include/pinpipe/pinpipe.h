@@ -16,6 +16,7 @@
 #include "expectations.h"
 #include "decode.h"
 #include "credentials.h"
+#include "provider.h"
 #include "sign.h"
 #include "s3.h"
 #include "kafka.h"

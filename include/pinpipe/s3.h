@@ -5,6 +5,7 @@
 #define PINPIPE_S3_H
 
 #include "credentials.h"
+#include "provider.h"
 #include "status.h"
 #include "value.h"
 
@@ -22,24 +23,29 @@ typedef enum pinpipe_s3_addressing {
     PINPIPE_S3_ADDRESSING_HOST = 2  /* https://bucket.endpoint/key */
 } pinpipe_s3_addressing;
 
+/** Which figures the retries follow. */
+typedef enum pinpipe_retry {
+    PINPIPE_RETRY_STANDARD = 0,       /* AWS SDK "standard" as revised in 2026 (v2.1) */
+    PINPIPE_RETRY_STANDARD_FORMER = 1 /* as before (v2.0) */
+} pinpipe_retry;
+
 /** Everything is copied. Empty or zero: the default that the comment names. */
 typedef struct pinpipe_s3_options {
     uint32_t struct_size;
     int32_t addressing;                     /* pinpipe_s3_addressing */
-    const pinpipe_credentials *credentials; /* NULL: pinpipe_credentials_default */
-    pinpipe_str
-        endpoint; /* "http://127.0.0.1:9000"; else AWS_ENDPOINT_URL_S3, AWS_ENDPOINT_URL, Amazon's own */
-    pinpipe_str
-        region; /* else AWS_REGION, AWS_DEFAULT_REGION; "us-east-1" at an endpoint that is not Amazon's */
-    pinpipe_str ca_file;        /* PEM file of trusted certificates; else AWS_CA_BUNDLE, the system's */
+    const pinpipe_credentials *credentials; /* a key that is not renewed; NULL: `provider` */
+    const pinpipe_provider *provider;       /* shared with the client; NULL: the default chain of its own */
+    pinpipe_str endpoint;                   /* "http://127.0.0.1:9000"; else pinpipe_provider_endpoint */
+    pinpipe_str region;  /* else pinpipe_provider_region; "us-east-1" at an endpoint that is not Amazon's */
+    pinpipe_str ca_file; /* PEM file of trusted certificates; else AWS_CA_BUNDLE, the system's */
     int64_t connect_timeout_ms; /* per attempt, name to TLS; 3100 */
     int64_t timeout_ms;         /* of a call whose own is 0; 60000 */
-    int32_t attempts_max;       /* 3; 1 = never again */
-    int32_t reserved;           /* 0 */
+    int32_t attempts_max;       /* else AWS_MAX_ATTEMPTS, the profile's, 3; 1 = never again */
+    int32_t retry;              /* pinpipe_retry */
 } pinpipe_s3_options;
 
 #define PINPIPE_S3_OPTIONS_INIT                                                                              \
-    { (uint32_t)sizeof(pinpipe_s3_options), 0, NULL, {NULL, 0}, {NULL, 0}, {NULL, 0}, 0, 0, 0, 0 }
+    { (uint32_t)sizeof(pinpipe_s3_options), 0, NULL, NULL, {NULL, 0}, {NULL, 0}, {NULL, 0}, 0, 0, 0, 0 }
 
 /** One object's name. The key is any UTF-8 of 1 to 1024 bytes. */
 typedef struct pinpipe_s3_name {
@@ -57,7 +63,8 @@ typedef struct pinpipe_s3_object {
 } pinpipe_s3_object;
 
 /** Makes a client; opens no connection.
- * Errors: EINVAL an endpoint that is no http(s) URL, a bad region or none; EAUTH no credentials; ENOMEM. */
+ * Errors: EINVAL an endpoint that is no http(s) URL, a bad region or none; EAUTH as pinpipe_provider_new;
+ * ENOMEM. */
 PINPIPE_API pinpipe_status pinpipe_s3_new(pinpipe_s3 **out, const pinpipe_s3_options *options,
                                           pinpipe_error *err) PINPIPE_MUST_CHECK;
 
@@ -66,7 +73,8 @@ PINPIPE_API void pinpipe_s3_free(pinpipe_s3 *s3);
 
 /* Every call below: `timeout_ms` is the whole of it, retries and pauses included; 0 = the client's default.
  * Failures that may pass (a lost connection, 500, 502, 503, 504, 429, RequestTimeout) are tried again, with
- * exponential pauses of full jitter, as often as the options say and the time allows.
+ * exponential pauses of full jitter, as often as the options say, the time and the client's quota allow; an
+ * expired key and a wrong clock once more, with a new key and a corrected time.
  * Errors of every call: EINVAL a name that cannot be one; ENET, ETIMEOUT; EAUTH refused credentials or
  * rights; ENOTFOUND bucket or object; ECONFLICT; ETHROTTLED, ESERVICE; EREFUSED what else the store refuses;
  * EDATA an answer that is not S3's; EFORK; ENOMEM. The message carries the service's code and text,

@@ -12,6 +12,12 @@ int64_t pp_clock_wall_s(void) {
     return (int64_t)now.tv_sec;
 }
 
+int64_t pp_clock_wall_ms(void) {
+    struct timespec now = {0};
+    clock_gettime(CLOCK_REALTIME, &now);
+    return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
+}
+
 int64_t pp_clock_monotonic_ms(void) {
     struct timespec now = {0};
     clock_gettime(CLOCK_MONOTONIC, &now);

@@ -9,6 +9,9 @@
 /** Seconds since 1970, UTC. */
 int64_t pp_clock_wall_s(void);
 
+/** Milliseconds since 1970, UTC. */
+int64_t pp_clock_wall_ms(void);
+
 /** Milliseconds of a clock that is never set back; for deadlines only. */
 int64_t pp_clock_monotonic_ms(void);
 

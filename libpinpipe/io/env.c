@@ -18,3 +18,11 @@ pinpipe_status pp_env_read(pinpipe_buf *out, const char *name, pinpipe_error *er
     }
     return pp_buf_append(out, value, len, err);
 }
+
+pinpipe_status pp_env_take(pp_environment *out, pinpipe_error *err) {
+    pinpipe_status status = PINPIPE_OK;
+    for (int id = 0; status == PINPIPE_OK && id < PP_ENV_COUNT; id++) {
+        status = pp_env_read(&out->values[id], pp_environment_name((pp_environment_id)id), err);
+    }
+    return status;
+}

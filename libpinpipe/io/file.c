@@ -1,4 +1,4 @@
-/* Turns bytes into files that are there whole or not at all.
+/* Turns bytes into files that are there whole or not at all, and small files into bytes.
  * Never follows up a failure with a second one: the temporary file goes before the error is reported.
  * Rules: POSIX rename(2), fsync(2). */
 #include "io/file.h"
@@ -11,8 +11,11 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/buffer.h"
+
 #define FILE_MODE 0666
 #define FOLDER_MODE 0777
+#define FILE_GROWTH 4096
 
 /* `path` is changed in between and whole again at the end. */
 static pinpipe_status folders_make(char *path, pinpipe_error *err) {
@@ -95,4 +98,50 @@ pinpipe_status pp_file_replace(const char *path, pinpipe_str bytes, pinpipe_erro
         return status;
     }
     return folder_flush(final, err);
+}
+
+static pinpipe_status bytes_read(pinpipe_buf *out, int file, const char *path, size_t max,
+                                 pinpipe_error *err) {
+    pinpipe_status status = pp_buf_reserve(out, max + 1, max + 1, err);
+    while (status == PINPIPE_OK) {
+        ssize_t count = read(file, out->ptr + out->len, max + 1 - out->len);
+        if (count < 0 && errno == EINTR) {
+            continue;
+        }
+        if (count <= 0) {
+            status = count < 0 ? pp_fail_file(err, "read", path) : PINPIPE_OK;
+            break;
+        }
+        out->len += (size_t)count;
+        if (out->len > max) {
+            status = pp_fail(err, PINPIPE_ELIMIT, "'%.200s': more than %zu bytes", path, max);
+        }
+    }
+    if (out->ptr) {
+        out->ptr[out->len] = '\0';
+    }
+    return status;
+}
+
+pinpipe_status pp_file_read(pinpipe_buf *out, const char *path, size_t max, pp_file_mode *mode,
+                            pinpipe_error *err) {
+    struct stat found = {0};
+    pinpipe_status status = PINPIPE_OK;
+    pp_buf_clear(out);
+    int file = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK); /* a pipe without a writer would block */
+    if (file < 0 || fstat(file, &found) != 0) {
+        status = pp_fail_file(err, "read", path);
+    } else if (!S_ISREG(found.st_mode)) {
+        status = pp_fail(err, PINPIPE_EIO, "cannot read '%.200s': it is no regular file", path);
+    } else {
+        size_t room = (size_t)found.st_size + FILE_GROWTH; /* a token may be replaced while it is read */
+        status = bytes_read(out, file, path, room < max ? room : max, err);
+    }
+    if (mode) {
+        *mode = (found.st_mode & (S_IWGRP | S_IWOTH | S_IROTH)) ? PP_FILE_OPEN : PP_FILE_PRIVATE;
+    }
+    if (file >= 0) {
+        close(file);
+    }
+    return status;
 }

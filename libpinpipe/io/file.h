@@ -1,4 +1,4 @@
-/* Turns bytes into files that are there whole or not at all.
+/* Turns bytes into files that are there whole or not at all, and small files into bytes.
  * Never leaves a half-written file under its final name, not even after a crash of the machine.
  * Rules: POSIX rename(2), fsync(2). */
 #ifndef PP_IO_FILE_H
@@ -14,5 +14,18 @@
  * fsync of the folder. Missing folders are made. A killed process may leave a ".<name>.<pid>.part" behind.
  * Errors: EIO, ENOTFOUND, ECONFLICT as the system says; ELIMIT a path that is too long. */
 pinpipe_status pp_file_replace(const char *path, pinpipe_str bytes, pinpipe_error *err);
+
+/** What pp_file_read found beside the bytes. */
+typedef enum pp_file_mode {
+    PP_FILE_PRIVATE = 0,
+    PP_FILE_OPEN = 1, /* others may read it, or write to it */
+} pp_file_mode;
+
+/** Replaces the content of `out`, which should be empty and unallocated: with one allocation, so that no copy
+ * of a secret stays behind. `mode` may be NULL. Links are followed.
+ * Errors: ENOTFOUND, EIO as the system says, or what is no regular file; ELIMIT beyond `max` bytes; ENOMEM.
+ */
+pinpipe_status pp_file_read(pinpipe_buf *out, const char *path, size_t max, pp_file_mode *mode,
+                            pinpipe_error *err);
 
 #endif

@@ -11,6 +11,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <strings.h>
+#include <sys/socket.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -19,6 +20,7 @@
 #include "aws/uri.h"
 #include "base/buffer.h"
 #include "base/memory.h"
+#include "io/guard.h"
 #include "pinpipe/version.h"
 
 #define EXPECT_FROM_BYTES (1 << 20) /* larger bodies ask before they are sent */
@@ -31,6 +33,10 @@ struct pp_http {
     pid_t owner;
     char *ca_file;
     long connect_timeout_ms;
+    pp_guard guard;
+    char literal[PP_GUARD_LITERAL_BYTES];
+    const atomic_bool *stop;
+    bool guarded_off; /* the guard refused an address of the request under way */
     char text[CURL_ERROR_SIZE];
 };
 
@@ -65,6 +71,9 @@ pinpipe_status pp_http_new(pp_http **out, const pp_http_options *options, pinpip
     pinpipe_status status = PINPIPE_OK;
     made->owner = getpid();
     made->connect_timeout_ms = (long)options->connect_timeout_ms;
+    made->guard = options->guard;
+    made->stop = options->stop;
+    snprintf(made->literal, sizeof made->literal, "%s", options->literal ? options->literal : "");
     made->curl = curl_easy_init();
     if (!made->curl) {
         status = pp_fail_memory(err, "an HTTP connection", 0);
@@ -241,6 +250,39 @@ static bool host_is_loopback(pinpipe_str authority) {
     return authority.len == 9 && strncasecmp(authority.ptr, "localhost", 9) == 0;
 }
 
+/* The last place before a byte goes out: the name has become an address. */
+static curl_socket_t socket_open(void *user, curlsocktype purpose, struct curl_sockaddr *address) {
+    pp_http *http = user;
+    if (purpose != CURLSOCKTYPE_IPCXN || !pp_guard_allows(http->guard, http->literal, &address->addr)) {
+        http->guarded_off = true;
+        return CURL_SOCKET_BAD;
+    }
+    return socket(address->family, address->socktype | SOCK_CLOEXEC, address->protocol);
+}
+
+static int progress_look(void *user, curl_off_t down_total, curl_off_t down, curl_off_t up_total,
+                         curl_off_t up) {
+    const pp_http *http = user;
+    (void)down_total, (void)down, (void)up_total, (void)up;
+    return atomic_load(http->stop) ? 1 : 0;
+}
+
+static void guard_set(pp_http *http) {
+    CURL *curl = http->curl;
+    http->guarded_off = false;
+    if (http->guard != PP_GUARD_NONE) {
+        curl_easy_setopt(curl, CURLOPT_PROXY, "");
+        curl_easy_setopt(curl, CURLOPT_NOPROXY, "*");
+        curl_easy_setopt(curl, CURLOPT_OPENSOCKETFUNCTION, socket_open);
+        curl_easy_setopt(curl, CURLOPT_OPENSOCKETDATA, http);
+    }
+    if (http->stop) {
+        curl_easy_setopt(curl, CURLOPT_NOPROGRESS, 0L);
+        curl_easy_setopt(curl, CURLOPT_XFERINFOFUNCTION, progress_look);
+        curl_easy_setopt(curl, CURLOPT_XFERINFODATA, http);
+    }
+}
+
 static void transfer_set(transfer *job, const pp_url *url, int64_t timeout_ms) {
     CURL *curl = job->http->curl;
     long timeout = timeout_ms > 0x7fffffff ? 0x7fffffffL : (long)timeout_ms;
@@ -277,6 +319,7 @@ static void transfer_set(transfer *job, const pp_url *url, int64_t timeout_ms) {
     curl_easy_setopt(curl, CURLOPT_WRITEFUNCTION, body_take);
     curl_easy_setopt(curl, CURLOPT_WRITEDATA, job);
     method_set(curl, job->request);
+    guard_set(job->http);
 }
 
 /* OpenSSL writes to sockets without MSG_NOSIGNAL. A SIGPIPE of ours is taken back, one of the host's stays.
@@ -322,6 +365,11 @@ static pinpipe_status outcome(transfer *job, CURLcode code, const pp_url *url, p
     if (job->status < 0) {
         return pp_fail_service(err, job->status, job->error.service, job->error.native_code, "%s",
                                job->error.message);
+    }
+    if (code != CURLE_OK && job->http->guarded_off) {
+        return pp_fail_service(err, PINPIPE_EREFUSED, "http", (int32_t)code,
+                               "host '%.*s': its address may not be asked for credentials",
+                               pp_quote_len(url->authority.len), url->authority.ptr);
     }
     if (code != CURLE_OK) {
         return pp_fail_service(err, code_status(code), "http", (int32_t)code, "host '%.*s': %s",

@@ -4,6 +4,9 @@
 #ifndef PP_IO_HTTP_H
 #define PP_IO_HTTP_H
 
+#include <stdatomic.h>
+
+#include "aws/metadata.h"
 #include "base/error.h"
 #include "pinpipe/sign.h"
 #include "pinpipe/value.h"
@@ -18,6 +21,9 @@ typedef struct pp_http pp_http;
 typedef struct pp_http_options {
     const char *ca_file;        /* PEM; NULL or "" = the system's */
     int64_t connect_timeout_ms; /* name, connection, TLS */
+    pp_guard guard;             /* with one: sockets to its addresses only, and never by a proxy */
+    const char *literal;        /* one more address that the guard allows; NULL = none */
+    const atomic_bool *stop;    /* set by another thread: requests end with ENET within about a second */
 } pp_http_options;
 
 typedef struct pp_http_request {

@@ -8,54 +8,35 @@
 #include <assert.h>
 #include <string.h>
 
-#include "aws/credentials.h"
+#include "aws/endpoint.h"
 #include "aws/uri.h"
 #include "base/buffer.h"
 #include "base/memory.h"
-#include "io/env.h"
+#include "text/number.h"
 
 #define CONNECT_TIMEOUT_MS 3100
 #define CALL_TIMEOUT_MS 60000
-#define ATTEMPTS 3
 #define ATTEMPTS_MAX 20
 
-/* Takes `given`, else the first variable that is set. */
-static pinpipe_status setting_read(pinpipe_buf *out, pinpipe_str given, const char *const *variables,
-                                   pinpipe_error *err) {
-    pinpipe_status status = given.len ? pp_buf_append(out, given.ptr, given.len, err) : PINPIPE_OK;
-    for (; status == PINPIPE_OK && out->len == 0 && *variables; variables++) {
-        status = pp_env_read(out, *variables, err);
-    }
-    return status;
-}
-
 static pinpipe_status region_set(pinpipe_s3 *s3, pinpipe_str given, pinpipe_error *err) {
-    static const char *const variables[] = {"AWS_REGION", "AWS_DEFAULT_REGION", NULL};
-    pinpipe_status status = setting_read(&s3->region, given, variables, err);
-    if (status == PINPIPE_OK && s3->region.len == 0) {
-        status = s3->at_amazon
-                     ? pp_fail(err, PINPIPE_EINVAL,
-                               "no region: none was given, and AWS_REGION and AWS_DEFAULT_REGION are not set")
-                     : pp_buf_append_text(&s3->region, "us-east-1", err);
-    }
-    for (size_t i = 0; status == PINPIPE_OK && i < s3->region.len; i++) {
-        char byte = s3->region.ptr[i];
-        if (!(byte >= 'a' && byte <= 'z') && !(byte >= '0' && byte <= '9') && byte != '-') {
-            status = pp_fail(err, PINPIPE_EINVAL, "region '%.*s': only a to z, digits and '-' are allowed",
-                             pp_quote_len(s3->region.len), s3->region.ptr);
+    pinpipe_str region = given.len ? given : pinpipe_provider_region(s3->provider);
+    if (!region.len) {
+        if (s3->at_amazon) {
+            return pp_fail(
+                err, PINPIPE_EINVAL,
+                "no region: none was given, AWS_REGION and AWS_DEFAULT_REGION are not set, and the "
+                "profile has none");
         }
+        region = pp_str("us-east-1");
     }
-    return status;
+    pinpipe_status status = pp_region_check(region, err);
+    return status == PINPIPE_OK ? pp_buf_append(&s3->region, region.ptr, region.len, err) : status;
 }
 
 static pinpipe_status endpoint_compute(pinpipe_s3 *s3, pinpipe_error *err) {
-    const char *suffix = "amazonaws.com";
-    if (strncmp(s3->region.ptr, "cn-", 3) == 0) {
-        suffix = "amazonaws.com.cn";
-    } else if (strncmp(s3->region.ptr, "eusc-", 5) == 0) {
-        suffix = "amazonaws.eu";
-    }
-    return pp_buf_printf(&s3->endpoint, err, "https://s3.%s.%s", s3->region.ptr, suffix);
+    pp_endpoint_query query = {pp_str(PP_S3_SERVICE), pp_buf_view(&s3->region),
+                               pp_settings_variants(pp_provider_settings(s3->provider))};
+    return pp_endpoint_compute(&s3->endpoint, &query, err);
 }
 
 /* The host as it will be signed, so that signature and Host header agree whatever the case it was written in.
@@ -82,31 +63,57 @@ static pinpipe_status endpoint_take(pinpipe_s3 *s3, pinpipe_str text, pinpipe_er
 }
 
 static pinpipe_status place_set(pinpipe_s3 *s3, const pinpipe_s3_options *options, pinpipe_error *err) {
-    static const char *const variables[] = {"AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL", NULL};
-    pinpipe_buf endpoint = PINPIPE_BUF_INIT;
-    pinpipe_status status = setting_read(&endpoint, options->endpoint, variables, err);
+    pinpipe_str endpoint = options->endpoint;
+    if (!endpoint.len) {
+        endpoint = pp_settings_endpoint(pp_provider_settings(s3->provider), pp_str(PP_S3_SERVICE));
+    }
     s3->at_amazon = endpoint.len == 0;
+    pinpipe_status status = region_set(s3, options->region, err);
     if (status == PINPIPE_OK) {
-        status = region_set(s3, options->region, err);
+        status = s3->at_amazon ? endpoint_compute(s3, err) : endpoint_take(s3, endpoint, err);
     }
-    if (status == PINPIPE_OK) {
-        status = s3->at_amazon ? endpoint_compute(s3, err) : endpoint_take(s3, pp_buf_view(&endpoint), err);
-    }
-    pinpipe_buf_reset(&endpoint);
     return status;
 }
 
 static pinpipe_status http_set(pinpipe_s3 *s3, const pinpipe_s3_options *options, pinpipe_error *err) {
-    static const char *const variables[] = {"AWS_CA_BUNDLE", NULL};
+    const pp_settings *settings = pp_provider_settings(s3->provider);
+    pinpipe_str bundle = options->ca_file;
     pinpipe_buf ca_file = PINPIPE_BUF_INIT;
-    pinpipe_status status = setting_read(&ca_file, options->ca_file, variables, err);
-    pp_http_options http = {ca_file.ptr,
-                            options->connect_timeout_ms ? options->connect_timeout_ms : CONNECT_TIMEOUT_MS};
+    bundle = bundle.len ? bundle : pp_environment_get(&settings->environment, PP_ENV_CA_BUNDLE);
+    pinpipe_status status = pp_buf_append(&ca_file, bundle.ptr, bundle.len, err);
+    pp_http_options http = {.ca_file = ca_file.ptr,
+                            .connect_timeout_ms = options->connect_timeout_ms ? options->connect_timeout_ms
+                                                                              : CONNECT_TIMEOUT_MS};
     if (status == PINPIPE_OK) {
         status = pp_http_new(&s3->http, &http, err);
     }
     pinpipe_buf_reset(&ca_file);
     return status;
+}
+
+static pinpipe_status provider_set(pinpipe_s3 *s3, const pinpipe_s3_options *options, pinpipe_error *err) {
+    pinpipe_provider_options own = PINPIPE_PROVIDER_OPTIONS_INIT;
+    own.credentials = options->credentials;
+    own.region = options->region;
+    s3->provider = pp_provider_retain(options->credentials ? NULL : options->provider);
+    return s3->provider ? PINPIPE_OK : pinpipe_provider_new(&s3->provider, &own, err);
+}
+
+/* Given, AWS_MAX_ATTEMPTS, the profile's max_attempts. */
+static pinpipe_status attempts_set(pinpipe_s3 *s3, const pinpipe_s3_options *options, pinpipe_error *err) {
+    const pp_settings *settings = pp_provider_settings(s3->provider);
+    pinpipe_str text = pp_environment_get(&settings->environment, PP_ENV_MAX_ATTEMPTS);
+    int64_t attempts = options->attempts_max;
+    text = text.len ? text : pp_settings_profile_get(settings, "max_attempts");
+    if (!attempts && text.len &&
+        (pp_number_i64(&attempts, text) != PP_NUMBER_OK || attempts < 1 || attempts > ATTEMPTS_MAX)) {
+        return pp_fail(err, PINPIPE_EINVAL, "attempts: '%.*s' is not 1 to %d", pp_quote_len(text.len),
+                       text.ptr, ATTEMPTS_MAX);
+    }
+    pp_retry_init(&s3->retry,
+                  options->retry == PINPIPE_RETRY_STANDARD ? PP_RETRY_STANDARD : PP_RETRY_STANDARD_FORMER,
+                  attempts ? (int32_t)attempts : PP_RETRY_ATTEMPTS);
+    return PINPIPE_OK;
 }
 
 static pinpipe_status options_check(const pinpipe_s3_options *options, pinpipe_error *err) {
@@ -119,6 +126,9 @@ static pinpipe_status options_check(const pinpipe_s3_options *options, pinpipe_e
     }
     if (options->connect_timeout_ms < 0 || options->timeout_ms < 0) {
         return pp_fail(err, PINPIPE_EINVAL, "timeouts: a negative one");
+    }
+    if (options->retry < PINPIPE_RETRY_STANDARD || options->retry > PINPIPE_RETRY_STANDARD_FORMER) {
+        return pp_fail(err, PINPIPE_EINVAL, "retry: %d is none", options->retry);
     }
     if (options->attempts_max < 0 || options->attempts_max > ATTEMPTS_MAX) {
         return pp_fail(err, PINPIPE_EINVAL, "attempts: %d, not 0 to %d", options->attempts_max, ATTEMPTS_MAX);
@@ -139,11 +149,12 @@ pinpipe_status pinpipe_s3_new(pinpipe_s3 **out, const pinpipe_s3_options *option
     }
     made->addressing = options->addressing;
     made->timeout_ms = options->timeout_ms ? options->timeout_ms : CALL_TIMEOUT_MS;
-    made->attempts_max = options->attempts_max ? options->attempts_max : ATTEMPTS;
-    made->credentials = pp_credentials_retain(options->credentials);
-    status = place_set(made, options, err);
-    if (status == PINPIPE_OK && !made->credentials) {
-        status = pinpipe_credentials_default(&made->credentials, err);
+    status = provider_set(made, options, err);
+    if (status == PINPIPE_OK) {
+        status = attempts_set(made, options, err);
+    }
+    if (status == PINPIPE_OK) {
+        status = place_set(made, options, err);
     }
     if (status == PINPIPE_OK) {
         status = http_set(made, options, err);
@@ -159,7 +170,7 @@ pinpipe_status pinpipe_s3_new(pinpipe_s3 **out, const pinpipe_s3_options *option
 void pinpipe_s3_free(pinpipe_s3 *s3) {
     if (s3) {
         pp_http_free(s3->http);
-        pinpipe_credentials_free(s3->credentials);
+        pinpipe_provider_free(s3->provider);
         pp_http_answer_reset(&s3->answer);
         pinpipe_buf_reset(&s3->endpoint);
         pinpipe_buf_reset(&s3->region);

@@ -5,6 +5,8 @@
 #define PP_S3_CLIENT_H
 
 #include "io/http.h"
+#include "io/provider.h"
+#include "io/retry.h"
 #include "pinpipe/s3.h"
 
 #define PP_S3_SERVICE "s3"
@@ -15,13 +17,13 @@
 
 struct pinpipe_s3 {
     pp_http *http;
-    pinpipe_credentials *credentials;
+    pinpipe_provider *provider;
+    pp_retry retry;
     pinpipe_buf endpoint; /* "https://host:port/prefix", no final slash */
     pinpipe_buf region;
     bool at_amazon; /* the endpoint is computed, not the caller's own */
     int32_t addressing;
     int64_t timeout_ms;
-    int32_t attempts_max;
     pp_http_answer answer; /* of the last attempt */
     pinpipe_buf url, xml;
 };

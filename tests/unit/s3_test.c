@@ -18,6 +18,9 @@ static void environment_clear(void) {
     for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
         unsetenv(names[i]);
     }
+    setenv("AWS_EC2_METADATA_DISABLED", "true", 1);
+    setenv("AWS_CONFIG_FILE", "/dev/null/none", 1); /* whoever runs this has profiles of their own */
+    setenv("AWS_SHARED_CREDENTIALS_FILE", "/dev/null/none", 1);
 }
 
 static pinpipe_status client_open(pinpipe_s3 **out, const char *endpoint, const char *region,
