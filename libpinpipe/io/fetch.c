@@ -24,6 +24,10 @@ int64_t pp_fetch_now_s(const pp_fetch *fetch) {
     return (pp_fetch_wall_ms(fetch) + pp_skew_offset_ms(fetch->skew)) / 1000;
 }
 
+bool pp_fetch_is_stopped(const pp_fetch *fetch) {
+    return fetch->stop && atomic_load(fetch->stop);
+}
+
 bool pp_fetch_is_stable(const pp_fetch *fetch) {
     return fetch->plan.start == PP_START_IMDS && fetch->plan.role_count == 0;
 }

@@ -57,6 +57,9 @@ int64_t pp_fetch_now_s(const pp_fetch *fetch);
 /** True where the last key serves on when the place does not answer: an instance's. */
 bool pp_fetch_is_stable(const pp_fetch *fetch);
 
+/** True where the provider is being freed: nothing is begun any more. */
+bool pp_fetch_is_stopped(const pp_fetch *fetch);
+
 /** Wipes and frees. */
 void pp_fetch_reset(pp_fetch *fetch);
 

@@ -27,6 +27,9 @@
 pinpipe_status pp_fetch_send(pp_fetch *fetch, pp_http **client, const pp_http_options *options,
                              const pp_http_request *request, int64_t timeout_ms, pinpipe_error *err) {
     pinpipe_status status = PINPIPE_OK;
+    if (pp_fetch_is_stopped(fetch)) {
+        return pp_fail(err, PINPIPE_EAUTH, "the provider is being freed");
+    }
     if (!*client) {
         pp_http_options own = *options;
         own.stop = fetch->stop;
@@ -148,6 +151,7 @@ pinpipe_status pp_fetch_container(pinpipe_credentials **out, pp_fetch *fetch, in
         }
         status = container_ask(fetch, &call, deadline_ms, err);
         bool again = status < 0 && pinpipe_status_retriable(status) && attempt < CONTAINER_ATTEMPTS &&
+                     !pp_fetch_is_stopped(fetch) &&
                      pp_clock_monotonic_ms() + CONTAINER_PAUSE_MS < deadline_ms;
         if (!again) {
             break;

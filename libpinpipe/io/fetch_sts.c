@@ -186,7 +186,7 @@ static pinpipe_status sts_call_send(pp_fetch *fetch, sts_call *call, int64_t dea
             continue;
         }
         if (!pp_retry_next(&pause_ms, &retry, &tries, &failure, pp_retry_random()) ||
-            pp_clock_monotonic_ms() + pause_ms >= deadline_ms || (fetch->stop && atomic_load(fetch->stop))) {
+            pp_clock_monotonic_ms() + pause_ms >= deadline_ms || pp_fetch_is_stopped(fetch)) {
             return status;
         }
         pp_clock_sleep_ms(pause_ms);

@@ -1,6 +1,6 @@
-/* Turns tests/vectors/credentials/cases.json into runs of the chain: environment, files, recorded answers, and what
- * must come of them. Never asks anything but the loopback address; the clock stands where a case puts it.
- * Rules: tests/vectors/credentials/README.md; each case names its rule of docs/credentials.md. */
+/* Turns tests/vectors/credentials/cases.json into runs of the chain: environment, files, recorded answers,
+ * and what must come of them. Never asks anything but the loopback address; the clock stands where a case
+ * puts it. Rules: tests/vectors/credentials/README.md; each case names its rule of docs/credentials.md. */
 #include "check.h"
 
 #if PINPIPE_WITH_S3

@@ -100,8 +100,9 @@ static inline void loopback_serve(loopback *server, int peer, char *text) {
     }
     loopback_pause(answer->delay_ms);
     size_t len = strlen(answer->body);
-    snprintf(text, LOOPBACK_REQUEST_MAX, "HTTP/1.1 %d x\r\nContent-Length: %zu\r\nConnection: close\r\n%s\r\n",
-             answer->status, len, answer->headers ? answer->headers : "");
+    snprintf(text, LOOPBACK_REQUEST_MAX,
+             "HTTP/1.1 %d x\r\nContent-Length: %zu\r\nConnection: close\r\n%s\r\n", answer->status, len,
+             answer->headers ? answer->headers : "");
     send(peer, text, strlen(text), MSG_NOSIGNAL);
     send(peer, answer->body, len, MSG_NOSIGNAL);
 }
