@@ -13,6 +13,7 @@
 #include "base/buffer.h"
 #include "io/provider.h"
 #include "loopback.h"
+#include "secret_search.h"
 #include "text/time_text.h"
 
 #define ANSWERS_MAX 16
@@ -22,6 +23,22 @@
 static char folder[] = "/tmp/pinpipe-credentials-XXXXXX";
 static loopback server;
 static int64_t wall_ms;
+
+/* Every secret that the cases use; none of it may be in freed memory, in a log line or in an error. */
+static const char *const secrets[] = {"answer/Secret0123456789",
+                                      "answer-token-0123456789",
+                                      "role/Secret0123456789",
+                                      "role-token-0123456789==",
+                                      "process/Secret0123456789",
+                                      "process-token-0123",
+                                      "imds-session-token",
+                                      "sso-bearer-token",
+                                      "sso/Secret",
+                                      "sso-token",
+                                      "shared/secret",
+                                      "console/Secret",
+                                      "static-secret",
+                                      "env/Secret+0123456789abcdefghijklmnopqrst"};
 
 /* Texts of one case with {base} and {dir} filled in. */
 static char *kept[1024];
@@ -175,6 +192,7 @@ static void steps_run(pinpipe_provider *provider, const json_t *steps, const cha
             status = pinpipe_provider_get(&key, provider, 0, &err);
         }
         CHECK(step_holds(status, key, &err, step, name));
+        secret_line(status < 0 ? err.message : pinpipe_credentials_text(key).ptr);
         if (json_is_true(json_object_get(step, "refused"))) {
             pp_provider_expire(provider, key); /* a service said ExpiredToken */
         }
@@ -225,6 +243,7 @@ static void case_run(const json_t *one) {
     }
     pinpipe_status status = pp_provider_new(&provider, &options, &tuning, &err);
     if (status < 0) {
+        secret_line(err.message);
         CHECK(step_holds(status, NULL, &err, json_array_get(steps, 0), name));
     } else {
         steps_run(provider, steps, name);
@@ -243,6 +262,11 @@ static void case_run(const json_t *one) {
 
 int main(int count, char **arguments) {
     json_error_t error;
+    pinpipe_error err = PINPIPE_ERROR_INIT;
+    for (size_t i = 0; i < sizeof secrets / sizeof secrets[0]; i++) {
+        secret_add(secrets[i]);
+    }
+    CHECK_INT(secret_search_begin(&err), PINPIPE_OK);
     json_t *cases = json_load_file(CASES, 0, &error);
     CHECK(cases != NULL);
     CHECK(mkdtemp(folder) != NULL);
@@ -258,6 +282,12 @@ int main(int count, char **arguments) {
     snprintf(command, sizeof command, "rm -rf %s", folder);
     CHECK(system(command) == 0);
     printf("%zu cases of the credential chain\n", json_array_size(cases));
+    printf("secrets: %lld windows found in %lld freed bytes and %lld lines\n", (long long)secret_hits,
+           (long long)secret_bytes_searched, (long long)secret_lines);
+    CHECK_INT(secret_hits, 0);
+    CHECK_INT(secret_blocks, 0);
+    CHECK(secret_bytes_searched > 1000000);
+    CHECK(secret_lines > 100);
     json_decref(cases);
     return check_report();
 }

@@ -92,10 +92,13 @@ static inline void loopback_serve(loopback *server, int peer, char *text) {
         send(peer, refusal, sizeof refusal - 1, MSG_NOSIGNAL);
         return;
     }
-    for (int waited = 0; answer->delay_ms < 0 && waited < 5000 && !atomic_load(&server->stop); waited += 20) {
-        loopback_pause(20);
-    }
     if (answer->delay_ms < 0) {
+        for (int waited = 0; waited < 5000 && !atomic_load(&server->stop); waited += 20) {
+            struct pollfd gone = {.fd = peer, .events = POLLIN};
+            if (poll(&gone, 1, 20) > 0) {
+                break; /* the client gave up */
+            }
+        }
         return;
     }
     loopback_pause(answer->delay_ms);
