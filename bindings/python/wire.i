@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "pinpipe/credentials.h"
+#include "pinpipe/provider.h"
 #include "pinpipe/s3.h"
 #include "pinpipe/sign.h"
 
@@ -84,6 +85,66 @@ static PyObject *object_tuple(const pinpipe_s3_object *object) {
     }
     return tuple;
 }
+
+/* The exception under way as an error; its text is the callback's own. */
+static pinpipe_status callback_fail(pinpipe_error *err) {
+    PyObject *type = NULL, *value = NULL, *trace = NULL;
+    PyErr_Fetch(&type, &value, &trace);
+    PyObject *name = type ? PyObject_GetAttrString(type, "__name__") : NULL;
+    PyObject *said = value ? PyObject_Str(value) : NULL;
+    PyObject *text = name && said ? PyUnicode_FromFormat("%U: %U", name, said) : NULL;
+    const char *bytes = text ? PyUnicode_AsUTF8AndSize(text, NULL) : NULL;
+    if (err && err->struct_size >= sizeof *err) {
+        err->status = PINPIPE_EAUTH;
+        PyOS_snprintf(err->message, sizeof err->message, "%s", bytes ? bytes : "it raised an exception");
+    }
+    PyErr_Clear();
+    Py_XDECREF(text);
+    Py_XDECREF(said);
+    Py_XDECREF(name);
+    Py_XDECREF(trace);
+    Py_XDECREF(value);
+    Py_XDECREF(type);
+    return PINPIPE_EAUTH;
+}
+
+/* (key, secret, token, expiry in seconds, account) into a key; 0 = a Python exception is set. */
+static int parts_take(pinpipe_credentials_options *parts, PyObject *tuple) {
+    pinpipe_str *texts[] = {&parts->access_key_id, &parts->secret_access_key, &parts->session_token, NULL,
+                            &parts->account_id};
+    for (Py_ssize_t i = 0; i < 5; i++) {
+        PyObject *item = PyTuple_GetItem(tuple, i);
+        Py_ssize_t size = 0;
+        if (item && texts[i]) {
+            texts[i]->ptr = PyUnicode_AsUTF8AndSize(item, &size);
+            texts[i]->len = (size_t)size;
+        } else if (item) {
+            parts->expires_s = (int64_t)PyLong_AsLongLong(item);
+        }
+        if (PyErr_Occurred()) {
+            return 0;
+        }
+    }
+    return 1;
+}
+
+/* Called on the thread of a caller, which has given up the GIL. */
+static pinpipe_status callback_run(pinpipe_credentials **out, void *user, pinpipe_error *err) {
+    PyGILState_STATE gil = PyGILState_Ensure();
+    pinpipe_credentials_options parts = PINPIPE_CREDENTIALS_OPTIONS_INIT;
+    PyObject *made = PyObject_CallObject((PyObject *)user, NULL);
+    pinpipe_status status = made && parts_take(&parts, made) ? pinpipe_credentials_new(out, &parts, err)
+                                                             : callback_fail(err);
+    Py_XDECREF(made);
+    PyGILState_Release(gil);
+    return status;
+}
+
+static void callback_drop(void *user) {
+    PyGILState_STATE gil = PyGILState_Ensure();
+    Py_DECREF((PyObject *)user);
+    PyGILState_Release(gil);
+}
 %}
 
 %typemap(in) (const pinpipe_header *headers, int64_t header_count) {
@@ -135,17 +196,25 @@ static PyObject *object_tuple(const pinpipe_s3_object *object) {
 }
 
 PINPIPE_HANDLE(pinpipe_credentials)
+PINPIPE_HANDLE(pinpipe_provider)
 PINPIPE_HANDLE(pinpipe_signer)
 PINPIPE_HANDLE(pinpipe_chunk_writer)
 PINPIPE_HANDLE(pinpipe_s3)
 PINPIPE_HANDLE(pinpipe_s3_list)
 
-pinpipe_status pinpipe_credentials_decode(pinpipe_credentials **out, pinpipe_str csv, pinpipe_error *err);
-pinpipe_status pinpipe_credentials_default(pinpipe_credentials **out, pinpipe_error *err);
+pinpipe_status pinpipe_provider_get(pinpipe_credentials **out, pinpipe_provider *provider, int64_t timeout_ms,
+                                    pinpipe_error *err);
+int64_t pinpipe_provider_time_s(pinpipe_provider *provider);
+pinpipe_str pinpipe_provider_region(const pinpipe_provider *provider);
+pinpipe_status pinpipe_provider_endpoint(pinpipe_buf *out, const pinpipe_provider *provider, pinpipe_str service,
+                                         pinpipe_error *err);
 pinpipe_str pinpipe_credentials_key_id(const pinpipe_credentials *credentials);
 pinpipe_str pinpipe_credentials_secret(const pinpipe_credentials *credentials);
 pinpipe_str pinpipe_credentials_token(const pinpipe_credentials *credentials);
+pinpipe_str pinpipe_credentials_account_id(const pinpipe_credentials *credentials);
+int64_t pinpipe_credentials_expires_s(const pinpipe_credentials *credentials);
 const char *pinpipe_credentials_name(const pinpipe_credentials *credentials);
+pinpipe_str pinpipe_credentials_text(const pinpipe_credentials *credentials);
 
 pinpipe_status pinpipe_signer_new(pinpipe_signer **out, pinpipe_error *err);
 pinpipe_status pinpipe_chunk_writer_new(pinpipe_chunk_writer **out, const pinpipe_signer *signer, pinpipe_error *err);
@@ -181,6 +250,7 @@ pinpipe_status pinpipe_s3_list_next(pinpipe_s3_list *list, int64_t timeout_ms, p
 %nothread chunk_writer_encode; /* … and gives the GIL up by itself */
 %nothread msk_token_sign;
 %nothread s3_list_page;
+%nothread provider_callback;
 
 %inline %{
 static pinpipe_status credentials_new(pinpipe_credentials **out, pinpipe_str key_id, pinpipe_str secret,
@@ -190,6 +260,31 @@ static pinpipe_status credentials_new(pinpipe_credentials **out, pinpipe_str key
     options.secret_access_key = secret;
     options.session_token = token;
     return pinpipe_credentials_new(out, &options, err);
+}
+
+static pinpipe_status provider_new(pinpipe_provider **out, const pinpipe_credentials *credentials,
+                                   pinpipe_str profile, pinpipe_str region, pinpipe_str csv_path,
+                                   pinpipe_error *err) {
+    pinpipe_provider_options options = PINPIPE_PROVIDER_OPTIONS_INIT;
+    options.credentials = credentials;
+    options.profile = profile;
+    options.region = region;
+    options.csv_path = csv_path;
+    return pinpipe_provider_new(out, &options, err);
+}
+
+/* No thread of the library's ever calls into Python: a caller renews. */
+static pinpipe_status provider_callback(pinpipe_provider **out, PyObject *fn, pinpipe_error *err) {
+    pinpipe_provider_options options = PINPIPE_PROVIDER_OPTIONS_INIT;
+    options.callback = callback_run;
+    options.callback_free = callback_drop;
+    options.callback_user = fn;
+    options.refresh = PINPIPE_REFRESH_CALLER;
+    pinpipe_status status = pinpipe_provider_new(out, &options, err);
+    if (status == PINPIPE_OK) {
+        Py_INCREF(fn);
+    }
+    return status;
 }
 
 static pinpipe_status signer_sign(const pinpipe_signature **out, pinpipe_signer *signer, pinpipe_str method,
@@ -260,12 +355,12 @@ static pinpipe_status msk_token_sign(PyObject **made, const pinpipe_credentials 
     return status;
 }
 
-static pinpipe_status s3_new(pinpipe_s3 **out, const pinpipe_credentials *credentials, pinpipe_str endpoint,
+static pinpipe_status s3_new(pinpipe_s3 **out, const pinpipe_provider *provider, pinpipe_str endpoint,
                              pinpipe_str region, pinpipe_str ca_file, int32_t addressing,
                              int64_t connect_timeout_ms, int64_t timeout_ms, int32_t attempts_max,
                              pinpipe_error *err) {
     pinpipe_s3_options options = PINPIPE_S3_OPTIONS_INIT;
-    options.credentials = credentials;
+    options.provider = provider;
     options.endpoint = endpoint;
     options.region = region;
     options.ca_file = ca_file;

@@ -139,15 +139,16 @@ static pinpipe_status start_key(pinpipe_credentials **out, pp_fetch *fetch, int6
 /* The instance is asked when nothing else is configured: then its silence means that there is no key. */
 static pinpipe_status fetch_fail(const pp_fetch *fetch, const pinpipe_error *cause, pinpipe_error *err) {
     pinpipe_buf text = PINPIPE_BUF_INIT;
-    bool unreachable = cause->status == PINPIPE_ENET || cause->status == PINPIPE_ETIMEOUT ||
-                       cause->status == PINPIPE_EREFUSED;
-    if (pp_fetch_is_stable(fetch) && unreachable) {
+    if (pp_fetch_is_stable(fetch)) {
+        bool silent = cause->status == PINPIPE_ENET || cause->status == PINPIPE_ETIMEOUT ||
+                      cause->status == PINPIPE_EREFUSED;
         pinpipe_str profile = pp_buf_view(&fetch->settings->profile);
         return pp_fail_service(
-            err, PINPIPE_EAUTH, cause->service, cause->native_code,
+            err, silent ? PINPIPE_EAUTH : cause->status, cause->service, cause->native_code,
             "no credentials: AWS_ACCESS_KEY_ID, a web identity and a container are not in the "
-            "environment, profile '%.*s' has none, and this is no instance: %.120s",
-            pp_quote_len(profile.len), profile.ptr, cause->message);
+            "environment, profile '%.*s' has none, and %s: %.120s",
+            pp_quote_len(profile.len), profile.ptr, silent ? "this is no instance" : "the instance has none",
+            cause->message);
     }
     if (pp_plan_text(&text, &fetch->plan, fetch->plan.role_count, NULL) < 0) {
         pinpipe_buf_reset(&text);

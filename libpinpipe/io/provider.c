@@ -116,7 +116,8 @@ static void publish(pinpipe_provider *provider, pinpipe_credentials *key) {
     int64_t left_s = expires_s - now_s(provider);
     pp_snapshot_set(&provider->snapshot, key);
     if (expires_s == 0) {
-        times_set(provider, NEVER_S, NEVER_S);
+        /* A callback that does not say when is asked again, as the AWS CRT does. */
+        times_set(provider, provider->callback ? now_s(provider) + REFRESH_S : NEVER_S, NEVER_S);
         return;
     }
     if (left_s <= 0) {

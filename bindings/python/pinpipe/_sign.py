@@ -13,7 +13,7 @@ from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
 from pinpipe import native
-from pinpipe._credentials import Credentials
+from pinpipe._credentials import Credentials, shared_default
 from pinpipe.errors import InvalidArgumentError
 
 Buffer = bytes | bytearray | memoryview | str
@@ -77,9 +77,7 @@ class SignedRequest(_Parts):
         return self._body
 
 
-def _seconds(at: datetime | float | None) -> int:
-    if at is None:
-        return int(time.time())
+def _seconds(at: datetime | float) -> int:
     if isinstance(at, datetime):
         at = (at if at.tzinfo else at.replace(tzinfo=UTC)).timestamp()
     return int(at)
@@ -113,12 +111,13 @@ def sign(
     """Signs a request in its headers or, with `presign` seconds, in its URL.
 
     url: absolute, exactly as it will be sent. credentials: None = `Credentials.default()`. at: a datetime
-    (UTC where it has no zone) or seconds since 1970; None = now. payload: "signed", "signed-header" (adds
-    x-amz-content-sha256 for any service), "unsigned", or for S3 "streaming-signed", "streaming-signed-trailer"
-    and "streaming-unsigned-trailer" (aws-chunked; send the result's `body`). None for `payload`,
-    `double_encode` and `normalize` is the service's rule. sign_token: False leaves the session token out of
-    what is signed, as a few services want it. checksum: of a trailer, "crc32", "crc32c", "crc64nvme" (None)
-    or "sha256". chunk_bytes: of a streamed payload, 8192 to 16777216; 0 = 65536.
+    (UTC where it has no zone) or seconds since 1970; None = now, by the services' clock where this machine's is
+    known to be off. payload: "signed", "signed-header" (adds x-amz-content-sha256 for any service), "unsigned",
+    or for S3 "streaming-signed", "streaming-signed-trailer" and "streaming-unsigned-trailer" (aws-chunked; send
+    the result's `body`). None for `payload`, `double_encode` and `normalize` is the service's rule. sign_token:
+    False leaves the session token out of what is signed, as a few services want it. checksum: of a trailer,
+    "crc32", "crc32c", "crc64nvme" (None) or "sha256". chunk_bytes: of a streamed payload, 8192 to 16777216;
+    0 = 65536.
 
     Raises `InvalidArgumentError`, which names the datum: a control character, a header that is the signer's
     own, a bad region, an expiry outside 1 to 604800 s.
@@ -127,16 +126,17 @@ def sign(
     if checksum is None and mode in _TRAILERS:
         checksum = "crc64nvme"
     signer = _signers.mine
+    key = credentials or shared_default()
     url, sent, canonical_request, string_to_sign, signature, body_bytes = native.signer_sign(
         signer,
         method,
         url,
         [(str(name), str(value)) for name, value in headers],
         body,
-        (credentials or Credentials.default())._handle,
+        key._handle,
         service,
         region,
-        _seconds(at),
+        key.time() if at is None else _seconds(at),
         native.SIGN_HEADER if presign is None else native.SIGN_QUERY,
         presign or 0,
         mode,
@@ -165,11 +165,20 @@ def msk_token(
 ) -> tuple[str, int]:
     """Makes an OAUTHBEARER token for a cluster with IAM login; returns it and the end of its life in ms since 1970.
 
-    region: the cluster's. credentials: None = `Credentials.default()`; the token dies with temporary ones. at: as
-    for `pinpipe.sign`. expires: 60 to 43200 seconds. sign_host: "" = kafka.<region>.amazonaws.com, as the official
+    region: the cluster's. credentials: None = `Credentials.default()`; the token ends with temporary ones at the
+    latest. at: as for `pinpipe.sign`; None = now, and the end is told by this machine's clock. expires: 60 to 43200 seconds. sign_host: "" = kafka.<region>.amazonaws.com, as the official
     signers have it in every partition. user_agent: told to the broker; "" = the library's name and version.
     """
-    made: tuple[str, int] = native.msk_token_sign(
-        (credentials or Credentials.default())._handle, region, sign_host, user_agent, _seconds(at), expires
-    )
-    return made
+    key = credentials or shared_default()
+    handle = key._handle
+    if at is not None:
+        given: tuple[str, int] = native.msk_token_sign(
+            handle, region, sign_host, user_agent, _seconds(at), expires
+        )
+        return given
+    now_s = key.time()
+    ends_s = int(native.pinpipe_credentials_expires_s(handle))
+    expires = min(expires, ends_s - now_s) if ends_s else expires
+    token, lifetime_ms = native.msk_token_sign(handle, region, sign_host, user_agent, now_s, expires)
+    # The token's time is the services'; who compares its end with this machine's clock wants it by that clock.
+    return token, lifetime_ms - (now_s - int(time.time())) * 1000

@@ -73,18 +73,19 @@ class Client:
     ) -> None:
         """Makes a client; opens no connection.
 
-        endpoint: a URL, else AWS_ENDPOINT_URL_S3, AWS_ENDPOINT_URL, Amazon's own for the region. region:
-        else AWS_REGION, AWS_DEFAULT_REGION; `us-east-1` at an endpoint that is not Amazon's. credentials:
-        else `Credentials.default()`. addressing: the bucket in the path or in the host; auto = path at an
-        endpoint that is not Amazon's. ca_file: else AWS_CA_BUNDLE, the system's. connect_timeout: 3.1 s an
-        attempt. timeout: of a call without one of its own, 60 s. attempts: 3.
+        endpoint: a URL, else AWS_ENDPOINT_URL_S3, AWS_ENDPOINT_URL, the profile's, Amazon's own for the
+        region. region: else AWS_REGION, AWS_DEFAULT_REGION, the profile's; `us-east-1` at an endpoint that is
+        not Amazon's. credentials: else the default chain, asked at the first call. addressing: the bucket in
+        the path or in the host; auto = path at an endpoint that is not Amazon's. ca_file: else AWS_CA_BUNDLE,
+        the system's. connect_timeout: 3.1 s an attempt. timeout: of a call without one of its own, 60 s.
+        attempts: else AWS_MAX_ATTEMPTS, the profile's, 3.
         """
         if addressing not in _ADDRESSING:
             raise InvalidArgumentError(f"addressing '{addressing}': it is one of {', '.join(_ADDRESSING)}")
         self._owner = os.getpid()
         self._lock = threading.Lock()
         self._handle = native.s3_new(
-            credentials._handle if credentials else None,
+            credentials._provider if credentials else None,
             endpoint,
             region,
             os.fspath(ca_file) if ca_file else None,

@@ -20,6 +20,8 @@ from pinpipe.errors import AuthError, Error
 HELP = "show versions, optional packages, credentials, and whether the named services answer"
 EXAMPLE = "pinpipe doctor --brokers 127.0.0.1:9092 --s3 http://127.0.0.1:9000 --source sqlite:///pinterest.db"
 TIMEOUT_S = 10.0
+#: Whose endpoints are shown.
+SERVICES = ("s3", "kinesis", "sts")
 
 #: Optional module -> what needs it.
 OPTIONAL = {
@@ -60,21 +62,31 @@ def _packages() -> Iterator[Check]:
             yield Check(module, "missing", f"needed for: {purpose}")
 
 
-def _credentials() -> Check:
+def _identity() -> Iterator[Check]:
+    """Which key would be used, and for which region and endpoints."""
     try:
-        return Check("credentials", "ok", repr(Credentials.default()))
+        credentials = Credentials.default()
     except AuthError as error:
-        return Check("credentials", "missing", str(error))
+        yield Check("credentials", "missing", str(error))
+        return
+    except Error as error:
+        yield Check("credentials", "failed", str(error))
+        return
+    expires = credentials.expires
+    detail = f"{credentials!r}: {credentials.description}"
+    detail += f", expires {expires:%Y-%m-%dT%H:%M:%SZ}" if expires else ""
+    detail += f", account {credentials.account_id}" if credentials.account_id else ""
+    yield Check("credentials", "ok", detail)
+    yield Check("region", "ok" if credentials.region else "missing", credentials.region or "none is set")
+    for service in SERVICES:
+        try:
+            yield Check(f"endpoint {service}", "ok", credentials.endpoint(service))
+        except Error as error:
+            yield Check(f"endpoint {service}", "missing", str(error))
 
 
 def _environment() -> Iterator[Check]:
-    for name in (
-        "AWS_REGION",
-        "AWS_DEFAULT_REGION",
-        "AWS_ENDPOINT_URL",
-        "AWS_ENDPOINT_URL_S3",
-        "PINPIPE_STATE_DIR",
-    ):
+    for name in ("AWS_PROFILE", "PINPIPE_STATE_DIR"):
         if os.environ.get(name):
             yield Check(name, "ok", os.environ[name])
 
@@ -118,7 +130,7 @@ def _ask_source(url: str) -> str:
 def checks(arguments: argparse.Namespace) -> Iterator[Check]:
     """All checks in order."""
     yield from _packages()
-    yield _credentials()
+    yield from _identity()
     yield from _environment()
     if arguments.brokers:
         yield _asked(f"kafka {arguments.brokers}", lambda: _ask_kafka(arguments.brokers))
