@@ -101,7 +101,8 @@ static pinpipe_status answer_take(pinpipe_credentials **out, const answer *from,
     if (missing) {
         return pp_fail(err, PINPIPE_EDATA, "the answer of STS has no %s", missing);
     }
-    if (!pp_time_parse(&time_us, pp_buf_view(&from->expiration)) || time_us <= 0) {
+    bool timed = from->expiration.len && pp_time_parse(&time_us, pp_buf_view(&from->expiration));
+    if (!timed || time_us <= 0) {
         return pp_fail(err, PINPIPE_EDATA, "the answer of STS: Expiration is no time");
     }
     parts.expires_s = time_us / 1000000;

@@ -250,6 +250,7 @@ static void case_run(const json_t *one) {
     }
     pinpipe_provider_free(provider);
     pinpipe_credentials_free(fixed);
+    loopback_idle(&server);
     if (server.wrong || server.requests != server.count) {
         fprintf(stderr, "%s: %d of %d requests; %s\n", name, server.requests, server.count, server.note);
     }

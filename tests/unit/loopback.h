@@ -39,7 +39,7 @@ typedef struct loopback {
     const loopback_answer *answers;
     int count;
     bool endless; /* the last answer is given again and again */
-    atomic_int connections, requests, wrong;
+    atomic_int connections, requests, wrong, done;
     char note[512]; /* the first request that was not as recorded */
 } loopback;
 
@@ -124,6 +124,7 @@ static inline void *loopback_main(void *user) {
             loopback_serve(server, peer, text);
             shutdown(peer, SHUT_WR);
             close(peer);
+            atomic_fetch_add(&server->done, 1);
         }
     }
     free(text);
@@ -144,6 +145,13 @@ static inline bool loopback_begin(loopback *server) {
     server->port = ntohs(address.sin_port);
     atomic_store(&server->stop, false);
     return pthread_create(&server->thread, NULL, loopback_main, server) == 0;
+}
+
+/** Waits until no connection is being served; then `answers` may be changed. */
+static inline void loopback_idle(loopback *server) {
+    while (atomic_load(&server->done) != atomic_load(&server->connections)) {
+        loopback_pause(1);
+    }
 }
 
 static inline void loopback_end(loopback *server) {
