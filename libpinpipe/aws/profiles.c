@@ -210,8 +210,11 @@ pinpipe_status pp_profiles_add(pp_profiles *profiles, pinpipe_buf *text, pp_prof
     if (own->len > max) {
         return pp_fail(err, PINPIPE_ELIMIT, "%.200s: %zu bytes are more than %zu", path, own->len, max);
     }
+    if (!own->ptr) {
+        return PINPIPE_OK;
+    }
     reader in = {.profiles = profiles, .path = path, .file = file, .next = own->ptr};
-    in.end = own->ptr ? own->ptr + own->len : NULL;
+    in.end = own->ptr + own->len;
     if (own->len >= 3 && memcmp(own->ptr, "\xef\xbb\xbf", 3) == 0) {
         in.next += 3;
     }

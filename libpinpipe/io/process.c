@@ -59,9 +59,11 @@ static pinpipe_status words_split(words *out, pinpipe_str command, pinpipe_error
                        PP_PROCESS_COMMAND_MAX - 1);
     }
     out->text = pp_alloc_zero((size_t)2 * PP_PROCESS_COMMAND_MAX);
+    if (!out->text) {
+        return pp_fail_memory(err, "a command", (size_t)2 * PP_PROCESS_COMMAND_MAX);
+    }
     char *tail = out->text;
-    pinpipe_status status =
-        tail ? PINPIPE_OK : pp_fail_memory(err, "a command", (size_t)2 * PP_PROCESS_COMMAND_MAX);
+    pinpipe_status status = PINPIPE_OK;
     while (status == PINPIPE_OK) {
         while (command.len && (command.ptr[0] == ' ' || command.ptr[0] == '\t' || command.ptr[0] == '\n')) {
             command.ptr++;
@@ -100,6 +102,9 @@ static int spawn_prepared(pid_t *out, posix_spawn_file_actions_t *files, posix_s
     code = code ? code
                 : posix_spawnattr_setflags(attributes, POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF |
                                                            POSIX_SPAWN_SETPGROUP);
+    if (!command->at[0]) {
+        return EINVAL;
+    }
     return code ? code : posix_spawnp(out, command->at[0], files, attributes, command->at, environ);
 }
 

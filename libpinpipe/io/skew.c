@@ -4,7 +4,7 @@
 #include "io/skew.h"
 
 #define SAMPLE_KEPT_MS 300000 /* a quick answer of long ago gives way to a slower one of now */
-#define HALF_SECOND_MS 500
+#define HALF_SECOND_MS INT64_C(500)
 
 static int64_t distance(int64_t a, int64_t b) {
     return a > b ? a - b : b - a;

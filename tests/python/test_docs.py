@@ -73,3 +73,11 @@ def test_census_page_has_a_rule_file_that_works(tmp_path: Path) -> None:
         ("geo.coordinates.max", False),
     ]
     assert pinpipe.clean("geo", b"", profile=tmp_path / "rules.toml").num_rows == 0
+
+
+def test_credentials_page_names_every_variable() -> None:
+    page = (DOCS / "credentials.md").read_text(encoding="utf-8")
+    table = (DOCS.parent / "libpinpipe/aws/environment.def").read_text(encoding="utf-8")
+    names = re.findall(r'^PP_ENVIRONMENT\(\w+, "(\w+)"\)', table, re.MULTILINE)
+    assert len(names) > 30
+    assert [name for name in names if name != "HOME" and f"`{name}`" not in page] == []

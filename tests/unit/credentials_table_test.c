@@ -12,6 +12,7 @@
 #include "aws/credentials.h"
 #include "base/buffer.h"
 #include "io/provider.h"
+#include "pinpipe/s3.h"
 #include "loopback.h"
 #include "secret_search.h"
 #include "text/time_text.h"
@@ -261,6 +262,50 @@ static void case_run(const json_t *one) {
     }
 }
 
+/* A key and its token on their way to a store that fails, refuses, and answers. */
+static void calls_run(void) {
+    static const loopback_answer said[] = {
+        {.line = "GET /bucket/key ", .status = 500, .body = "", .has = {"x-amz-security-token: "}},
+        {.line = "GET /bucket/key ", .status = 200, .body = "content"},
+        {.line = "PUT /bucket/key ",
+         .status = 403,
+         .body = "<Error><Code>AccessDenied</Code><Message>no</Message></Error>"}};
+    pinpipe_error err = PINPIPE_ERROR_INIT;
+    pinpipe_credentials *key = NULL;
+    pinpipe_s3 *s3 = NULL;
+    pinpipe_buf out = PINPIPE_BUF_INIT;
+    char url[64];
+    snprintf(url, sizeof url, "http://127.0.0.1:%d", server.port);
+    pinpipe_credentials_options parts = PINPIPE_CREDENTIALS_OPTIONS_INIT;
+    parts.access_key_id = pp_str("AKIDEXAMPLE");
+    parts.secret_access_key = pp_str(secrets[0]);
+    parts.session_token = pp_str(secrets[1]);
+    CHECK_INT(pinpipe_credentials_new(&key, &parts, &err), PINPIPE_OK);
+    server.answers = said;
+    server.count = 3;
+    atomic_store(&server.requests, 0);
+    pinpipe_s3_options options = PINPIPE_S3_OPTIONS_INIT;
+    const pinpipe_s3_name name = {pp_str("bucket"), pp_str("key")};
+    options.credentials = key;
+    options.endpoint = pp_str(url);
+    CHECK_INT(pinpipe_s3_new(&s3, &options, &err), PINPIPE_OK);
+    CHECK_INT(pinpipe_s3_object_get(&out, s3, name, 0, 10000, &err), PINPIPE_OK);
+    CHECK_INT(pinpipe_s3_object_put(s3, name, pp_str("x"), NULL, 10000, &err), PINPIPE_EAUTH);
+    secret_line(err.message);
+    pinpipe_buf_reset(&out);
+    pinpipe_s3_free(s3);
+    pinpipe_credentials_free(key);
+    loopback_idle(&server);
+}
+
+/* The search itself sees what it is to see. */
+static void search_check(void) {
+    CHECK(secret_count("xanswer/Secret0123", 18) >= 9);
+    CHECK(secret_count("answer%2FSecret", 15) > 0);
+    CHECK(secret_count("eHhhbnN3ZXIvU2VjcmV0MDEyMzQ1Njc4OQ==", 36) > 0); /* base64 behind two bytes */
+    CHECK_INT(secret_count("nothing of the kind is in here", 30), 0);
+}
+
 int main(int count, char **arguments) {
     json_error_t error;
     pinpipe_error err = PINPIPE_ERROR_INIT;
@@ -278,6 +323,8 @@ int main(int count, char **arguments) {
             case_run(one);
         }
     }
+    calls_run();
+    search_check();
     loopback_end(&server);
     char command[256];
     snprintf(command, sizeof command, "rm -rf %s", folder);

@@ -26,9 +26,9 @@ typedef struct loopback_answer {
     const char *line;                  /* "GET /path" at the request's beginning */
     const char *has[LOOPBACK_HAS_MAX]; /* texts that must be in it */
     const char *lacks;                 /* a text that must not be */
-    int status;
-    const char *headers; /* "Name: value\r\n" lines; NULL = none */
+    const char *headers;               /* "Name: value\r\n" lines; NULL = none */
     const char *body;
+    int status;
     int delay_ms; /* before the answer; -1 = there is none */
 } loopback_answer;
 

@@ -9,6 +9,7 @@
 
 #include "io/process.h"
 #include "machine.h"
+#include "pinpipe/sign.h"
 
 #define THREADS 64
 #define SLOW_MS 1500
@@ -77,6 +78,67 @@ static void test_renewal_in_background(void) {
     CHECK(key_is(provider, "ASIASECOND"));
     printf("renewal: %lld keys taken during 250 ms of it, slowest %lld us\n", (long long)during,
            (long long)atomic_load(&slowest_us));
+    pinpipe_provider_free(provider);
+    loopback_end(&server);
+}
+
+/* ---- what a renewal costs those who sign ---- */
+
+#define SIGNED 5000
+
+static int64_t took_ns[SIGNED];
+
+static int by_value(const void *a, const void *b) {
+    const int64_t *left = a, *right = b;
+    return (*left > *right) - (*left < *right);
+}
+
+static int64_t now_ns(void) {
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (int64_t)now.tv_sec * 1000000000 + now.tv_nsec;
+}
+
+/* The 99th percentile of taking a key and signing with it. */
+static int64_t sign_p99_ns(pinpipe_provider *provider) {
+    pinpipe_sign_request request = PINPIPE_SIGN_REQUEST_INIT;
+    pinpipe_sign_options options = PINPIPE_SIGN_OPTIONS_INIT;
+    request.method = pp_str("GET");
+    request.url = pp_str("https://h/key");
+    options.service = pp_str("s3");
+    options.region = pp_str("eu-west-1");
+    for (int i = 0; i < SIGNED; i++) {
+        pinpipe_credentials *key = NULL;
+        pinpipe_signature *signature = NULL;
+        int64_t begun_ns = now_ns();
+        bool taken = pinpipe_provider_get(&key, provider, 1000, NULL) == PINPIPE_OK;
+        options.time_s = pinpipe_provider_time_s(provider);
+        CHECK(taken && pinpipe_request_sign(&signature, &request, key, &options, NULL) == PINPIPE_OK);
+        pinpipe_signature_free(signature);
+        pinpipe_credentials_free(key);
+        took_ns[i] = now_ns() - begun_ns;
+    }
+    qsort(took_ns, SIGNED, sizeof took_ns[0], by_value);
+    return took_ns[SIGNED * 99 / 100];
+}
+
+static void test_signing_during_renewal(void) {
+    static const loopback_answer answers[] = {
+        {.line = "GET /key ", .status = 200, .body = KEY_1},
+        {.line = "GET /key ", .status = 200, .body = KEY_2, .delay_ms = SLOW_MS}};
+    loopback server;
+    pinpipe_provider *provider = provider_begin(&server, answers, 2);
+    CHECK(key_is(provider, "ASIAFIRST"));
+    int64_t quiet_ns = sign_p99_ns(provider);
+    atomic_store(&wall_ms, INT64_C(1767225600000) + INT64_C(20800) * 1000);
+    CHECK(key_is(provider, "ASIAFIRST")); /* wakes the thread */
+    for (int waited = 0; server.requests < 2 && waited < 5000; waited += 10) {
+        loopback_pause(10);
+    }
+    int64_t during_ns = sign_p99_ns(provider);
+    CHECK(key_is(provider, "ASIAFIRST")); /* it was measured while the fetch was under way */
+    printf("sign, 99th percentile: %lld ns quiet, %lld ns during renewal\n", (long long)quiet_ns,
+           (long long)during_ns);
     pinpipe_provider_free(provider);
     loopback_end(&server);
 }
@@ -187,10 +249,7 @@ static const char *const hostile[] = {
     "http://localhost\t:%d/",
     "http://localhost\n:%d/",
     "http://\xe2\x93\x9b\xe2\x93\x9e:%d/",
-    "http://127\xe3\x80\x82"
-    "0\xe3\x80\x82"
-    "0\xe3\x80\x82"
-    "1:%d/",
+    "http://127\343\200\2020\343\200\2020\343\200\2021:%d/",
     "http://example.com:%d/",
     "http://10.0.0.1:%d/",
     "http://192.168.0.1:%d/",
@@ -340,6 +399,7 @@ static void test_process(void) {
 int main(void) {
     test_cold_start();
     test_renewal_in_background();
+    test_signing_during_renewal();
     test_free_while_fetching();
     test_no_instance();
     test_hostile();

@@ -166,8 +166,9 @@ def msk_token(
     """Makes an OAUTHBEARER token for a cluster with IAM login; returns it and the end of its life in ms since 1970.
 
     region: the cluster's. credentials: None = `Credentials.default()`; the token ends with temporary ones at the
-    latest. at: as for `pinpipe.sign`; None = now, and the end is told by this machine's clock. expires: 60 to 43200 seconds. sign_host: "" = kafka.<region>.amazonaws.com, as the official
-    signers have it in every partition. user_agent: told to the broker; "" = the library's name and version.
+    latest. at: as for `pinpipe.sign`; None = now, and the end is told by this machine's clock. expires: 60 to
+    43200 seconds. sign_host: "" = kafka.<region>.amazonaws.com, as the official signers have it in every
+    partition. user_agent: told to the broker; "" = the library's name and version.
     """
     key = credentials or shared_default()
     handle = key._handle
