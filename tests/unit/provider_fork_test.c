@@ -9,7 +9,7 @@
 
 #include "machine.h"
 
-#define FORKS 100
+#define FORKS 100 /* the first argument says otherwise */
 
 static int child_run(pinpipe_provider *provider) {
     if (!key_is(provider, "ASIAFIRST")) {
@@ -21,7 +21,7 @@ static int child_run(pinpipe_provider *provider) {
     return failed;
 }
 
-static void test_fork(void) {
+static void test_fork(int forks) {
     static const loopback_answer answers[] = {{.line = "GET /key ", .status = 200, .body = KEY_1},
                                               {.line = "GET /key ", .status = 200, .body = KEY_2}};
     loopback server;
@@ -33,7 +33,7 @@ static void test_fork(void) {
         CHECK(pthread_create(&threads[i], NULL, key_loop, provider) == 0);
     }
     int failed = 0;
-    for (int i = 0; i < FORKS; i++) {
+    for (int i = 0; i < forks; i++) {
         fflush(NULL);
         pid_t child = fork();
         if (child == 0) {
@@ -49,15 +49,15 @@ static void test_fork(void) {
     for (int i = 0; i < 2; i++) {
         pthread_join(threads[i], NULL);
     }
-    CHECK_INT(server.requests, 1 + FORKS); /* each child fetched its own, once */
+    CHECK_INT(server.requests, 1 + forks); /* each child fetched its own, once */
     CHECK(key_is(provider, "ASIAFIRST"));
-    printf("forks: %d under load, %d failed\n", FORKS, failed);
+    printf("forks: %d under load, %d failed\n", forks, failed);
     pinpipe_provider_free(provider);
     loopback_end(&server);
 }
 
-int main(void) {
-    test_fork();
+int main(int count, char **arguments) {
+    test_fork(count > 1 ? (int)strtol(arguments[1], NULL, 10) : FORKS);
     return check_report();
 }
 #else
