@@ -407,6 +407,27 @@ static pinpipe_status source_set(pinpipe_provider *made, const pinpipe_provider_
     return pp_plan_make(&made->fetch.plan, &made->settings, options->sources, err);
 }
 
+/* Whoever brings a key does not fail for a file that he does not need. */
+static pinpipe_status settings_take(pinpipe_provider *made, const pinpipe_provider_options *options,
+                                    pinpipe_error *err) {
+    bool own_key = options->credentials || options->callback || options->csv_path.len;
+    pinpipe_error cause = PINPIPE_ERROR_INIT;
+    pinpipe_status status = pp_settings_load(&made->settings, options->profile, options->region, err);
+    if (status < 0) {
+        return status;
+    }
+    status = pp_settings_read(&made->settings, &cause);
+    if (status < 0 && (!own_key || options->profile.len || status == PINPIPE_ENOMEM)) {
+        return pp_fail_service(err, status, cause.service, cause.native_code, "%s", cause.message);
+    }
+    if (status < 0) {
+        pp_log(PP_LOG_WARNING, "credentials", "profiles are left out: %s", cause.message);
+        pp_profiles_reset(&made->settings.profiles);
+    }
+    pinpipe_str region = pp_settings_region(&made->settings);
+    return region.len ? pp_region_check(region, err) : PINPIPE_OK;
+}
+
 pinpipe_status pp_provider_new(pinpipe_provider **out, const pinpipe_provider_options *options,
                                const pp_fetch_tuning *tuning, pinpipe_error *err) {
     const pinpipe_provider_options defaults = PINPIPE_PROVIDER_OPTIONS_INIT;
@@ -430,7 +451,7 @@ pinpipe_status pp_provider_new(pinpipe_provider **out, const pinpipe_provider_op
     if (tuning) {
         made->fetch.tuning = *tuning;
     }
-    status = pp_settings_load(&made->settings, options->profile, options->region, err);
+    status = settings_take(made, options, err);
     if (status == PINPIPE_OK) {
         status = source_set(made, options, err);
     }

@@ -6,7 +6,6 @@
 #include <errno.h>
 #include <string.h>
 
-#include "aws/endpoint.h"
 #include "base/buffer.h"
 #include "base/log.h"
 #include "io/env.h"
@@ -80,17 +79,15 @@ pinpipe_status pp_settings_load(pp_settings *out, pinpipe_str profile, pinpipe_s
     if (status == PINPIPE_OK) {
         status = path_set(&out->credentials_path, out, PP_ENV_CREDENTIALS_FILE, "credentials", err);
     }
+    return status == PINPIPE_OK ? pp_buf_append(&out->region, region.ptr, region.len, err) : status;
+}
+
+pinpipe_status pp_settings_read(pp_settings *settings, pinpipe_error *err) {
+    bool usual = !pp_environment_get(&settings->environment, PP_ENV_CONFIG_FILE).len;
+    pinpipe_status status = file_take(settings, PP_PROFILES_CONFIG, &settings->config_path, usual, err);
     if (status == PINPIPE_OK) {
-        bool usual = !pp_environment_get(&out->environment, PP_ENV_CONFIG_FILE).len;
-        status = file_take(out, PP_PROFILES_CONFIG, &out->config_path, usual, err);
+        usual = !pp_environment_get(&settings->environment, PP_ENV_CREDENTIALS_FILE).len;
+        status = file_take(settings, PP_PROFILES_CREDENTIALS, &settings->credentials_path, usual, err);
     }
-    if (status == PINPIPE_OK) {
-        bool usual = !pp_environment_get(&out->environment, PP_ENV_CREDENTIALS_FILE).len;
-        status = file_take(out, PP_PROFILES_CREDENTIALS, &out->credentials_path, usual, err);
-    }
-    if (status == PINPIPE_OK) {
-        status = pp_buf_append(&out->region, region.ptr, region.len, err);
-    }
-    pinpipe_str found = pp_settings_region(out);
-    return status == PINPIPE_OK && found.len ? pp_region_check(found, err) : status;
+    return status;
 }

@@ -6,10 +6,14 @@
 
 #include "aws/chain.h"
 
-/** Fills zeroed settings. `profile` and `region` are what the program gave; empty = nothing.
- * Errors: EDATA a file that is none of profiles; EIO, ELIMIT; EINVAL the region; ENOMEM. */
+/** Fills zeroed settings from the environment. `profile` and `region` are what the program gave; empty =
+ * nothing. Errors: EINVAL a variable that is too long; ENOMEM. */
 pinpipe_status pp_settings_load(pp_settings *out, pinpipe_str profile, pinpipe_str region,
                                 pinpipe_error *err);
+
+/** Reads the config and the credentials file.
+ * Errors: EDATA a file that is none of profiles; EIO, ELIMIT; ENOMEM. */
+pinpipe_status pp_settings_read(pp_settings *settings, pinpipe_error *err);
 
 /** Appends "<home>/.aws/<name>"; nothing where there is no home. */
 pinpipe_status pp_settings_home_path(pinpipe_buf *out, const pp_settings *settings, const char *name,
