@@ -21,6 +21,7 @@
 #include "base/buffer.h"
 #include "base/memory.h"
 #include "io/guard.h"
+#include "io/transfer.h"
 #include "pinpipe/version.h"
 
 #define EXPECT_FROM_BYTES (1 << 20) /* larger bodies ask before they are sent */
@@ -31,24 +32,8 @@
 struct pp_http {
     CURL *curl;
     pid_t owner;
-    char *ca_file;
-    long connect_timeout_ms;
-    pp_guard guard;
-    char literal[PP_GUARD_LITERAL_BYTES];
-    const atomic_bool *stop;
-    bool guarded_off; /* the guard refused an address of the request under way */
-    char text[CURL_ERROR_SIZE];
+    pp_transfer_settings settings;
 };
-
-/* One request on its way. */
-typedef struct transfer {
-    pp_http *http;
-    const pp_http_request *request;
-    pp_http_answer *answer;
-    struct curl_slist *headers;
-    pinpipe_status status; /* of our callbacks */
-    pinpipe_error error;
-} transfer;
 
 static pthread_once_t curl_once = PTHREAD_ONCE_INIT;
 static CURLcode curl_ready = CURLE_FAILED_INIT;
@@ -57,30 +42,40 @@ static void curl_begin(void) {
     curl_ready = curl_global_init(CURL_GLOBAL_DEFAULT);
 }
 
-pinpipe_status pp_http_new(pp_http **out, const pp_http_options *options, pinpipe_error *err) {
-    *out = NULL;
+pinpipe_status pp_transfer_settings_set(pp_transfer_settings *out, const pp_http_options *options,
+                                        pinpipe_error *err) {
     pthread_once(&curl_once, curl_begin);
     if (curl_ready != CURLE_OK) {
         return pp_fail_service(err, PINPIPE_EFATAL, "http", (int32_t)curl_ready, "libcurl does not start: %s",
                                curl_easy_strerror(curl_ready));
     }
+    out->connect_timeout_ms = (long)options->connect_timeout_ms;
+    out->guard = options->guard;
+    out->stop = options->stop;
+    snprintf(out->literal, sizeof out->literal, "%s", options->literal ? options->literal : "");
+    if (options->ca_file && options->ca_file[0]) {
+        out->ca_file = pp_strdup(options->ca_file);
+        return out->ca_file ? PINPIPE_OK : pp_fail_memory(err, "a file name", strlen(options->ca_file));
+    }
+    return PINPIPE_OK;
+}
+
+void pp_transfer_settings_reset(pp_transfer_settings *settings) {
+    pp_free(settings->ca_file);
+    settings->ca_file = NULL;
+}
+
+pinpipe_status pp_http_new(pp_http **out, const pp_http_options *options, pinpipe_error *err) {
+    *out = NULL;
     pp_http *made = pp_alloc_zero(sizeof *made);
     if (!made) {
         return pp_fail_memory(err, "an HTTP client", sizeof *made);
     }
-    pinpipe_status status = PINPIPE_OK;
     made->owner = getpid();
-    made->connect_timeout_ms = (long)options->connect_timeout_ms;
-    made->guard = options->guard;
-    made->stop = options->stop;
-    snprintf(made->literal, sizeof made->literal, "%s", options->literal ? options->literal : "");
-    made->curl = curl_easy_init();
-    if (!made->curl) {
+    pinpipe_status status = pp_transfer_settings_set(&made->settings, options, err);
+    made->curl = status == PINPIPE_OK ? curl_easy_init() : NULL;
+    if (status == PINPIPE_OK && !made->curl) {
         status = pp_fail_memory(err, "an HTTP connection", 0);
-    }
-    if (status == PINPIPE_OK && options->ca_file && options->ca_file[0]) {
-        made->ca_file = pp_strdup(options->ca_file);
-        status = made->ca_file ? PINPIPE_OK : pp_fail_memory(err, "a file name", strlen(options->ca_file));
     }
     if (status == PINPIPE_OK) {
         *out = made;
@@ -95,7 +90,7 @@ void pp_http_free(pp_http *http) {
         if (http->curl && http->owner == getpid()) {
             curl_easy_cleanup(http->curl);
         }
-        pp_free(http->ca_file);
+        pp_transfer_settings_reset(&http->settings);
         pp_free(http);
     }
 }
@@ -109,7 +104,7 @@ void pp_http_answer_reset(pp_http_answer *answer) {
 /* ---- what comes back ---- */
 
 static size_t head_take(char *bytes, size_t size, size_t count, void *user) {
-    transfer *job = user;
+    pp_transfer *job = user;
     size_t len = size * count;
     pinpipe_buf *head = &job->answer->head;
     if (len >= 5 && memcmp(bytes, "HTTP/", 5) == 0) {
@@ -124,7 +119,7 @@ static size_t head_take(char *bytes, size_t size, size_t count, void *user) {
     return job->status == PINPIPE_OK ? len : 0;
 }
 
-static size_t refusal_take(transfer *job, const char *bytes, size_t len) {
+static size_t refusal_take(pp_transfer *job, const char *bytes, size_t len) {
     pinpipe_buf *refusal = &job->answer->refusal;
     size_t room = PP_HTTP_REFUSAL_MAX - refusal->len;
     job->status = pp_buf_append(refusal, bytes, len < room ? len : room, &job->error);
@@ -132,20 +127,25 @@ static size_t refusal_take(transfer *job, const char *bytes, size_t len) {
 }
 
 static size_t body_take(char *bytes, size_t size, size_t count, void *user) {
-    transfer *job = user;
+    pp_transfer *job = user;
     size_t len = size * count;
     long code = 0;
-    curl_easy_getinfo(job->http->curl, CURLINFO_RESPONSE_CODE, &code);
+    curl_easy_getinfo(job->curl, CURLINFO_RESPONSE_CODE, &code);
     if (code < 200 || code > 299) {
         return refusal_take(job, bytes, len);
     }
     pinpipe_buf *out = job->request->out;
+    if (job->request->take) {
+        job->answer->status = (int32_t)code;
+        job->status = job->request->take(job->request->take_user, (pinpipe_str){bytes, len}, &job->error);
+        return job->status == PINPIPE_OK ? len : 0;
+    }
     if (!out) {
         return len;
     }
     if (out->len == 0 && job->request->out_max) {
         curl_off_t told = -1;
-        curl_easy_getinfo(job->http->curl, CURLINFO_CONTENT_LENGTH_DOWNLOAD_T, &told);
+        curl_easy_getinfo(job->curl, CURLINFO_CONTENT_LENGTH_DOWNLOAD_T, &told);
         if (told > 0 && (uint64_t)told <= job->request->out_max) {
             job->status = pp_buf_reserve(out, (size_t)told, job->request->out_max, &job->error);
         }
@@ -194,7 +194,7 @@ int64_t pp_http_date_us(pinpipe_str text) {
 
 /* ---- what goes out ---- */
 
-static pinpipe_status header_add(transfer *job, pinpipe_header header, pinpipe_buf *line,
+static pinpipe_status header_add(pp_transfer *job, pinpipe_header header, pinpipe_buf *line,
                                  pinpipe_error *err) {
     pp_buf_clear(line);
     /* libcurl sends an empty header only when it ends with a semicolon. */
@@ -209,7 +209,7 @@ static pinpipe_status header_add(transfer *job, pinpipe_header header, pinpipe_b
     return status;
 }
 
-static pinpipe_status headers_set(transfer *job, pinpipe_error *err) {
+static pinpipe_status headers_set(pp_transfer *job, pinpipe_error *err) {
     pinpipe_buf line = PINPIPE_BUF_INIT;
     pinpipe_status status = PINPIPE_OK;
     for (size_t i = 0; status == PINPIPE_OK && i < job->request->header_count; i++) {
@@ -221,7 +221,7 @@ static pinpipe_status headers_set(transfer *job, pinpipe_error *err) {
         job->headers = longer ? longer : job->headers;
     }
     pp_buf_reset_secret(&line);
-    curl_easy_setopt(job->http->curl, CURLOPT_HTTPHEADER, job->headers);
+    curl_easy_setopt(job->curl, CURLOPT_HTTPHEADER, job->headers);
     return status;
 }
 
@@ -252,9 +252,11 @@ static bool host_is_loopback(pinpipe_str authority) {
 
 /* The last place before a byte goes out: the name has become an address. */
 static curl_socket_t socket_open(void *user, curlsocktype purpose, struct curl_sockaddr *address) {
-    pp_http *http = user;
-    if (purpose != CURLSOCKTYPE_IPCXN || !pp_guard_allows(http->guard, http->literal, &address->addr)) {
-        http->guarded_off = true;
+    pp_transfer *job = user;
+    const pp_transfer_settings *settings = job->settings;
+    if (purpose != CURLSOCKTYPE_IPCXN ||
+        !pp_guard_allows(settings->guard, settings->literal, &address->addr)) {
+        job->guarded_off = true;
         return CURL_SOCKET_BAD;
     }
     return socket(address->family, address->socktype | SOCK_CLOEXEC, address->protocol);
@@ -262,84 +264,98 @@ static curl_socket_t socket_open(void *user, curlsocktype purpose, struct curl_s
 
 static int progress_look(void *user, curl_off_t down_total, curl_off_t down, curl_off_t up_total,
                          curl_off_t up) {
-    const pp_http *http = user;
+    const pp_transfer_settings *settings = user;
     (void)down_total, (void)down, (void)up_total, (void)up;
-    return atomic_load(http->stop) ? 1 : 0;
+    return atomic_load(settings->stop) ? 1 : 0;
 }
 
-static void guard_set(pp_http *http) {
-    CURL *curl = http->curl;
-    http->guarded_off = false;
-    if (http->guard != PP_GUARD_NONE) {
+static void guard_set(pp_transfer *job) {
+    CURL *curl = job->curl;
+    job->guarded_off = false;
+    if (job->settings->guard != PP_GUARD_NONE) {
         curl_easy_setopt(curl, CURLOPT_PROXY, "");
         curl_easy_setopt(curl, CURLOPT_NOPROXY, "*");
         curl_easy_setopt(curl, CURLOPT_OPENSOCKETFUNCTION, socket_open);
-        curl_easy_setopt(curl, CURLOPT_OPENSOCKETDATA, http);
+        curl_easy_setopt(curl, CURLOPT_OPENSOCKETDATA, job);
     }
-    if (http->stop) {
+    if (job->settings->stop) {
         curl_easy_setopt(curl, CURLOPT_NOPROGRESS, 0L);
         curl_easy_setopt(curl, CURLOPT_XFERINFOFUNCTION, progress_look);
-        curl_easy_setopt(curl, CURLOPT_XFERINFODATA, http);
+        curl_easy_setopt(curl, CURLOPT_XFERINFODATA, (void *)(uintptr_t)job->settings);
     }
 }
 
-static void transfer_set(transfer *job, const pp_url *url, int64_t timeout_ms) {
-    CURL *curl = job->http->curl;
-    long timeout = timeout_ms > 0x7fffffff ? 0x7fffffffL : (long)timeout_ms;
-    bool https = pp_url_is_https(url);
+/* What holds for every request over one handle. */
+static void handle_set(pp_transfer *job) {
+    CURL *curl = job->curl;
     curl_easy_reset(curl); /* keeps the connections */
-    job->http->text[0] = '\0';
-    curl_easy_setopt(curl, CURLOPT_ERRORBUFFER, job->http->text);
+    curl_easy_setopt(curl, CURLOPT_ERRORBUFFER, job->text);
     curl_easy_setopt(curl, CURLOPT_NOSIGNAL, 1L);
     curl_easy_setopt(curl, CURLOPT_NOPROGRESS, 1L);
-    curl_easy_setopt(curl, CURLOPT_URL, job->request->url);
     curl_easy_setopt(curl, CURLOPT_PATH_AS_IS, 1L);
-    curl_easy_setopt(curl, CURLOPT_PROTOCOLS_STR, https ? "https" : "http");
     curl_easy_setopt(curl, CURLOPT_FOLLOWLOCATION, 0L);
     curl_easy_setopt(curl, CURLOPT_NETRC, (long)CURL_NETRC_IGNORED);
     curl_easy_setopt(curl, CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_1_1);
     curl_easy_setopt(curl, CURLOPT_SSL_VERIFYPEER, 1L);
     curl_easy_setopt(curl, CURLOPT_SSL_VERIFYHOST, 2L);
     curl_easy_setopt(curl, CURLOPT_SSLVERSION, (long)CURL_SSLVERSION_TLSv1_2);
-    if (job->http->ca_file) {
-        curl_easy_setopt(curl, CURLOPT_CAINFO, job->http->ca_file);
-    }
-    if (host_is_loopback(url->authority)) {
-        curl_easy_setopt(curl, CURLOPT_PROXY, "");
+    if (job->settings->ca_file) {
+        curl_easy_setopt(curl, CURLOPT_CAINFO, job->settings->ca_file);
     }
     curl_easy_setopt(curl, CURLOPT_USERAGENT, "pinpipe/" PINPIPE_VERSION);
     curl_easy_setopt(curl, CURLOPT_TCP_KEEPALIVE, 1L);
     curl_easy_setopt(curl, CURLOPT_MAXAGE_CONN, IDLE_MAX_S);
-    curl_easy_setopt(curl, CURLOPT_TIMEOUT_MS, timeout);
-    curl_easy_setopt(curl, CURLOPT_CONNECTTIMEOUT_MS, job->http->connect_timeout_ms);
+    curl_easy_setopt(curl, CURLOPT_CONNECTTIMEOUT_MS, job->settings->connect_timeout_ms);
     curl_easy_setopt(curl, CURLOPT_LOW_SPEED_LIMIT, STALL_BYTES_PER_S);
     curl_easy_setopt(curl, CURLOPT_LOW_SPEED_TIME, STALL_S);
     curl_easy_setopt(curl, CURLOPT_HEADERFUNCTION, head_take);
     curl_easy_setopt(curl, CURLOPT_HEADERDATA, job);
     curl_easy_setopt(curl, CURLOPT_WRITEFUNCTION, body_take);
     curl_easy_setopt(curl, CURLOPT_WRITEDATA, job);
-    method_set(curl, job->request);
-    guard_set(job->http);
+}
+
+static void request_set(pp_transfer *job, const pp_url *url, int64_t timeout_ms) {
+    CURL *curl = job->curl;
+    const pp_http_request *request = job->request;
+    long timeout = timeout_ms > 0x7fffffff ? 0x7fffffffL : (long)timeout_ms;
+    handle_set(job);
+    job->text[0] = '\0';
+    curl_easy_setopt(curl, CURLOPT_URL, request->url);
+    curl_easy_setopt(curl, CURLOPT_PROTOCOLS_STR, pp_url_is_https(url) ? "https" : "http");
+    if (host_is_loopback(url->authority)) {
+        curl_easy_setopt(curl, CURLOPT_PROXY, "");
+    }
+    curl_easy_setopt(curl, CURLOPT_TIMEOUT_MS, timeout);
+    curl_easy_setopt(curl, CURLOPT_FRESH_CONNECT, request->connection == PP_HTTP_CONNECTION_NEW ? 1L : 0L);
+    if (request->buffer_bytes) {
+        curl_easy_setopt(curl, CURLOPT_BUFFERSIZE, (long)request->buffer_bytes);
+        curl_easy_setopt(curl, CURLOPT_UPLOAD_BUFFERSIZE, (long)request->buffer_bytes);
+    }
+    method_set(curl, request);
+    guard_set(job);
 }
 
 /* OpenSSL writes to sockets without MSG_NOSIGNAL. A SIGPIPE of ours is taken back, one of the host's stays.
  */
-static CURLcode perform_without_sigpipe(CURL *curl) {
-    sigset_t pipe_set, former, pending;
-    sigemptyset(&pipe_set);
-    sigaddset(&pipe_set, SIGPIPE);
+void pp_sigpipe_block(pp_sigpipe *held) {
+    sigset_t pending;
+    sigemptyset(&held->pipe);
+    sigaddset(&held->pipe, SIGPIPE);
     sigemptyset(&pending);
     sigpending(&pending);
-    bool was_pending = sigismember(&pending, SIGPIPE) == 1;
-    pthread_sigmask(SIG_BLOCK, &pipe_set, &former);
-    CURLcode code = curl_easy_perform(curl);
+    held->was_pending = sigismember(&pending, SIGPIPE) == 1;
+    pthread_sigmask(SIG_BLOCK, &held->pipe, &held->former);
+}
+
+void pp_sigpipe_restore(const pp_sigpipe *held) {
+    sigset_t pending;
+    sigemptyset(&pending);
     sigpending(&pending);
-    if (!was_pending && sigismember(&pending, SIGPIPE) == 1) {
+    if (!held->was_pending && sigismember(&pending, SIGPIPE) == 1) {
         const struct timespec at_once = {0, 0};
-        sigtimedwait(&pipe_set, NULL, &at_once);
+        sigtimedwait(&held->pipe, NULL, &at_once);
     }
-    pthread_sigmask(SIG_SETMASK, &former, NULL);
-    return code;
+    pthread_sigmask(SIG_SETMASK, &held->former, NULL);
 }
 
 static pinpipe_status code_status(CURLcode code) {
@@ -360,34 +376,33 @@ static pinpipe_status code_status(CURLcode code) {
     }
 }
 
-static pinpipe_status outcome(transfer *job, CURLcode code, const pp_url *url, pinpipe_error *err) {
-    const char *text = job->http->text[0] ? job->http->text : curl_easy_strerror(code);
+static pinpipe_status outcome(pp_transfer *job, CURLcode code, pinpipe_error *err) {
+    const char *text = job->text[0] ? job->text : curl_easy_strerror(code);
+    pp_url url = {0};
     if (job->status < 0) {
         return pp_fail_service(err, job->status, job->error.service, job->error.native_code, "%s",
                                job->error.message);
     }
-    if (code != CURLE_OK && job->http->guarded_off) {
+    if (code != CURLE_OK && job->guarded_off) {
+        pp_url_split(&url, pp_str(job->request->url), NULL);
         return pp_fail_service(err, PINPIPE_EREFUSED, "http", (int32_t)code,
                                "host '%.*s': its address may not be asked for credentials",
-                               pp_quote_len(url->authority.len), url->authority.ptr);
+                               pp_quote_len(url.authority.len), url.authority.ptr);
     }
     if (code != CURLE_OK) {
+        pp_url_split(&url, pp_str(job->request->url), NULL);
         return pp_fail_service(err, code_status(code), "http", (int32_t)code, "host '%.*s': %s",
-                               pp_quote_len(url->authority.len), url->authority.ptr, text);
+                               pp_quote_len(url.authority.len), url.authority.ptr, text);
     }
     long status_code = 0;
-    curl_easy_getinfo(job->http->curl, CURLINFO_RESPONSE_CODE, &status_code);
+    curl_easy_getinfo(job->curl, CURLINFO_RESPONSE_CODE, &status_code);
     job->answer->status = (int32_t)status_code;
     return PINPIPE_OK;
 }
 
-pinpipe_status pp_http_send(pp_http_answer *answer, pp_http *http, const pp_http_request *request,
-                            int64_t timeout_ms, pinpipe_error *err) {
+pinpipe_status pp_transfer_begin(pp_transfer *job, int64_t timeout_ms, pinpipe_error *err) {
     pp_url url;
-    if (http->owner != getpid()) {
-        return pp_fail(err, PINPIPE_EFORK, "this client was made before a fork; make one in the child");
-    }
-    pinpipe_status status = pp_url_split(&url, pp_str(request->url), err);
+    pinpipe_status status = pp_url_split(&url, pp_str(job->request->url), err);
     if (status < 0) {
         return status;
     }
@@ -395,23 +410,51 @@ pinpipe_status pp_http_send(pp_http_answer *answer, pp_http *http, const pp_http
         return pp_fail(err, PINPIPE_ETIMEOUT, "no time is left for host '%.*s'",
                        pp_quote_len(url.authority.len), url.authority.ptr);
     }
-    answer->status = 0;
-    pp_buf_clear(&answer->head);
-    pp_buf_clear(&answer->refusal);
-    if (request->out) {
-        pp_buf_clear(request->out);
+    job->answer->status = 0;
+    pp_buf_clear(&job->answer->head);
+    pp_buf_clear(&job->answer->refusal);
+    if (job->request->out) {
+        pp_buf_clear(job->request->out);
     }
-    transfer job = {.http = http, .request = request, .answer = answer, .error = PINPIPE_ERROR_INIT};
-    transfer_set(&job, &url, timeout_ms);
-    status = headers_set(&job, err);
-    if (status == PINPIPE_OK) {
-        status = outcome(&job, perform_without_sigpipe(http->curl), &url, err);
-    }
-    curl_easy_reset(http->curl); /* it still points to this frame */
-    for (struct curl_slist *line = job.headers; line; line = line->next) {
+    job->status = PINPIPE_OK;
+    job->error = (pinpipe_error)PINPIPE_ERROR_INIT;
+    request_set(job, &url, timeout_ms);
+    return headers_set(job, err);
+}
+
+pinpipe_status pp_transfer_end(pp_transfer *job, CURLcode code, pinpipe_error *err) {
+    pinpipe_status status = outcome(job, code, err);
+    pp_transfer_drop(job);
+    return status;
+}
+
+void pp_transfer_drop(pp_transfer *job) {
+    curl_easy_setopt(job->curl, CURLOPT_HTTPHEADER, NULL);
+    curl_easy_setopt(job->curl, CURLOPT_POSTFIELDS, NULL);
+    for (struct curl_slist *line = job->headers; line; line = line->next) {
         pp_wipe(line->data, strlen(line->data)); /* a session token may be among them */
     }
-    curl_slist_free_all(job.headers);
+    curl_slist_free_all(job->headers);
+    job->headers = NULL;
+}
+
+pinpipe_status pp_http_send(pp_http_answer *answer, pp_http *http, const pp_http_request *request,
+                            int64_t timeout_ms, pinpipe_error *err) {
+    if (http->owner != getpid()) {
+        return pp_fail(err, PINPIPE_EFORK, "this client was made before a fork; make one in the child");
+    }
+    pp_transfer job = {.curl = http->curl, .settings = &http->settings, .request = request, .answer = answer};
+    pinpipe_status status = pp_transfer_begin(&job, timeout_ms, err);
+    if (status == PINPIPE_OK) {
+        pp_sigpipe held;
+        pp_sigpipe_block(&held);
+        CURLcode code = curl_easy_perform(http->curl);
+        pp_sigpipe_restore(&held);
+        status = pp_transfer_end(&job, code, err);
+    } else {
+        pp_transfer_drop(&job);
+    }
+    curl_easy_reset(http->curl); /* it still points to this frame */
     return status;
 }
 

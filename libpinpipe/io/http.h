@@ -26,6 +26,14 @@ typedef struct pp_http_options {
     const atomic_bool *stop;    /* set by another thread: requests end with ENET within about a second */
 } pp_http_options;
 
+/** Takes the next bytes of a 2xx answer's body, whose head and status are known by then. A negative status
+ * ends the request with it. */
+typedef pinpipe_status (*pp_http_take)(void *user, pinpipe_str bytes, pinpipe_error *err);
+
+/** A kept-alive connection that turns out to be closed costs libcurl a silent second try; on a new one there
+ * is none, so that whoever must know of every request that the server may have seen does. */
+typedef enum pp_http_connection { PP_HTTP_CONNECTION_ANY = 0, PP_HTTP_CONNECTION_NEW = 1 } pp_http_connection;
+
 typedef struct pp_http_request {
     const char *method;
     const char *url;
@@ -34,6 +42,10 @@ typedef struct pp_http_request {
     pinpipe_str body;
     pinpipe_buf *out; /* takes the body of a 2xx answer; NULL = it is dropped */
     size_t out_max;
+    pp_http_take take; /* in place of `out`; NULL = none */
+    void *take_user;
+    pp_http_connection connection;
+    int32_t buffer_bytes; /* between socket and body, each way; 0 = libcurl's own */
 } pp_http_request;
 
 /** Reused from call to call; starts zeroed. */
