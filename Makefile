@@ -63,7 +63,7 @@ bench: $(STAMPS)/packages-bench $(VENV_STAMPS)/test
 	cmake --build --preset default
 	$(BIN)/python bench/clean.py --program build/bench/decode $(BENCH_ARGS)
 
-soak: $(VENV_STAMPS)/test
+soak: $(VENV_STAMPS)/real
 	$(BIN)/python -m pytest tests -m soak --soak full $(PYTEST_ARGS)
 
 fuzz: $(STAMPS)/packages-fuzz $(VENV_STAMPS)/test

@@ -72,6 +72,48 @@ static PyObject *signature_tuple(const pinpipe_signature *signature) {
     return tuple;
 }
 
+/* Room in a bytes object that is made where the size is known; the GIL is not held then. */
+static char *bytes_room(void *user, int64_t size_bytes) {
+    PyObject **made = user;
+    PyGILState_STATE state = PyGILState_Ensure();
+    Py_XDECREF(*made);
+    *made = PyBytes_FromStringAndSize(NULL, (Py_ssize_t)size_bytes);
+    char *room = *made ? PyBytes_AsString(*made) : NULL;
+    if (!room) {
+        PyErr_Clear();
+    }
+    PyGILState_Release(state);
+    return room;
+}
+
+/* Room in a buffer of the caller's; NULL where it is too small, which the core tells. */
+static char *buffer_room(void *user, int64_t size_bytes) {
+    const Py_buffer *view = user;
+    return (int64_t)view->len >= size_bytes ? view->buf : NULL;
+}
+
+static int borrow_keys(PyObject *object, pinpipe_str **out, int64_t *count) {
+    Py_ssize_t len = PyList_Check(object) ? PyList_Size(object) : -1;
+    if (len < 0) {
+        PyErr_SetString(PyExc_TypeError, "keys are a list");
+        return 0;
+    }
+    *out = PyMem_Calloc((size_t)len + 1, sizeof **out);
+    *count = (int64_t)len;
+    for (Py_ssize_t i = 0; *out && i < len; i++) {
+        Py_buffer unused = {0};
+        PyObject *key = PyList_GetItem(object, i);
+        if (!PyUnicode_Check(key) && !PyBytes_Check(key)) {
+            PyErr_SetString(PyExc_TypeError, "a key is a str");
+            return 0;
+        }
+        if (!borrow_bytes(key, &(*out)[i], &unused)) {
+            return 0;
+        }
+    }
+    return *out != NULL;
+}
+
 /* (key, size in bytes, microseconds since 1970 or None, etag, content type) */
 static PyObject *object_tuple(const pinpipe_s3_object *object) {
     PyObject *tuple = PyTuple_New(5);
@@ -195,12 +237,71 @@ static void callback_drop(void *user) {
     }
 }
 
+/* The same with where the piece begins and its bytes behind. */
+%typemap(in, numinputs=0) pinpipe_s3_piece *out (pinpipe_s3_piece local = {{{0}}}) {
+    $1 = &local;
+}
+%typemap(argout) pinpipe_s3_piece *out {
+    if (result == PINPIPE_OK) {
+        $result = append_output($result, Py_BuildValue("(NLN)", object_tuple(&$1->object),
+                                                       (long long)$1->offset_bytes, bytes_of($1->bytes)));
+    }
+}
+
+%typemap(in) Py_buffer *view (Py_buffer local) {
+    local.obj = NULL;
+    if (PyObject_GetBuffer($input, &local, PyBUF_SIMPLE | PyBUF_WRITABLE) != 0) {
+        SWIG_fail;
+    }
+    $1 = &local;
+}
+%typemap(arginit) Py_buffer *view {
+    $1 = NULL;
+}
+%typemap(freearg) Py_buffer *view {
+    if ($1 && $1->obj) {
+        PyBuffer_Release($1);
+    }
+}
+
+%typemap(in, numinputs=0) PyObject **OUTPUT (PyObject *local = NULL) {
+    $1 = &local;
+}
+%typemap(argout) PyObject **OUTPUT {
+    if (result >= 0) {
+        $result = append_output($result, *$1);
+        *$1 = NULL;
+    }
+}
+%typemap(freearg) PyObject **OUTPUT {
+    Py_XDECREF(*$1);
+}
+
+/* A list of keys, str or bytes, which the caller keeps for the time of the call. */
+%typemap(in) (const pinpipe_str *keys, int64_t count) {
+    if (!borrow_keys($input, &$1, &$2)) {
+        if (!PyErr_Occurred()) {
+            PyErr_NoMemory();
+        }
+        SWIG_fail;
+    }
+}
+%typemap(arginit) (const pinpipe_str *keys, int64_t count) {
+    $1 = NULL;
+}
+%typemap(freearg) (const pinpipe_str *keys, int64_t count) {
+    PyMem_Free((void *)$1);
+}
+
 PINPIPE_HANDLE(pinpipe_credentials)
 PINPIPE_HANDLE(pinpipe_provider)
 PINPIPE_HANDLE(pinpipe_signer)
 PINPIPE_HANDLE(pinpipe_chunk_writer)
 PINPIPE_HANDLE(pinpipe_s3)
 PINPIPE_HANDLE(pinpipe_s3_list)
+PINPIPE_HANDLE(pinpipe_s3_reader)
+PINPIPE_HANDLE(pinpipe_s3_upload)
+PINPIPE_HANDLE(pinpipe_objects)
 
 pinpipe_status pinpipe_provider_get(pinpipe_credentials **out, pinpipe_provider *provider, int64_t timeout_ms,
                                     pinpipe_error *err);
@@ -222,6 +323,18 @@ pinpipe_status pinpipe_chunk_writer_new(pinpipe_chunk_writer **out, const pinpip
 pinpipe_status pinpipe_s3_bucket_put(pinpipe_s3 *s3, pinpipe_str bucket, int64_t timeout_ms, pinpipe_error *err);
 pinpipe_status pinpipe_s3_bucket_delete(pinpipe_s3 *s3, pinpipe_str bucket, int64_t timeout_ms, pinpipe_error *err);
 pinpipe_status pinpipe_s3_list_next(pinpipe_s3_list *list, int64_t timeout_ms, pinpipe_error *err);
+pinpipe_status pinpipe_s3_objects_delete(pinpipe_s3 *s3, pinpipe_str bucket, const pinpipe_str *keys, int64_t count,
+                                         int64_t timeout_ms, pinpipe_error *err);
+pinpipe_status pinpipe_s3_reader_next(pinpipe_s3_piece *out, pinpipe_s3_reader *reader, int64_t timeout_ms,
+                                      pinpipe_error *err);
+pinpipe_status pinpipe_s3_upload_write(pinpipe_s3_upload *upload, pinpipe_str bytes, int64_t timeout_ms,
+                                       pinpipe_error *err);
+pinpipe_status pinpipe_s3_upload_commit(pinpipe_s3_upload *upload, int64_t timeout_ms, pinpipe_error *err);
+pinpipe_status pinpipe_s3_upload_clear(pinpipe_s3_upload *upload, int64_t timeout_ms, pinpipe_error *err);
+pinpipe_status pinpipe_objects_decode(pinpipe_objects *source, pinpipe_decoder *decoder, pinpipe_batch *batch,
+                                     pinpipe_report *report, int64_t timeout_ms, pinpipe_error *err);
+int64_t pinpipe_objects_count(const pinpipe_objects *source);
+int64_t pinpipe_objects_bytes_count(const pinpipe_objects *source);
 
 %constant int SIGN_HEADER = PINPIPE_SIGN_HEADER;
 %constant int SIGN_QUERY = PINPIPE_SIGN_QUERY;
@@ -243,6 +356,12 @@ pinpipe_status pinpipe_s3_list_next(pinpipe_s3_list *list, int64_t timeout_ms, p
 %constant int S3_ADDRESSING_AUTO = PINPIPE_S3_ADDRESSING_AUTO;
 %constant int S3_ADDRESSING_PATH = PINPIPE_S3_ADDRESSING_PATH;
 %constant int S3_ADDRESSING_HOST = PINPIPE_S3_ADDRESSING_HOST;
+%constant int S3_PAYLOAD_AUTO = PINPIPE_S3_PAYLOAD_AUTO;
+%constant int S3_PAYLOAD_SIGNED = PINPIPE_S3_PAYLOAD_SIGNED;
+%constant int S3_CHECKSUM_AUTO = PINPIPE_S3_CHECKSUM_AUTO;
+%constant int S3_CHECKSUM_NONE = PINPIPE_S3_CHECKSUM_NONE;
+%constant int S3_CHECKSUM_CRC32C = PINPIPE_S3_CHECKSUM_CRC32C;
+%constant int S3_CHECKSUM_CRC64NVME = PINPIPE_S3_CHECKSUM_CRC64NVME;
 %constant int S3_PUT_REPLACE = PINPIPE_S3_PUT_REPLACE;
 %constant int S3_PUT_NEW = PINPIPE_S3_PUT_NEW;
 
@@ -358,7 +477,9 @@ static pinpipe_status msk_token_sign(PyObject **made, const pinpipe_credentials 
 static pinpipe_status s3_new(pinpipe_s3 **out, const pinpipe_provider *provider, pinpipe_str endpoint,
                              pinpipe_str region, pinpipe_str ca_file, int32_t addressing,
                              int64_t connect_timeout_ms, int64_t timeout_ms, int32_t attempts_max,
-                             pinpipe_error *err) {
+                             int32_t in_flight, int64_t part_bytes, int32_t payload, int32_t checksum, pinpipe_str expected_owner,
+                             pinpipe_str request_payer, pinpipe_str encryption, pinpipe_str encryption_key,
+                             pinpipe_str encryption_context, pinpipe_error *err) {
     pinpipe_s3_options options = PINPIPE_S3_OPTIONS_INIT;
     options.provider = provider;
     options.endpoint = endpoint;
@@ -368,23 +489,40 @@ static pinpipe_status s3_new(pinpipe_s3 **out, const pinpipe_provider *provider,
     options.connect_timeout_ms = connect_timeout_ms;
     options.timeout_ms = timeout_ms;
     options.attempts_max = attempts_max;
+    options.in_flight = in_flight;
+    options.part_bytes = part_bytes;
+    options.payload = payload;
+    options.checksum = checksum;
+    options.expected_owner = expected_owner;
+    options.request_payer = request_payer;
+    options.encryption = encryption;
+    options.encryption_key = encryption_key;
+    options.encryption_context = encryption_context;
     return pinpipe_s3_new(out, &options, err);
 }
 
 static pinpipe_status s3_object_put(pinpipe_s3 *s3, pinpipe_str bucket, pinpipe_str key, pinpipe_str body,
-                                    pinpipe_str content_type, int32_t flags, int64_t timeout_ms,
-                                    pinpipe_error *err) {
+                                    pinpipe_str content_type, int32_t flags, pinpipe_str if_match,
+                                    int64_t timeout_ms, pinpipe_error *err) {
     pinpipe_s3_put_options options = PINPIPE_S3_PUT_OPTIONS_INIT;
+    options.if_match = if_match;
     options.content_type = content_type;
     options.flags = flags;
     pinpipe_s3_name name = {bucket, key};
     return pinpipe_s3_object_put(s3, name, body, &options, timeout_ms, err);
 }
 
-static pinpipe_status s3_object_get(pinpipe_buf *out, pinpipe_s3 *s3, pinpipe_str bucket, pinpipe_str key,
+static pinpipe_status s3_object_get(PyObject **OUTPUT, pinpipe_s3 *s3, pinpipe_str bucket, pinpipe_str key,
                                     int64_t max_bytes, int64_t timeout_ms, pinpipe_error *err) {
+    int64_t size_bytes = 0;
     pinpipe_s3_name name = {bucket, key};
-    return pinpipe_s3_object_get(out, s3, name, max_bytes, timeout_ms, err);
+    return pinpipe_s3_object_get_into(&size_bytes, s3, name, bytes_room, OUTPUT, max_bytes, timeout_ms, err);
+}
+
+static pinpipe_status s3_object_get_into(int64_t *OUTPUT, pinpipe_s3 *s3, pinpipe_str bucket, pinpipe_str key,
+                                         Py_buffer *view, int64_t timeout_ms, pinpipe_error *err) {
+    pinpipe_s3_name name = {bucket, key};
+    return pinpipe_s3_object_get_into(OUTPUT, s3, name, buffer_room, view, (int64_t)view->len, timeout_ms, err);
 }
 
 static pinpipe_status s3_object_head(pinpipe_s3_object *out, pinpipe_s3 *s3, pinpipe_str bucket, pinpipe_str key,
@@ -407,6 +545,46 @@ static pinpipe_status s3_list_new(pinpipe_s3_list **out, pinpipe_s3 *s3, pinpipe
     options.start_after = start_after;
     options.page_max = page_max;
     return pinpipe_s3_list_new(out, s3, &options, err);
+}
+
+static pinpipe_status s3_reader_new(pinpipe_s3_reader **out, pinpipe_s3 *s3, pinpipe_str bucket, pinpipe_str key,
+                                    pinpipe_str prefix, pinpipe_str start_after, int32_t in_flight,
+                                    int64_t buffer_bytes, pinpipe_error *err) {
+    pinpipe_s3_reader_options options = PINPIPE_S3_READER_OPTIONS_INIT;
+    options.bucket = bucket;
+    options.key = key;
+    options.prefix = prefix;
+    options.start_after = start_after;
+    options.in_flight = in_flight;
+    options.buffer_bytes = buffer_bytes;
+    return pinpipe_s3_reader_new(out, s3, &options, err);
+}
+
+static pinpipe_status s3_upload_open(pinpipe_s3_upload **out, pinpipe_s3 *s3, pinpipe_str bucket, pinpipe_str key,
+                                     pinpipe_str content_type, int32_t flags, pinpipe_str if_match,
+                                     int64_t size_bytes, pinpipe_str journal, pinpipe_error *err) {
+    pinpipe_s3_upload_options options = PINPIPE_S3_UPLOAD_OPTIONS_INIT;
+    options.content_type = content_type;
+    options.flags = flags;
+    options.if_match = if_match;
+    options.size_bytes = size_bytes;
+    options.journal = journal;
+    pinpipe_s3_name name = {bucket, key};
+    return pinpipe_s3_upload_open(out, s3, name, &options, err);
+}
+
+static pinpipe_status s3_uploads_clear(int64_t *OUTPUT, pinpipe_s3 *s3, pinpipe_str bucket, pinpipe_str prefix,
+                                       int64_t age_s, int64_t timeout_ms, pinpipe_error *err) {
+    pinpipe_s3_name below = {bucket, prefix};
+    return pinpipe_s3_uploads_clear(OUTPUT, s3, below, age_s, timeout_ms, err);
+}
+
+static pinpipe_status source_open(pinpipe_objects **out, pinpipe_str url, pinpipe_s3 *s3, int32_t in_flight,
+                                  int64_t buffer_bytes, pinpipe_error *err) {
+    pinpipe_objects_options options = PINPIPE_OBJECTS_OPTIONS_INIT;
+    options.in_flight = in_flight;
+    options.buffer_bytes = buffer_bytes;
+    return pinpipe_objects_open(out, url, s3, &options, err);
 }
 
 /* The page's objects as tuples. */

@@ -22,6 +22,7 @@
 #include "kafka.h"
 #include "profile.h"
 #include "sink.h"
+#include "objects.h"
 #include "emulator.h"
 
 #endif

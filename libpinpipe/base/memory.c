@@ -6,6 +6,7 @@
 #include <assert.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 
 #include <openssl/crypto.h>
 
@@ -68,4 +69,16 @@ void pp_wipe(void *ptr, size_t size) {
     if (ptr && size) {
         OPENSSL_cleanse(ptr, size);
     }
+}
+
+#define LARGE_PAGE ((uintptr_t)2 << 20)
+
+void pp_memory_expect(void *ptr, size_t size) {
+    uintptr_t begin = ((uintptr_t)ptr + LARGE_PAGE - 1) & ~(LARGE_PAGE - 1);
+    uintptr_t end = ((uintptr_t)ptr + size) & ~(LARGE_PAGE - 1);
+#ifdef MADV_HUGEPAGE
+    if (end > begin) {
+        (void)madvise((void *)begin, end - begin, MADV_HUGEPAGE); /* a wish: without it all is only slower */
+    }
+#endif
 }

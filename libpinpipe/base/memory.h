@@ -18,6 +18,10 @@ void pp_free(void *ptr);
 char *pp_strdup(const char *text);
 char *pp_strndup(const char *text, size_t len);
 
+/** Tells the system that so much new memory will be written to soon: large pages then save most of the cost
+ * of a first touch. Little memory is left as it is. */
+void pp_memory_expect(void *ptr, size_t size);
+
 /** Overwrites bytes in a way that the compiler keeps. */
 void pp_wipe(void *ptr, size_t size);
 

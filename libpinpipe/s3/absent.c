@@ -46,6 +46,14 @@ pinpipe_status pinpipe_s3_object_get(pinpipe_buf *out, pinpipe_s3 *s3, pinpipe_s
     return part_missing(err);
 }
 
+pinpipe_status pinpipe_s3_object_get_into(int64_t *size_bytes, pinpipe_s3 *s3, pinpipe_s3_name name,
+                                          pinpipe_s3_room_fn room, void *user, int64_t max_bytes,
+                                          int64_t timeout_ms, pinpipe_error *err) {
+    (void)s3, (void)name, (void)room, (void)user, (void)max_bytes, (void)timeout_ms;
+    *size_bytes = 0;
+    return part_missing(err);
+}
+
 pinpipe_status pinpipe_s3_object_head(pinpipe_s3_object *out, pinpipe_s3 *s3, pinpipe_s3_name name,
                                       int64_t timeout_ms, pinpipe_error *err) {
     (void)out, (void)s3, (void)name, (void)timeout_ms;
@@ -82,6 +90,63 @@ int64_t pinpipe_s3_list_count(const pinpipe_s3_list *list) {
 pinpipe_s3_object pinpipe_s3_list_at(const pinpipe_s3_list *list, int64_t index) {
     (void)list, (void)index;
     return (pinpipe_s3_object){.modified_us = -1};
+}
+
+pinpipe_status pinpipe_s3_objects_delete(pinpipe_s3 *s3, pinpipe_str bucket, const pinpipe_str *keys,
+                                         int64_t count, int64_t timeout_ms, pinpipe_error *err) {
+    (void)s3, (void)bucket, (void)keys, (void)count, (void)timeout_ms;
+    return part_missing(err);
+}
+
+pinpipe_status pinpipe_s3_reader_new(pinpipe_s3_reader **out, pinpipe_s3 *s3,
+                                     const pinpipe_s3_reader_options *options, pinpipe_error *err) {
+    (void)s3, (void)options;
+    *out = NULL;
+    return part_missing(err);
+}
+
+void pinpipe_s3_reader_free(pinpipe_s3_reader *reader) {
+    (void)reader;
+}
+
+pinpipe_status pinpipe_s3_reader_next(pinpipe_s3_piece *out, pinpipe_s3_reader *reader, int64_t timeout_ms,
+                                      pinpipe_error *err) {
+    (void)out, (void)reader, (void)timeout_ms;
+    return part_missing(err);
+}
+
+pinpipe_status pinpipe_s3_upload_open(pinpipe_s3_upload **out, pinpipe_s3 *s3, pinpipe_s3_name name,
+                                      const pinpipe_s3_upload_options *options, pinpipe_error *err) {
+    (void)s3, (void)name, (void)options;
+    *out = NULL;
+    return part_missing(err);
+}
+
+pinpipe_status pinpipe_s3_upload_write(pinpipe_s3_upload *upload, pinpipe_str bytes, int64_t timeout_ms,
+                                       pinpipe_error *err) {
+    (void)upload, (void)bytes, (void)timeout_ms;
+    return part_missing(err);
+}
+
+pinpipe_status pinpipe_s3_upload_commit(pinpipe_s3_upload *upload, int64_t timeout_ms, pinpipe_error *err) {
+    (void)upload, (void)timeout_ms;
+    return part_missing(err);
+}
+
+pinpipe_status pinpipe_s3_upload_clear(pinpipe_s3_upload *upload, int64_t timeout_ms, pinpipe_error *err) {
+    (void)upload, (void)timeout_ms;
+    return part_missing(err);
+}
+
+void pinpipe_s3_upload_free(pinpipe_s3_upload *upload) {
+    (void)upload;
+}
+
+pinpipe_status pinpipe_s3_uploads_clear(int64_t *count, pinpipe_s3 *s3, pinpipe_s3_name prefix, int64_t age_s,
+                                        int64_t timeout_ms, pinpipe_error *err) {
+    (void)s3, (void)prefix, (void)age_s, (void)timeout_ms;
+    *count = 0;
+    return part_missing(err);
 }
 
 #endif

@@ -7,16 +7,22 @@
 
 #include <assert.h>
 #include <string.h>
+#include <strings.h>
 
 #include "aws/endpoint.h"
 #include "aws/uri.h"
 #include "base/buffer.h"
+#include "base/checksum.h"
 #include "base/memory.h"
+#include "io/env.h"
+#include "text/base64.h"
 #include "text/number.h"
 
 #define CONNECT_TIMEOUT_MS 3100
 #define CALL_TIMEOUT_MS 60000
 #define ATTEMPTS_MAX 20
+#define IN_FLIGHT 4
+#define IN_FLIGHT_MAX 64
 
 static pinpipe_status region_set(pinpipe_s3 *s3, pinpipe_str given, pinpipe_error *err) {
     pinpipe_str region = given.len ? given : pinpipe_provider_region(s3->provider);
@@ -33,10 +39,11 @@ static pinpipe_status region_set(pinpipe_s3 *s3, pinpipe_str given, pinpipe_erro
     return status == PINPIPE_OK ? pp_buf_append(&s3->region, region.ptr, region.len, err) : status;
 }
 
-static pinpipe_status endpoint_compute(pinpipe_s3 *s3, pinpipe_error *err) {
-    pp_endpoint_query query = {pp_str(PP_S3_SERVICE), pp_buf_view(&s3->region),
+pinpipe_status pp_s3_endpoint_compute(pinpipe_buf *out, const pinpipe_s3 *s3, const char *region,
+                                      pinpipe_error *err) {
+    pp_endpoint_query query = {pp_str(PP_S3_SERVICE), pp_str(region),
                                pp_settings_variants(pp_provider_settings(s3->provider))};
-    return pp_endpoint_compute(&s3->endpoint, &query, err);
+    return pp_endpoint_compute(out, &query, err);
 }
 
 /* The host as it will be signed, so that signature and Host header agree whatever the case it was written in.
@@ -70,8 +77,10 @@ static pinpipe_status place_set(pinpipe_s3 *s3, const pinpipe_s3_options *option
     s3->at_amazon = endpoint.len == 0;
     pinpipe_status status = region_set(s3, options->region, err);
     if (status == PINPIPE_OK) {
-        status = s3->at_amazon ? endpoint_compute(s3, err) : endpoint_take(s3, endpoint, err);
+        status = s3->at_amazon ? pp_s3_endpoint_compute(&s3->endpoint, s3, s3->region.ptr, err)
+                               : endpoint_take(s3, endpoint, err);
     }
+    s3->is_https = status == PINPIPE_OK && strncmp(s3->endpoint.ptr, "https:", 6) == 0;
     return status;
 }
 
@@ -85,7 +94,7 @@ static pinpipe_status http_set(pinpipe_s3 *s3, const pinpipe_s3_options *options
                             .connect_timeout_ms = options->connect_timeout_ms ? options->connect_timeout_ms
                                                                               : CONNECT_TIMEOUT_MS};
     if (status == PINPIPE_OK) {
-        status = pp_http_new(&s3->http, &http, err);
+        status = pp_flight_new(&s3->flight, &http, err);
     }
     pinpipe_buf_reset(&ca_file);
     return status;
@@ -116,6 +125,76 @@ static pinpipe_status attempts_set(pinpipe_s3 *s3, const pinpipe_s3_options *opt
     return PINPIPE_OK;
 }
 
+/* What is sent with requests as it was given; the signer refuses what no header can be. */
+static pinpipe_status wishes_set(pinpipe_s3 *s3, const pinpipe_s3_options *options, pinpipe_error *err) {
+    const struct {
+        pinpipe_buf *to;
+        pinpipe_str from;
+    } copies[] = {{&s3->owner, options->expected_owner},
+                  {&s3->payer, options->request_payer},
+                  {&s3->sse, options->encryption},
+                  {&s3->sse_key, options->encryption_key},
+                  {&s3->sse_context, options->encryption_context}};
+    pinpipe_status status = PINPIPE_OK;
+    for (size_t i = 0; status == PINPIPE_OK && i < sizeof copies / sizeof copies[0]; i++) {
+        status = pp_buf_append(copies[i].to, copies[i].from.ptr, copies[i].from.len, err);
+    }
+    return status;
+}
+
+static bool text_is_ignoring_case(pinpipe_str text, const char *other) {
+    return text.len == strlen(other) && strncasecmp(text.ptr, other, text.len) == 0;
+}
+
+static pinpipe_status checksum_set(pinpipe_s3 *s3, int32_t wanted, pinpipe_error *err) {
+    static const pinpipe_checksum rows[] = {PINPIPE_CHECKSUM_CRC64NVME, PINPIPE_CHECKSUM_NONE,
+                                            PINPIPE_CHECKSUM_CRC32C, PINPIPE_CHECKSUM_CRC64NVME};
+    pinpipe_buf told = PINPIPE_BUF_INIT;
+    pinpipe_status status = pp_env_read(&told, "AWS_REQUEST_CHECKSUM_CALCULATION", err);
+    s3->checksum = rows[wanted];
+    if (wanted == PINPIPE_S3_CHECKSUM_AUTO &&
+        (!s3->at_amazon || text_is_ignoring_case(pp_buf_view(&told), "when_required"))) {
+        s3->checksum = PINPIPE_CHECKSUM_NONE;
+    }
+    pinpipe_buf_reset(&told);
+    return status;
+}
+
+/* The number as its bytes, the greatest first, in base64. */
+void pp_s3_checksum_write(char out[PP_S3_CHECKSUM_BYTES], const pinpipe_s3 *s3, pinpipe_str bytes) {
+    char digest[8];
+    bool is_long = s3->checksum == PINPIPE_CHECKSUM_CRC64NVME;
+    size_t size = is_long ? 8 : 4;
+    out[0] = '\0';
+    if (s3->checksum == PINPIPE_CHECKSUM_NONE) {
+        return;
+    }
+    uint64_t sum = is_long ? pp_crc64nvme(0, bytes.ptr, bytes.len) : pp_crc32c(0, bytes.ptr, bytes.len);
+    for (size_t i = 0; i < size; i++) {
+        digest[i] = (char)(unsigned char)(sum >> (8 * (size - 1 - i)));
+    }
+    pp_base64_write(out, digest, size);
+    out[PP_BASE64_LEN(size)] = '\0';
+}
+
+static pinpipe_status numbers_check(const pinpipe_s3_options *options, pinpipe_error *err) {
+    if (options->in_flight < 0 || options->in_flight > IN_FLIGHT_MAX) {
+        return pp_fail(err, PINPIPE_EINVAL, "in_flight: %d, not 1 to %d", options->in_flight, IN_FLIGHT_MAX);
+    }
+    if (options->part_bytes &&
+        (options->part_bytes < PP_S3_PART_MIN || options->part_bytes > PP_S3_PART_MAX)) {
+        return pp_fail(err, PINPIPE_EINVAL, "part_bytes: %lld, not 5 MiB to 5 GiB",
+                       (long long)options->part_bytes);
+    }
+    if (options->payload < PINPIPE_S3_PAYLOAD_AUTO || options->payload > PINPIPE_S3_PAYLOAD_SIGNED) {
+        return pp_fail(err, PINPIPE_EINVAL, "payload: %d is none", options->payload);
+    }
+    if (options->checksum < PINPIPE_S3_CHECKSUM_AUTO || options->checksum > PINPIPE_S3_CHECKSUM_CRC64NVME) {
+        return pp_fail(err, PINPIPE_EINVAL, "checksum: %d is none", options->checksum);
+    }
+    return PINPIPE_OK;
+}
+
 static pinpipe_status options_check(const pinpipe_s3_options *options, pinpipe_error *err) {
     if (!options || options->struct_size < sizeof *options) {
         return pp_fail(err, PINPIPE_EINVAL, "S3 options lack their struct_size");
@@ -133,7 +212,7 @@ static pinpipe_status options_check(const pinpipe_s3_options *options, pinpipe_e
     if (options->attempts_max < 0 || options->attempts_max > ATTEMPTS_MAX) {
         return pp_fail(err, PINPIPE_EINVAL, "attempts: %d, not 0 to %d", options->attempts_max, ATTEMPTS_MAX);
     }
-    return PINPIPE_OK;
+    return numbers_check(options, err);
 }
 
 pinpipe_status pinpipe_s3_new(pinpipe_s3 **out, const pinpipe_s3_options *options, pinpipe_error *err) {
@@ -147,14 +226,27 @@ pinpipe_status pinpipe_s3_new(pinpipe_s3 **out, const pinpipe_s3_options *option
     if (!made) {
         return pp_fail_memory(err, "an S3 client", sizeof *made);
     }
+    made->owners = 1;
     made->addressing = options->addressing;
     made->timeout_ms = options->timeout_ms ? options->timeout_ms : CALL_TIMEOUT_MS;
+    made->in_flight = options->in_flight ? options->in_flight : IN_FLIGHT;
+    made->part_bytes = options->part_bytes ? options->part_bytes : PP_S3_PART_DEFAULT;
+    made->payload = options->payload;
     status = provider_set(made, options, err);
     if (status == PINPIPE_OK) {
         status = attempts_set(made, options, err);
     }
     if (status == PINPIPE_OK) {
         status = place_set(made, options, err);
+    }
+    if (status == PINPIPE_OK) {
+        status = wishes_set(made, options, err);
+    }
+    if (status == PINPIPE_OK) {
+        status = checksum_set(made, options->checksum, err);
+    }
+    if (status == PINPIPE_OK) {
+        status = pinpipe_signer_new(&made->signer, err);
     }
     if (status == PINPIPE_OK) {
         status = http_set(made, options, err);
@@ -167,20 +259,38 @@ pinpipe_status pinpipe_s3_new(pinpipe_s3 **out, const pinpipe_s3_options *option
     return status;
 }
 
+pinpipe_s3 *pp_s3_retain(pinpipe_s3 *s3) {
+    s3->owners++;
+    return s3;
+}
+
 void pinpipe_s3_free(pinpipe_s3 *s3) {
-    if (s3) {
-        pp_http_free(s3->http);
+    if (s3 && --s3->owners == 0) {
+        pp_s3_job_reset(&s3->job, s3);
+        pp_flight_free(s3->flight);
+        pinpipe_signer_free(s3->signer);
         pinpipe_provider_free(s3->provider);
-        pp_http_answer_reset(&s3->answer);
-        pinpipe_buf_reset(&s3->endpoint);
-        pinpipe_buf_reset(&s3->region);
-        pinpipe_buf_reset(&s3->url);
-        pinpipe_buf_reset(&s3->xml);
+        pp_s3_places_reset(s3);
+        for (int32_t i = 0; i < s3->spare_count; i++) {
+            pinpipe_buf_reset(&s3->spares[i]);
+        }
+        pinpipe_buf *const held[] = {&s3->endpoint, &s3->region,  &s3->owner,       &s3->payer,
+                                     &s3->sse,      &s3->sse_key, &s3->sse_context, &s3->xml};
+        for (size_t i = 0; i < sizeof held / sizeof held[0]; i++) {
+            pinpipe_buf_reset(held[i]);
+        }
         pp_free(s3);
     }
 }
 
 /* ---- names and addresses ---- */
+
+pinpipe_status pp_s3_key_check(pinpipe_str key, pinpipe_error *err) {
+    if (key.len >= 1 && key.len <= PP_S3_KEY_MAX) {
+        return PINPIPE_OK;
+    }
+    return pp_fail(err, PINPIPE_EINVAL, "key: %zu bytes, not 1 to %d", key.len, PP_S3_KEY_MAX);
+}
 
 pinpipe_status pp_s3_bucket_check(pinpipe_str bucket, pinpipe_error *err) {
     if (bucket.len < 1 || bucket.len > PP_S3_BUCKET_MAX) {
@@ -218,17 +328,19 @@ pinpipe_status pp_s3_url_write(pinpipe_buf *out, const pinpipe_s3 *s3, const pp_
     pinpipe_str bucket = call->name.bucket;
     bool in_host = s3->addressing == PINPIPE_S3_ADDRESSING_HOST ||
                    (s3->addressing == PINPIPE_S3_ADDRESSING_AUTO && s3->at_amazon && bucket_is_label(bucket));
-    const char *host = strstr(s3->endpoint.ptr, "://") + 3;
+    const pp_s3_place *place = pp_s3_place_find(s3, bucket);
+    const char *base = place && place->endpoint.len ? place->endpoint.ptr : s3->endpoint.ptr;
+    const char *host = strstr(base, "://") + 3;
     pinpipe_status status = PINPIPE_OK;
     if (in_host && !bucket_is_label(bucket)) {
         return pp_fail(err, PINPIPE_EINVAL, "bucket '%.*s': it cannot stand in a host name",
                        pp_quote_len(bucket.len), bucket.ptr);
     }
     if (in_host) {
-        status = pp_buf_printf(out, err, "%.*s%.*s.%s/", (int)(host - s3->endpoint.ptr), s3->endpoint.ptr,
-                               (int)bucket.len, bucket.ptr, host);
+        status = pp_buf_printf(out, err, "%.*s%.*s.%s/", (int)(host - base), base, (int)bucket.len,
+                               bucket.ptr, host);
     } else {
-        status = pp_buf_printf(out, err, "%s/%.*s%s", s3->endpoint.ptr, (int)bucket.len, bucket.ptr,
+        status = pp_buf_printf(out, err, "%s/%.*s%s", base, (int)bucket.len, bucket.ptr,
                                call->name.key.len ? "/" : "");
     }
     if (status == PINPIPE_OK) {

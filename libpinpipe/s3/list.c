@@ -1,7 +1,7 @@
 /* Turns ListObjectsV2 answers into pages of objects.
  * Never asks for a page with the token it has just used: a store that repeats one would never end.
  * Rules: Amazon S3 API Reference, ListObjectsV2, with encoding-type=url always. */
-#include "s3/client.h"
+#include "s3/list.h"
 
 #if PINPIPE_WITH_S3
 
@@ -29,6 +29,8 @@ struct pinpipe_s3_list {
     int32_t page_max;
     bool ended;
     pinpipe_buf token; /* of the next page */
+    pp_s3_job job;     /* asks for it */
+    pinpipe_buf query, document;
     list_item *items;
     int64_t count;
     pinpipe_buf bytes; /* keys and ETags of the page */
@@ -63,7 +65,7 @@ pinpipe_status pinpipe_s3_list_new(pinpipe_s3_list **out, pinpipe_s3 *s3,
     if (!made) {
         return pp_fail_memory(err, "a list", sizeof *made);
     }
-    made->s3 = s3;
+    made->s3 = pp_s3_retain(s3);
     made->page_max = options->page_max ? options->page_max : PAGE_MAX;
     made->items = pp_alloc((size_t)made->page_max * sizeof *made->items);
     status = made->items ? PINPIPE_OK
@@ -87,12 +89,16 @@ pinpipe_status pinpipe_s3_list_new(pinpipe_s3_list **out, pinpipe_s3 *s3,
 
 void pinpipe_s3_list_free(pinpipe_s3_list *list) {
     if (list) {
+        pp_s3_job_reset(&list->job, list->s3);
+        pinpipe_buf_reset(&list->query);
+        pinpipe_buf_reset(&list->document);
         pinpipe_buf_reset(&list->bucket);
         pinpipe_buf_reset(&list->prefix);
         pinpipe_buf_reset(&list->start_after);
         pinpipe_buf_reset(&list->token);
         pinpipe_buf_reset(&list->bytes);
         pp_free(list->items);
+        pinpipe_s3_free(list->s3);
         pp_free(list);
     }
 }
@@ -201,21 +207,23 @@ static pinpipe_status page_end(page_reader *page, pinpipe_error *err) {
     return status;
 }
 
-static pinpipe_status page_read(pinpipe_s3_list *list, const pp_s3_call *call, pinpipe_error *err) {
+pinpipe_status pp_s3_list_read(pinpipe_s3_list *list, pinpipe_str document, pinpipe_error *err) {
+    const pp_s3_call call = {.doing = "list", .name = {pp_buf_view(&list->bucket), {NULL, 0}}};
     page_reader page = {.list = list, .item = {.size_bytes = -1, .modified_us = -1}};
     pinpipe_error cause = PINPIPE_ERROR_INIT;
     list->count = 0;
     pp_buf_clear(&list->bytes);
-    pinpipe_status status = pp_xml_walk(pp_buf_view(call->out), page_element, &page, &cause);
+    pinpipe_status status = pp_xml_walk(document, page_element, &page, &cause);
     if (status == PINPIPE_OK && !page.error) {
         status = page_end(&page, &cause);
     }
     if (status < 0) {
         list->count = 0;
-        pp_fail_service(err, status, PP_S3_SERVICE, list->s3->answer.status, "list s3://%.*s: %s",
+        pp_fail_service(err, status, PP_S3_SERVICE, list->job.wire.answer.status, "list s3://%.*s: %s",
                         pp_quote_len(list->bucket.len), list->bucket.ptr, cause.message);
     } else if (page.error) {
-        status = pp_s3_fail(err, call, &list->s3->answer, pp_buf_view(call->out));
+        list->count = 0;
+        status = pp_s3_fail(err, &call, &list->job.wire.answer, document);
     }
     pinpipe_buf_reset(&page.token);
     return status;
@@ -245,27 +253,39 @@ static pinpipe_status query_write(pinpipe_buf *query, const pinpipe_s3_list *lis
                                 : status;
 }
 
-pinpipe_status pinpipe_s3_list_next(pinpipe_s3_list *list, int64_t timeout_ms, pinpipe_error *err) {
-    assert(list);
-    list->count = 0;
-    if (list->ended) {
-        return PINPIPE_DONE;
+pinpipe_status pp_s3_list_start(pinpipe_s3_list *list, int64_t timeout_ms, pinpipe_error *err) {
+    if (list->ended || list->job.state != PP_S3_JOB_IDLE) {
+        return list->ended ? PINPIPE_DONE : PINPIPE_OK;
     }
-    pinpipe_buf query = PINPIPE_BUF_INIT;
-    pinpipe_status status = query_write(&query, list, err);
+    pp_buf_clear(&list->query);
+    pinpipe_status status = query_write(&list->query, list, err);
     if (status == PINPIPE_OK) {
         pp_s3_call call = {.method = "GET",
                            .doing = "list",
                            .name = {pp_buf_view(&list->bucket), {NULL, 0}},
-                           .query = query.ptr,
-                           .out = &list->s3->xml,
+                           .query = list->query.ptr,
+                           .out = &list->document,
                            .out_max = PP_S3_XML_MAX};
-        status = pp_s3_send(list->s3, &call, timeout_ms, err);
+        pp_s3_job_start(&list->job, list->s3, &call, timeout_ms);
+    }
+    return status;
+}
+
+bool pp_s3_list_is_ready(const pinpipe_s3_list *list) {
+    return list->job.state == PP_S3_JOB_ENDED;
+}
+
+pinpipe_status pinpipe_s3_list_next(pinpipe_s3_list *list, int64_t timeout_ms, pinpipe_error *err) {
+    assert(list);
+    list->count = 0;
+    pinpipe_status status = pp_s3_list_start(list, timeout_ms, err);
+    if (status == PINPIPE_OK) {
+        status = pp_s3_job_wait(&list->job, list->s3, err);
+        list->job.state = PP_S3_JOB_IDLE;
         if (status == PINPIPE_OK) {
-            status = page_read(list, &call, err);
+            status = pp_s3_list_read(list, pp_buf_view(&list->document), err);
         }
     }
-    pinpipe_buf_reset(&query);
     return status;
 }
 

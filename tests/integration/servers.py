@@ -112,7 +112,7 @@ def run_versitygw(folder: Path, certificate: Certificate | None = None) -> Itera
     for name in ("root", "iam", "sidecar"):
         (folder / name).mkdir(parents=True)
     port, key, secret, region = free_port(), "pin", "pinpinpinpin", "us-east-1"
-    command = [str(program), "--port", f"127.0.0.1:{port}", "--region", region, "--quiet"]
+    command = [str(program), "--port", f"127.0.0.1:{port}", "--region", region, "--quiet", "--keep-alive"]
     command += ["--iam-dir", str(folder / "iam"), "posix", "--sidecar", str(folder / "sidecar")]
     command.append(str(folder / "root"))
     environment = {"ROOT_ACCESS_KEY": key, "ROOT_SECRET_KEY": secret}

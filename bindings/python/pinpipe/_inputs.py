@@ -13,6 +13,7 @@ from typing import IO, Protocol, cast, runtime_checkable
 from pinpipe.errors import DataError, Error, FileError, NotFoundError
 
 ARROW_MAGIC = b"ARROW1"
+OBJECTS_SCHEME = "s3://"
 
 
 @runtime_checkable
@@ -23,7 +24,7 @@ class ArrowStreamExportable(Protocol):
         """A capsule named arrow_array_stream."""
 
 
-#: What `clean` and `decode` read: bytes, a path, an open binary file, a list of payloads, or Arrow data.
+#: What `clean` and `decode` read: bytes, a path, s3://bucket/prefix/, an open binary file, payloads, or Arrow data.
 Input = (
     bytes
     | bytearray
@@ -68,6 +69,13 @@ def open_for_reading(path: str) -> IO[bytes]:
         raise file_error(path, error) from None
 
 
+def is_objects(data: Input) -> bool:
+    """True for the URL of objects, which is no path."""
+    return isinstance(data, str) and data.startswith(OBJECTS_SCHEME)
+
+
 def is_bytes_like(data: Input) -> bool:
     """True for what holds bytes as a whole: memory, a path, an open file."""
+    if is_objects(data):
+        return False
     return isinstance(data, (str, os.PathLike, bytes, bytearray, memoryview)) or hasattr(data, "read")

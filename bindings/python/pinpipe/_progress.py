@@ -57,6 +57,15 @@ class Progress:
         sys.stderr.write(f"\r\x1b[K{line}")
         sys.stderr.flush()
 
+    def objects(self, count: int) -> None:
+        """Shows how many objects have been read; their bytes are not known before."""
+        now = time.monotonic()
+        if self._live and now - self._shown >= INTERVAL_S:
+            self._shown = now
+            rate = count / max(now - self._started, 1e-9)
+            sys.stderr.write(f"\r\x1b[K{self._what}: {count:,} objects, {rate:,.0f} objects/s")
+            sys.stderr.flush()
+
     def pieces(self, file: IO[bytes]) -> Iterator[bytes]:
         """The file's bytes in pieces, counted."""
         while piece := file.read(CHUNK_BYTES):

@@ -21,6 +21,7 @@ from pinpipe._inputs import (
     Input,
     file_error,
     is_bytes_like,
+    is_objects,
     open_arrow_file,
     open_for_reading,
 )
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
     from pinpipe._profiles import Profile
     from pinpipe._statistics import Statistics
     from pinpipe._watch import Watch
+    from pinpipe.s3 import Client
 
 INPUT_FORMATS = {
     "auto": native.PINPIPE_FORMAT_AUTO,
@@ -410,9 +412,34 @@ class Reader:
             if at < native.arrow_input_rows(source):
                 yield self._deduped()
 
-    def read(self, data: Input) -> Iterator[Any]:
+    def read_objects(
+        self, url: str, client: Client | None = None, count: Callable[[int], None] = lambda objects: None
+    ) -> Iterator[Any]:
+        """Reads the objects of s3://bucket/prefix/, each an input of its own, in the order of their keys.
+
+        client: else one from the environment. count: told the objects read so far, at every batch.
+        """
+        from pinpipe.s3 import Source
+
+        with Source(url, client) as source:
+            if self.watch:
+                for piece in source.pieces():
+                    yield from self.feed(piece.data)
+                    if piece.offset + len(piece.data) >= piece.object.size:
+                        yield from self.finish()
+                return
+            while source.decode(self._decoder, self._batch, self._report):
+                self._take_rejects()
+                count(source.objects)
+                yield self._deduped()
+            self._take_rejects()
+            count(source.objects)
+
+    def read(self, data: Input, client: Client | None = None) -> Iterator[Any]:
         """Reads any input."""
-        if isinstance(data, (str, os.PathLike)):
+        if is_objects(data):
+            yield from self.read_objects(str(data), client)
+        elif isinstance(data, (str, os.PathLike)):
             yield from self.read_path(os.fspath(data))
         elif isinstance(data, ArrowStreamExportable):
             yield from self.read_arrow(data)
@@ -467,11 +494,13 @@ def clean(
     profile: str | os.PathLike[str] | Mapping[str, Any] | Profile = "course",
     statistics: bool = False,
     expect: Expect | None = None,
+    client: Client | None = None,
 ) -> Table:
     """Cleans records of a type into the table of CONTRACT §4.
 
-    data: bytes-like, a path (str or PathLike), a binary file, a list of payloads with one JSON record each, or any
-    Arrow object in the raw shape. input_format: auto, ndjson, json, csv, kafka-rest, kinesis, connect, records,
+    data: bytes-like, a path (str or PathLike), s3://bucket/prefix/ (its objects in the order of their keys; `client`
+    is that of the store, else one from the environment), a binary file, a list of payloads with one JSON record each,
+    or any Arrow object in the raw shape. input_format: auto, ndjson, json, csv, kafka-rest, kinesis, connect, records,
     filestream or arrow (docs/records.md). dedupe: none, ind or row.
     max_record_bytes: 0 is 16 MiB; a larger record is rejected. threads: 1 to 64 share NDJSON from memory or a file,
     which then is read whole; the table is the same for any number. profile: course, keep, or a rule file
@@ -489,7 +518,7 @@ def clean(
     if threads != 1 and dedupe == "none" and is_bytes_like(data):
         table = _read_table_by_threads(reader, data, threads)
     else:
-        table = _read_table(reader, reader.read(data))
+        table = _read_table(reader, reader.read(data, client))
     if table.expectations:
         from pinpipe._expectations import raise_fatal
 
@@ -497,10 +526,17 @@ def clean(
     return table
 
 
-def decode(kind: str, data: Input, *, input_format: str = "auto", max_record_bytes: int = 0) -> Table:
+def decode(
+    kind: str,
+    data: Input,
+    *,
+    input_format: str = "auto",
+    max_record_bytes: int = 0,
+    client: Client | None = None,
+) -> Table:
     """Reads records of a type into the raw shape: the wire's names, order and values."""
     reader = Reader(kind, "raw", input_format, "none", max_record_bytes)
-    return _read_table(reader, reader.read(data))
+    return _read_table(reader, reader.read(data, client))
 
 
 def encode(table: Table, output_format: str = "ndjson") -> bytes:

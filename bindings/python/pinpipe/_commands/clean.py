@@ -15,6 +15,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from pinpipe import _expectations, _printing, _statistics
+from pinpipe._inputs import is_objects
 from pinpipe._outputs import replaced_file, write_output
 from pinpipe._profiles import profile
 from pinpipe._progress import Progress
@@ -31,7 +32,9 @@ EXAMPLE = "pinpipe clean pin pins.ndjson -o pins.parquet --rejects bad.ndjson --
 def configure(parser: argparse.ArgumentParser) -> None:
     """Adds the arguments."""
     parser.add_argument("kind", choices=KINDS, help="record type")
-    parser.add_argument("inputs", nargs="+", metavar="IN", help="files; - = standard input")
+    parser.add_argument(
+        "inputs", nargs="+", metavar="IN", help="files, or s3://bucket/prefix/; - = standard input"
+    )
     parser.add_argument(
         "-o",
         "--output",
@@ -101,7 +104,11 @@ def _batches(reader: Reader, inputs: list[str], rejects: _RejectsFile, progress:
         rejects.write(reader.take_rejects_ndjson())
 
     for path in inputs:
-        if path != "-":
+        if is_objects(path):
+            for batch in reader.read_objects(path, count=progress.objects):
+                rejects.write(reader.take_rejects_ndjson())
+                yield batch
+        elif path != "-":
             yield from reader.read_path(path, fed)
         elif reader.is_arrow_file(sys.stdin.buffer):
             yield from reader.read_file(sys.stdin.buffer)
