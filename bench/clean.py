@@ -19,6 +19,7 @@ from typing import Any
 import figures
 import pinpipe
 import rows
+import s3
 import sections
 import sign
 from ask_spark import ask
@@ -100,7 +101,7 @@ def _clean(bench: sections.Bench) -> dict[str, Any]:
     return {kind: _one_table(kind, bench, spark) for kind in rows.TABLES} | {"hashes": hashes}
 
 
-SECTIONS = {"clean": _clean, **sections.SECTIONS, "sign": sign.section}
+SECTIONS = {"clean": _clean, **sections.SECTIONS, "sign": sign.section, "s3": s3.section}
 
 
 def _machine() -> dict[str, Any]:
