@@ -103,6 +103,12 @@ pinpipe_str pp_str(const char *text) {
     return (pinpipe_str){text, text ? strlen(text) : 0};
 }
 
+void pp_str_copy(char *to, pinpipe_str text) {
+    if (text.len) {
+        memcpy(to, text.ptr, text.len);
+    }
+}
+
 bool pp_str_equal(pinpipe_str a, pinpipe_str b) {
     return a.len == b.len && (a.len == 0 || memcmp(a.ptr, b.ptr, a.len) == 0);
 }

@@ -33,6 +33,8 @@ pinpipe_str pp_buf_view(const pinpipe_buf *buf);
 
 /** A C string as a borrowed view. */
 pinpipe_str pp_str(const char *text);
+/** Copies the bytes, without a NUL; an empty view may point nowhere. */
+void pp_str_copy(char *to, pinpipe_str text);
 bool pp_str_equal(pinpipe_str a, pinpipe_str b);
 bool pp_str_is(pinpipe_str a, const char *text);
 

@@ -61,7 +61,7 @@ static pinpipe_status bytes_place(void *user, int64_t offset, pinpipe_str bytes,
     }
     pinpipe_status status = room_take(object, size, err);
     if (status == PINPIPE_OK) {
-        memcpy(object->base + offset, bytes.ptr, bytes.len);
+        pp_str_copy(object->base + offset, bytes);
     }
     return status;
 }

@@ -59,7 +59,9 @@ static pinpipe_status attempt_sign(pp_s3_job *job, pinpipe_s3 *s3, pinpipe_error
         own[count++] = (pinpipe_header){pp_str(pp_checksum_name(s3->checksum)), pp_str(job->checksum)};
     }
     assert(count + call->header_count < PP_S3_JOB_HEADERS - 6); /* the signer's */
-    memcpy(own + count, call->headers, call->header_count * sizeof *own);
+    for (size_t i = 0; i < call->header_count; i++) {
+        own[count + i] = call->headers[i];
+    }
     request.method = pp_str(call->method);
     request.url = pp_buf_view(&job->url);
     request.body = call->body;

@@ -183,7 +183,7 @@ static pinpipe_status keys_decode(pinpipe_s3_list *list, pinpipe_error *err) {
         status = pp_uri_decode(&key, (pinpipe_str){list->bytes.ptr + item->key, item->key_len},
                                PP_PLUS_IS_BLANK, err);
         if (status == PINPIPE_OK) {
-            memcpy(list->bytes.ptr + item->key, key.ptr, key.len);
+            pp_str_copy(list->bytes.ptr + item->key, pp_buf_view(&key));
             item->key_len = key.len;
         }
     }

@@ -69,7 +69,7 @@ static pinpipe_status etag_pin(pp_s3_range *range, pinpipe_str etag, pinpipe_err
         return pp_fail(err, PINPIPE_ECONFLICT, "the object changed while it was read: ETag %.*s is not %s",
                        pp_quote_len(etag.len), etag.ptr, range->etag);
     }
-    memcpy(range->etag, etag.ptr, etag.len);
+    pp_str_copy(range->etag, etag);
     range->etag[etag.len] = '\0';
     return PINPIPE_OK;
 }

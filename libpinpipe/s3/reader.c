@@ -225,8 +225,9 @@ static bool object_begin(pinpipe_s3_reader *reader, pinpipe_status *status, pinp
     pp_buf_clear(&reader->key);
     *status = pp_buf_append(&reader->key, object.key.ptr, object.key.len, err);
     bool is_told = object.etag.len < sizeof reader->etag;
-    memcpy(reader->etag, object.etag.ptr, is_told ? object.etag.len : 0);
-    reader->etag[is_told ? object.etag.len : 0] = '\0';
+    object.etag.len = is_told ? object.etag.len : 0;
+    pp_str_copy(reader->etag, object.etag);
+    reader->etag[object.etag.len] = '\0';
     reader->at = 0;
     reader->size_bytes = object.size_bytes;
     reader->modified_us = object.modified_us;

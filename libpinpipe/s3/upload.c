@@ -146,7 +146,7 @@ pinpipe_status pp_s3_parts_set(pp_s3_parts *parts, int32_t number, int64_t size_
     }
     pp_s3_part *part = &parts->items[number - 1];
     part->size_bytes = size_bytes;
-    memcpy(part->etag, etag.ptr, etag.len);
+    pp_str_copy(part->etag, etag);
     part->etag[etag.len] = '\0';
     return PINPIPE_OK;
 }
