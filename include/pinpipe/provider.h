@@ -35,8 +35,8 @@ typedef enum pinpipe_refresh {
 /** Makes a key: sets `*out` (the provider takes it over) or returns a negative status with `err` set. */
 typedef pinpipe_status (*pinpipe_credentials_fn)(pinpipe_credentials **out, void *user, pinpipe_error *err);
 
-/** Everything is copied. Of `credentials`, `callback` and `csv_path` at most one; with none of them the
- * default chain is used. */
+/** Everything is copied. Of `credentials`, `callback`, `csv_path` and `role_arn` at most one; with none of
+ * the first three the default chain is used. */
 typedef struct pinpipe_provider_options {
     uint32_t struct_size;
     uint32_t sources; /* pinpipe_source bits that the default chain may ask; 0 = all */
@@ -49,12 +49,17 @@ typedef struct pinpipe_provider_options {
     pinpipe_str region;   /* else AWS_REGION, AWS_DEFAULT_REGION, the profile's */
     int32_t refresh;      /* pinpipe_refresh */
     int32_t reserved;     /* 0 */
+    pinpipe_str role_arn; /* assumed with the key that the default chain has, after the profile's own roles */
+    pinpipe_str role_session_name; /* else "pinpipe-<host>" */
+    pinpipe_str role_external_id;
 } pinpipe_provider_options;
 
 #define PINPIPE_PROVIDER_OPTIONS_INIT                                                                        \
     {                                                                                                        \
         (uint32_t)sizeof(pinpipe_provider_options), 0, NULL, NULL, NULL, NULL, {NULL, 0}, {NULL, 0},         \
-            {NULL, 0}, 0, 0                                                                                  \
+            {NULL, 0}, 0, 0, {NULL, 0}, {NULL, 0}, {                                                         \
+            NULL, 0                                                                                          \
+        }                                                                                                    \
     }
 
 /** Makes a provider: reads environment and files, once, and plans where the key will come from; asks nobody

@@ -42,6 +42,7 @@ struct pinpipe_provider {
     void (*callback_free)(void *user);
     void *callback_user;
     int32_t refresh;
+    pinpipe_buf role_arn, role_session_name, role_external_id; /* behind the plan's last role */
     pp_snapshot snapshot;
     _Atomic int64_t refresh_at_s, mandatory_at_s;
     atomic_bool stop;
@@ -343,6 +344,15 @@ pinpipe_status pinpipe_provider_get(pinpipe_credentials **out, pinpipe_provider 
     return PINPIPE_OK;
 }
 
+pinpipe_credentials *pp_provider_peek(pinpipe_provider *provider) {
+    fork_look(provider);
+    return last_get(provider);
+}
+
+bool pp_provider_is_by_caller(const pinpipe_provider *provider) {
+    return provider->refresh == PINPIPE_REFRESH_CALLER;
+}
+
 void pp_provider_expire(pinpipe_provider *provider, const pinpipe_credentials *used) {
     fork_look(provider);
     pthread_mutex_lock(&provider->lock);
@@ -365,6 +375,11 @@ static pinpipe_status options_check(const pinpipe_provider_options *options, pin
     if (given > 1) {
         return pp_fail(err, PINPIPE_EINVAL, "credentials, callback and csv_path exclude each other");
     }
+    if (given && options->role_arn.len) {
+        return pp_fail(err, PINPIPE_EINVAL,
+                       "role '%.*s': it is assumed with the default chain's key, and another one was given",
+                       pp_quote_len(options->role_arn.len), options->role_arn.ptr);
+    }
     if (options->refresh < PINPIPE_REFRESH_THREAD || options->refresh > PINPIPE_REFRESH_CALLER) {
         return pp_fail(err, PINPIPE_EINVAL, "refresh: %d is none", options->refresh);
     }
@@ -386,6 +401,31 @@ static pinpipe_status csv_take(pinpipe_credentials **out, pinpipe_str path, pinp
     return status;
 }
 
+static pinpipe_status role_add(pinpipe_provider *made, const pinpipe_provider_options *options,
+                               pinpipe_error *err) {
+    pp_plan *plan = &made->fetch.plan;
+    pinpipe_str arn = options->role_arn, session = options->role_session_name,
+                external = options->role_external_id;
+    if (!arn.len) {
+        return PINPIPE_OK;
+    }
+    if (plan->role_count == PP_ROLES_MAX) {
+        return pp_fail(err, PINPIPE_EAUTH, "role '%.*s': more than %d roles in a chain",
+                       pp_quote_len(arn.len), arn.ptr, PP_ROLES_MAX);
+    }
+    pinpipe_status status = pp_buf_append(&made->role_arn, arn.ptr, arn.len, err);
+    if (status == PINPIPE_OK) {
+        status = pp_buf_append(&made->role_session_name, session.ptr, session.len, err);
+    }
+    if (status == PINPIPE_OK) {
+        status = pp_buf_append(&made->role_external_id, external.ptr, external.len, err);
+    }
+    plan->roles[plan->role_count++] = (pp_role){.arn = pp_buf_view(&made->role_arn),
+                                                .session_name = pp_buf_view(&made->role_session_name),
+                                                .external_id = pp_buf_view(&made->role_external_id)};
+    return status;
+}
+
 static pinpipe_status source_set(pinpipe_provider *made, const pinpipe_provider_options *options,
                                  pinpipe_error *err) {
     pinpipe_credentials *key = pp_credentials_retain(options->credentials);
@@ -404,7 +444,8 @@ static pinpipe_status source_set(pinpipe_provider *made, const pinpipe_provider_
     if (status < 0 || made->callback) {
         return status;
     }
-    return pp_plan_make(&made->fetch.plan, &made->settings, options->sources, err);
+    status = pp_plan_make(&made->fetch.plan, &made->settings, options->sources, err);
+    return status == PINPIPE_OK ? role_add(made, options, err) : status;
 }
 
 /* Whoever brings a key does not fail for a file that he does not need. */
@@ -505,6 +546,9 @@ void pinpipe_provider_free(pinpipe_provider *provider) {
     pp_fetch_reset(&provider->fetch);
     pp_snapshot_reset(&provider->snapshot);
     pp_settings_reset(&provider->settings);
+    pinpipe_buf_reset(&provider->role_arn);
+    pinpipe_buf_reset(&provider->role_session_name);
+    pinpipe_buf_reset(&provider->role_external_id);
     pp_free(provider);
 }
 

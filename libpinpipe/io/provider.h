@@ -15,6 +15,12 @@ pinpipe_status pp_provider_new(pinpipe_provider **out, const pinpipe_provider_op
 /** Shares the provider: both owners free it. */
 pinpipe_provider *pp_provider_retain(const pinpipe_provider *provider);
 
+/** Whether only callers of pinpipe_provider_get renew the key: what makes it runs on no other thread. */
+bool pp_provider_is_by_caller(const pinpipe_provider *provider);
+
+/** The newest key that has not expired, without a fetch; the caller frees it. NULL where there is none. */
+pinpipe_credentials *pp_provider_peek(pinpipe_provider *provider);
+
 /** A service says that `used` has expired: where it is still the newest key, the next get fetches one. */
 void pp_provider_expire(pinpipe_provider *provider, const pinpipe_credentials *used);
 
