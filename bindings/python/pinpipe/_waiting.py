@@ -65,7 +65,8 @@ def beside(call: Callable[[], Result]) -> Result:
     while thread.is_alive():
         thread.join(STEP_MS / 1000)
     if errors:
-        raise errors[0]
+        # Left in the list, the error would hold itself, and by its traceback the client that it came from.
+        raise errors.pop()
     return results[0]
 
 
