@@ -5,6 +5,7 @@
 #define PINPIPE_KAFKA_H
 
 #include "export.h"
+#include "provider.h"
 #include "status.h"
 #include "value.h"
 
@@ -39,6 +40,36 @@ PINPIPE_API pinpipe_status pinpipe_kafka_config_new(pinpipe_kafka_config **out,
  * beyond 64 KiB; ENOMEM. */
 PINPIPE_API pinpipe_status pinpipe_kafka_config_set(pinpipe_kafka_config *config, pinpipe_str name,
                                                     pinpipe_str value, pinpipe_error *err) PINPIPE_MUST_CHECK;
+
+/** Sets what a Java properties file says, such as the client.properties of Java's clients; a later value
+ * wins. sasl.mechanism AWS_MSK_IAM and the classes of aws-msk-iam-auth stand for IAM login, awsRoleArn and
+ * awsProfileName in sasl.jaas.config for whose key signs. Errors: EDATA a bad escape; EINVAL, ENOMEM; ELIMIT
+ * as pinpipe_kafka_config_set, and beyond 64 KiB. What came before the error is set. */
+PINPIPE_API pinpipe_status pinpipe_kafka_config_decode(pinpipe_kafka_config *config, pinpipe_str text,
+                                                       pinpipe_error *err) PINPIPE_MUST_CHECK;
+
+/** How clients prove who they are to a cluster with IAM login. Texts are copied, the provider is shared. */
+typedef struct pinpipe_kafka_iam_options {
+    uint32_t struct_size;
+    uint32_t reserved;                /* 0 */
+    const pinpipe_provider *provider; /* NULL = the default chain */
+    pinpipe_str region;    /* the cluster's; empty = as its brokers' names say, else the provider's */
+    pinpipe_str sign_host; /* empty = kafka.<region>.amazonaws.com */
+    int64_t expires_s;     /* of a token: 60 to 43200; 0 = 900; less where the key expires before */
+} pinpipe_kafka_iam_options;
+
+#define PINPIPE_KAFKA_IAM_OPTIONS_INIT                                                                       \
+    { (uint32_t)sizeof(pinpipe_kafka_iam_options), 0, NULL, {NULL, 0}, {NULL, 0}, 0 }
+
+/** Makes clients log in by IAM (MSK): security.protocol becomes sasl_ssl, sasl.mechanisms OAUTHBEARER, and
+ * tokens are made from the provider's key and renewed in the background before they or the key expire,
+ * whether the client is used or not. Where only callers renew the provider's key (PINPIPE_REFRESH_CALLER),
+ * calls of the client do. A client's making waits up to 10 s for the first key. `options` NULL = defaults.
+ * Errors: EINVAL a text that is too long, a bad expiry; ENOMEM. A client's making then also fails with EINVAL
+ * (no region, a setting that excludes IAM login) and with the provider's errors. */
+PINPIPE_API pinpipe_status pinpipe_kafka_config_iam_set(pinpipe_kafka_config *config,
+                                                        const pinpipe_kafka_iam_options *options,
+                                                        pinpipe_error *err) PINPIPE_MUST_CHECK;
 
 /** Wipes and frees the settings; NULL is allowed. Handles made from them keep their own copy. */
 PINPIPE_API void pinpipe_kafka_config_free(pinpipe_kafka_config *config);

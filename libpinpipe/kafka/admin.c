@@ -45,10 +45,13 @@ pinpipe_status pinpipe_kafka_admin_new(pinpipe_kafka_admin **out, pinpipe_str br
     pinpipe_kafka_admin *admin = pp_alloc_zero(sizeof *admin);
     pinpipe_status status = admin ? PINPIPE_OK : pp_fail_memory(err, "a Kafka admin", sizeof *admin);
     if (status == PINPIPE_OK) {
-        status = pp_kafka_conf_new(&conf, brokers, admin_defaults, config, err);
+        status = pp_kafka_conf_new(&conf, &admin->client, brokers, admin_defaults, config, err);
     }
     if (status == PINPIPE_OK) {
         status = pp_kafka_client_open(&admin->client, RD_KAFKA_PRODUCER, conf, err);
+    }
+    if (status < 0 && admin) {
+        pp_kafka_client_close(&admin->client, 0);
     }
     if (status < 0) {
         pp_free(admin);
@@ -63,7 +66,7 @@ void pinpipe_kafka_admin_free(pinpipe_kafka_admin *admin) {
         return;
     }
     listing_clear(admin);
-    rd_kafka_destroy(admin->client.handle);
+    pp_kafka_client_close(&admin->client, 0);
     pp_free(admin);
 }
 

@@ -31,6 +31,14 @@ static const pp_kafka_default common_defaults[] = {
     {NULL, NULL},
 };
 
+/* "Too many connects" is what MSK says to clients that come back at once. */
+static const pp_kafka_default iam_defaults[] = {
+    {"security.protocol", "sasl_ssl"},
+    {"sasl.mechanisms", "OAUTHBEARER"},
+    {"reconnect.backoff.ms", "1000"},
+    {NULL, NULL},
+};
+
 static void log_line(const rd_kafka_t *handle, int level, const char *facility, const char *text) {
     (void)handle;
     pp_log(level, "kafka", "%s: %s", facility, text);
@@ -43,6 +51,13 @@ static void error_event(rd_kafka_t *handle, int code, const char *reason, void *
     rd_kafka_resp_err_t trouble = (rd_kafka_resp_err_t)code;
     if (trouble == RD_KAFKA_RESP_ERR__ALL_BROKERS_DOWN && !client->down_since_ms) {
         client->down_since_ms = pp_clock_monotonic_ms();
+    }
+    char explained[PP_KAFKA_TEXT_BYTES] = "";
+    if (trouble == RD_KAFKA_RESP_ERR__AUTHENTICATION && client->iam) {
+        if (!pp_kafka_iam_explain(explained, sizeof explained, client->iam, reason)) {
+            return;
+        }
+        reason = explained;
     }
     bool cause = trouble != RD_KAFKA_RESP_ERR__ALL_BROKERS_DOWN || !client->trouble;
     if (cause && !pp_kafka_client_refused(client)) {
@@ -90,17 +105,36 @@ static pinpipe_status brokers_set(rd_kafka_conf_t *conf, pinpipe_str brokers, pi
     return status;
 }
 
-pinpipe_status pp_kafka_conf_new(rd_kafka_conf_t **out, pinpipe_str brokers, const pp_kafka_default *defaults,
-                                 const pinpipe_kafka_config *config, pinpipe_error *err) {
+static pinpipe_status settings_set(rd_kafka_conf_t *conf, const pinpipe_kafka_config *config,
+                                   const pp_kafka_iam *iam, pinpipe_error *err) {
+    pinpipe_status status = PINPIPE_OK;
+    for (int64_t i = 0; i < pp_kafka_config_count(config) && status == PINPIPE_OK; i++) {
+        const char *name = pp_kafka_config_name_at(config, i), *value = pp_kafka_config_value_at(config, i);
+        if (!iam || !pp_kafka_iam_is_javas(name, value)) {
+            status = pp_kafka_conf_set(conf, name, value, err);
+        }
+    }
+    return status == PINPIPE_OK && iam ? pp_kafka_iam_conf_check(conf, err) : status;
+}
+
+pinpipe_status pp_kafka_conf_new(rd_kafka_conf_t **out, pp_kafka_client *client, pinpipe_str brokers,
+                                 const pp_kafka_default *defaults, const pinpipe_kafka_config *config,
+                                 pinpipe_error *err) {
     *out = NULL;
+    pinpipe_status status = pp_kafka_iam_new(&client->iam, brokers, config, err);
+    if (status < 0) {
+        return status;
+    }
     rd_kafka_conf_t *conf = rd_kafka_conf_new();
-    pinpipe_status status = defaults_set(conf, common_defaults, err);
+    status = defaults_set(conf, common_defaults, err);
     if (status == PINPIPE_OK) {
         status = defaults_set(conf, defaults, err);
     }
-    for (int64_t i = 0; i < pp_kafka_config_count(config) && status == PINPIPE_OK; i++) {
-        status = pp_kafka_conf_set(conf, pp_kafka_config_name_at(config, i),
-                                   pp_kafka_config_value_at(config, i), err);
+    if (status == PINPIPE_OK && client->iam) {
+        status = defaults_set(conf, iam_defaults, err);
+    }
+    if (status == PINPIPE_OK) {
+        status = settings_set(conf, config, client->iam, err);
     }
     if (status == PINPIPE_OK) {
         status = brokers_set(conf, brokers, err);
@@ -120,12 +154,24 @@ pinpipe_status pp_kafka_client_open(pp_kafka_client *client, rd_kafka_type_t typ
     rd_kafka_conf_set_log_cb(conf, log_line);
     rd_kafka_conf_set_error_cb(conf, error_event);
     client->owner_pid = getpid();
+    if (client->iam) {
+        pp_kafka_iam_conf_prepare(conf);
+    }
     client->handle = rd_kafka_new(type, conf, reason, sizeof reason);
     if (!client->handle) {
         rd_kafka_conf_destroy(conf);
         return pp_fail_service(err, PINPIPE_EINVAL, "kafka", 0, "settings do not fit together: %s", reason);
     }
-    return PINPIPE_OK;
+    return client->iam ? pp_kafka_iam_begin(client->iam, client->handle, err) : PINPIPE_OK;
+}
+
+void pp_kafka_client_close(pp_kafka_client *client, int flags) {
+    if (client->handle) {
+        rd_kafka_destroy_flags(client->handle, flags);
+    }
+    pp_kafka_iam_free(client->iam);
+    client->handle = NULL;
+    client->iam = NULL;
 }
 
 bool pp_kafka_client_owned(const pp_kafka_client *client) {
@@ -135,6 +181,7 @@ bool pp_kafka_client_owned(const pp_kafka_client *client) {
 pinpipe_status pp_kafka_client_check(const pp_kafka_client *client, pinpipe_error *err) {
     assert(client && client->handle);
     if (pp_kafka_client_owned(client)) {
+        pp_kafka_iam_visit(client->iam, client->handle);
         return PINPIPE_OK;
     }
     return pp_fail_service(err, PINPIPE_EFORK, "kafka", 0,

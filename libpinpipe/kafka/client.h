@@ -10,6 +10,7 @@
 
 #include "base/error.h"
 #include "kafka/config.h"
+#include "kafka/iam.h"
 
 #define PP_KAFKA_TEXT_BYTES 256
 
@@ -20,6 +21,7 @@ typedef struct pp_kafka_client {
     rd_kafka_resp_err_t trouble; /* why brokers cannot be reached or refuse us; 0 = they answer */
     char trouble_text[PP_KAFKA_TEXT_BYTES];
     int64_t down_since_ms; /* monotonic time at which all brokers were away; 0 = they are not */
+    pp_kafka_iam *iam;     /* NULL = no IAM login */
 } pp_kafka_client;
 
 /** One default: a librdkafka property and its value. */
@@ -29,20 +31,27 @@ typedef struct pp_kafka_default {
 } pp_kafka_default;
 
 /** Makes a configuration of the common defaults, then `defaults` (ended by a NULL name), then the caller's
- * settings, then `brokers`. Errors: EINVAL names the setting; ENOMEM. */
-pinpipe_status pp_kafka_conf_new(rd_kafka_conf_t **out, pinpipe_str brokers, const pp_kafka_default *defaults,
-                                 const pinpipe_kafka_config *config, pinpipe_error *err);
+ * settings, then `brokers`; and the client's IAM login where the settings ask for one, which
+ * pp_kafka_client_close frees in every outcome. Errors: EINVAL names the setting; as pp_kafka_iam_new;
+ * ENOMEM. */
+pinpipe_status pp_kafka_conf_new(rd_kafka_conf_t **out, pp_kafka_client *client, pinpipe_str brokers,
+                                 const pp_kafka_default *defaults, const pinpipe_kafka_config *config,
+                                 pinpipe_error *err);
 
 /** Sets one property. Errors: EINVAL names it, without its value where that is a secret. */
 pinpipe_status pp_kafka_conf_set(rd_kafka_conf_t *conf, const char *name, const char *value,
                                  pinpipe_error *err);
 
-/** Makes the handle; takes `conf` in every outcome. Callbacks get `client` as their opaque. Errors: EINVAL.
- */
+/** Makes the handle; takes `conf` in every outcome. Callbacks get `client` as their opaque. Errors: EINVAL;
+ * as pp_kafka_iam_begin. */
 pinpipe_status pp_kafka_client_open(pp_kafka_client *client, rd_kafka_type_t type, rd_kafka_conf_t *conf,
                                     pinpipe_error *err);
 
-/** Errors: EFORK in a child of the process that opened the client. */
+/** Destroys the handle, with `flags` of rd_kafka_destroy_flags, and what belongs to it; each may be missing.
+ */
+void pp_kafka_client_close(pp_kafka_client *client, int flags);
+
+/** What every call begins with. Errors: EFORK in a child of the process that opened the client. */
 pinpipe_status pp_kafka_client_check(const pp_kafka_client *client, pinpipe_error *err);
 
 /** True in the process that opened the client. */

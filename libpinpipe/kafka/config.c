@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "base/memory.h"
+#include "io/provider.h"
 
 typedef struct setting {
     char *name;
@@ -16,6 +17,8 @@ typedef struct setting {
 struct pinpipe_kafka_config {
     setting settings[PP_KAFKA_SETTINGS_MAX];
     int64_t count;
+    pp_kafka_iam_choice iam;
+    bool has_iam;
 };
 
 pinpipe_status pinpipe_kafka_config_new(pinpipe_kafka_config **out, pinpipe_error *err) {
@@ -30,10 +33,21 @@ static void value_free(char *value) {
     }
 }
 
+static void iam_clear(pinpipe_kafka_config *config) {
+    pinpipe_provider_free(config->iam.provider);
+    pp_free(config->iam.region);
+    pp_free(config->iam.sign_host);
+    config->iam = (pp_kafka_iam_choice){0};
+    config->has_iam = false;
+}
+
 void pinpipe_kafka_config_free(pinpipe_kafka_config *config) {
     for (int64_t i = 0; config && i < config->count; i++) {
         pp_free(config->settings[i].name);
         value_free(config->settings[i].value);
+    }
+    if (config) {
+        iam_clear(config);
     }
     pp_free(config);
 }
@@ -95,6 +109,41 @@ pinpipe_status pinpipe_kafka_config_set(pinpipe_kafka_config *config, pinpipe_st
     return PINPIPE_OK;
 }
 
+pinpipe_status pinpipe_kafka_config_iam_set(pinpipe_kafka_config *config,
+                                            const pinpipe_kafka_iam_options *options, pinpipe_error *err) {
+    const pinpipe_kafka_iam_options defaults = PINPIPE_KAFKA_IAM_OPTIONS_INIT;
+    assert(config);
+    options = options ? options : &defaults;
+    if (options->struct_size < sizeof *options) {
+        return pp_fail(err, PINPIPE_EINVAL, "IAM options lack their struct_size");
+    }
+    if (options->region.len > PP_KAFKA_NAME_BYTES_MAX || options->sign_host.len > PP_KAFKA_NAME_BYTES_MAX) {
+        return pp_fail(err, PINPIPE_EINVAL, "IAM login: a region or host is longer than %d bytes",
+                       PP_KAFKA_NAME_BYTES_MAX);
+    }
+    if (options->expires_s &&
+        (options->expires_s < PP_KAFKA_TOKEN_MIN_S || options->expires_s > PP_KAFKA_TOKEN_MAX_S)) {
+        return pp_fail(err, PINPIPE_EINVAL, "IAM login: an expiry of %lld s is not %d to %d",
+                       (long long)options->expires_s, PP_KAFKA_TOKEN_MIN_S, PP_KAFKA_TOKEN_MAX_S);
+    }
+    iam_clear(config);
+    config->iam.region = options->region.len ? pp_strndup(options->region.ptr, options->region.len) : NULL;
+    config->iam.sign_host =
+        options->sign_host.len ? pp_strndup(options->sign_host.ptr, options->sign_host.len) : NULL;
+    if ((options->region.len && !config->iam.region) || (options->sign_host.len && !config->iam.sign_host)) {
+        iam_clear(config);
+        return pp_fail_memory(err, "IAM options", options->region.len + options->sign_host.len);
+    }
+    config->iam.provider = pp_provider_retain(options->provider);
+    config->iam.expires_s = options->expires_s;
+    config->has_iam = true;
+    return PINPIPE_OK;
+}
+
+const pp_kafka_iam_choice *pp_kafka_config_iam(const pinpipe_kafka_config *config) {
+    return config && config->has_iam ? &config->iam : NULL;
+}
+
 int64_t pp_kafka_config_count(const pinpipe_kafka_config *config) {
     return config ? config->count : 0;
 }
@@ -119,8 +168,8 @@ const char *pp_kafka_config_value(const pinpipe_kafka_config *config, const char
 }
 
 bool pp_kafka_setting_secret(const char *name) {
-    static const char *const parts[] = {"password", "secret", "pem", "sasl.oauthbearer.config",
-                                        "sasl.username"};
+    static const char *const parts[] = {"password",      "secret", "pem", "sasl.oauthbearer.config",
+                                        "sasl.username", "jaas"};
     for (size_t i = 0; i < sizeof parts / sizeof parts[0]; i++) {
         if (strstr(name, parts[i])) {
             return true;

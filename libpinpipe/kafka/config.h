@@ -10,6 +10,20 @@
 #define PP_KAFKA_SETTINGS_MAX 256
 #define PP_KAFKA_NAME_BYTES_MAX 255
 #define PP_KAFKA_VALUE_BYTES_MAX (1 << 16)
+/* What the signer takes as a token's expiry. */
+#define PP_KAFKA_TOKEN_MIN_S 60
+#define PP_KAFKA_TOKEN_MAX_S 43200
+
+/** What pinpipe_kafka_config_iam_set was told; a text is NULL where there is none. */
+typedef struct pp_kafka_iam_choice {
+    pinpipe_provider *provider; /* NULL = the default chain */
+    char *region;
+    char *sign_host;
+    int64_t expires_s;
+} pp_kafka_iam_choice;
+
+/** The choice, borrowed; NULL where IAM login was not asked for by that call. */
+const pp_kafka_iam_choice *pp_kafka_config_iam(const pinpipe_kafka_config *config);
 
 /** Settings of `config`; 0 for NULL. */
 int64_t pp_kafka_config_count(const pinpipe_kafka_config *config);

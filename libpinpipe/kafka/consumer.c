@@ -172,7 +172,8 @@ static pinpipe_status consumer_start(pinpipe_kafka_consumer *consumer,
     consumer->revoked = rd_kafka_topic_partition_list_new(8);
     consumer->reported = rd_kafka_topic_partition_list_new(8);
     rd_kafka_conf_t *conf = NULL;
-    pinpipe_status status = pp_kafka_conf_new(&conf, options->brokers, consumer_defaults, config, err);
+    pinpipe_status status =
+        pp_kafka_conf_new(&conf, &consumer->client, options->brokers, consumer_defaults, config, err);
     if (status < 0) {
         return status;
     }
@@ -204,9 +205,7 @@ pinpipe_status pinpipe_kafka_consumer_new(pinpipe_kafka_consumer **out,
     }
     status = consumer_start(consumer, options, config, err);
     if (status < 0) {
-        if (consumer->client.handle) {
-            rd_kafka_destroy_flags(consumer->client.handle, RD_KAFKA_DESTROY_F_NO_CONSUMER_CLOSE);
-        }
+        pp_kafka_client_close(&consumer->client, RD_KAFKA_DESTROY_F_NO_CONSUMER_CLOSE);
         memory_free(consumer);
         return status;
     }
@@ -237,17 +236,20 @@ static bool group_leave(rd_kafka_t *handle) {
     return closed;
 }
 
-static void *destroy_run(void *handle) {
-    rd_kafka_destroy_flags(handle, RD_KAFKA_DESTROY_F_NO_CONSUMER_CLOSE);
+static void *destroy_run(void *opaque) {
+    pinpipe_kafka_consumer *consumer = opaque;
+    pp_kafka_client_close(&consumer->client, RD_KAFKA_DESTROY_F_NO_CONSUMER_CLOSE);
+    memory_free(consumer);
     return NULL;
 }
 
 /* A commit or a leave waits behind the group's unanswered JoinGroup request, for as long as a dead member's
  * session lasts, and librdkafka's destroy waits for it. A thread that ends by itself keeps that from the
- * caller; nothing of ours is behind the handle any more, because only poll calls back into the consumer. */
-static bool destroy_behind(rd_kafka_t *handle) {
+ * caller; it frees the consumer too, because tokens are renewed as long as the handle lives. */
+static bool destroy_behind(pinpipe_kafka_consumer *consumer) {
     pthread_t thread;
-    if (pthread_create(&thread, NULL, destroy_run, handle) != 0) {
+    pp_kafka_iam_detach(consumer->client.iam);
+    if (pthread_create(&thread, NULL, destroy_run, consumer) != 0) {
         return false;
     }
     pthread_detach(thread);
@@ -264,9 +266,10 @@ void pinpipe_kafka_consumer_free(pinpipe_kafka_consumer *consumer) {
         rd_kafka_message_destroy(consumer->next);
     }
     bool closed = group_leave(handle);
-    if (closed || !destroy_behind(handle)) {
-        rd_kafka_destroy_flags(handle, closed ? 0 : RD_KAFKA_DESTROY_F_NO_CONSUMER_CLOSE);
+    if (!closed && destroy_behind(consumer)) {
+        return;
     }
+    pp_kafka_client_close(&consumer->client, closed ? 0 : RD_KAFKA_DESTROY_F_NO_CONSUMER_CLOSE);
     memory_free(consumer);
 }
 

@@ -77,11 +77,14 @@ pinpipe_status pinpipe_kafka_producer_new(pinpipe_kafka_producer **out, pinpipe_
     pinpipe_kafka_producer *producer = pp_alloc_zero(sizeof *producer);
     pinpipe_status status = producer ? PINPIPE_OK : pp_fail_memory(err, "a Kafka producer", sizeof *producer);
     if (status == PINPIPE_OK) {
-        status = pp_kafka_conf_new(&conf, brokers, producer_defaults, config, err);
+        status = pp_kafka_conf_new(&conf, &producer->client, brokers, producer_defaults, config, err);
     }
     if (status == PINPIPE_OK) {
         rd_kafka_conf_set_dr_msg_cb(conf, delivery_report);
         status = pp_kafka_client_open(&producer->client, RD_KAFKA_PRODUCER, conf, err);
+    }
+    if (status < 0 && producer) {
+        pp_kafka_client_close(&producer->client, 0);
     }
     if (status < 0) {
         pp_free(producer);
@@ -110,7 +113,7 @@ void pinpipe_kafka_producer_free(pinpipe_kafka_producer *producer) {
         pp_free(producer->topics[i].name);
     }
     pp_free(producer->topics);
-    rd_kafka_destroy(handle);
+    pp_kafka_client_close(&producer->client, 0);
     pp_free(producer);
 }
 
