@@ -95,6 +95,7 @@ PINPIPE_HANDLE(kafka_batch)
 pinpipe_status pinpipe_kafka_config_new(pinpipe_kafka_config **out, pinpipe_error *err);
 pinpipe_status pinpipe_kafka_config_set(pinpipe_kafka_config *config, pinpipe_str name, pinpipe_str value,
                                         pinpipe_error *err);
+pinpipe_status pinpipe_kafka_config_decode(pinpipe_kafka_config *config, pinpipe_str text, pinpipe_error *err);
 pinpipe_status pinpipe_kafka_producer_new(pinpipe_kafka_producer **out, pinpipe_str brokers,
                                           const pinpipe_kafka_config *config, pinpipe_error *err);
 pinpipe_status pinpipe_kafka_producer_flush(pinpipe_kafka_producer *producer, int64_t timeout_ms, pinpipe_error *err);
@@ -129,6 +130,14 @@ void pinpipe_draws_skip(pinpipe_draws *draws, int64_t count);
 %nothread draws_next;
 
 %inline %{
+static pinpipe_status kafka_config_iam_set(pinpipe_kafka_config *config, const pinpipe_provider *provider,
+                                           pinpipe_str region, pinpipe_error *err) {
+    pinpipe_kafka_iam_options options = PINPIPE_KAFKA_IAM_OPTIONS_INIT;
+    options.provider = provider;
+    options.region = region;
+    return pinpipe_kafka_config_iam_set(config, &options, err);
+}
+
 static pinpipe_status kafka_producer_write(pinpipe_kafka_producer *producer, pinpipe_str topic, pinpipe_str value,
                                            pinpipe_str key, int64_t timestamp_ms, int64_t timeout_ms,
                                            pinpipe_error *err) {

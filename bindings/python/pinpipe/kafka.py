@@ -6,11 +6,14 @@ Rules: docs/kafka.md; settings are librdkafka's (CONFIGURATION.md), passed throu
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable, Mapping
 from types import TracebackType
 from typing import Any, NamedTuple
 
 from pinpipe import native
+from pinpipe._credentials import Credentials, shared_default
+from pinpipe._inputs import file_error
 from pinpipe._sign import msk_token
 from pinpipe._waiting import STEP_MS, Handle, beside, in_steps, milliseconds, steps
 from pinpipe.errors import DeadlineError, InvalidArgumentError, NetworkError
@@ -18,6 +21,8 @@ from pinpipe.errors import DeadlineError, InvalidArgumentError, NetworkError
 __all__ = ["Admin", "Consumer", "Message", "MockCluster", "Producer", "Settings", "msk_token"]
 
 Settings = Mapping[str, str | int | float | bool]
+_Path = str | os.PathLike[str]
+_PROPERTIES_BYTES_MAX = 65536
 Buffer = bytes | bytearray | memoryview | str
 
 
@@ -32,15 +37,44 @@ class Message(NamedTuple):
     timestamp_ms: int
 
 
-def native_settings(settings: Settings | None) -> Any:
+def native_settings(
+    settings: Settings | None,
+    *,
+    properties: _Path | None = None,
+    iam: Credentials | bool | None = None,
+    region: str | None = None,
+) -> Any:
     """The C core's copy of the settings; None where there are none."""
-    if not settings:
+    if not settings and properties is None and not iam:
+        if region is not None:
+            raise InvalidArgumentError(f"region '{region}': it is for IAM login, which was not asked for")
         return None
     config = native.pinpipe_kafka_config_new()
-    for name, value in settings.items():
+    if properties is not None:
+        native.pinpipe_kafka_config_decode(config, _properties_text(os.fspath(properties)))
+    for name, value in (settings or {}).items():
         text = str(value).lower() if isinstance(value, bool) else str(value)
         native.pinpipe_kafka_config_set(config, name, text)
+    if iam:
+        native.kafka_config_iam_set(config, _provider(iam, properties), region)
+    elif region is not None:
+        native.kafka_config_iam_set(config, None, region)
     return config
+
+
+def _provider(iam: Credentials | bool, properties: _Path | None) -> Any:
+    """Whose key signs; None = the default chain, with the role that properties may name."""
+    if isinstance(iam, Credentials):
+        return iam._provider
+    return None if properties is not None else shared_default()._provider
+
+
+def _properties_text(path: str) -> bytes:
+    try:
+        with open(path, "rb") as file:
+            return file.read(_PROPERTIES_BYTES_MAX + 1)
+    except OSError as error:
+        raise file_error(path, error) from error
 
 
 class Producer(Handle):
@@ -50,9 +84,22 @@ class Producer(Handle):
     `ForkedError`.
     """
 
-    def __init__(self, brokers: str, *, settings: Settings | None = None) -> None:
-        """Opens a producer on "host:port,host:port"; waits for nothing."""
-        super().__init__(native.pinpipe_kafka_producer_new(brokers, native_settings(settings)))
+    def __init__(
+        self,
+        brokers: str,
+        *,
+        settings: Settings | None = None,
+        properties: _Path | None = None,
+        iam: Credentials | bool | None = None,
+        region: str | None = None,
+    ) -> None:
+        """Opens a producer on "host:port,host:port"; waits for nothing but the first key of IAM login.
+
+        properties: a Java client.properties, under `settings`. iam: whose key logs in to MSK; True = the default
+        chain's. region: the cluster's, where its brokers' names do not tell it.
+        """
+        config = native_settings(settings, properties=properties, iam=iam, region=region)
+        super().__init__(native.pinpipe_kafka_producer_new(brokers, config))
 
     def write(
         self,
@@ -149,14 +196,18 @@ class Consumer(Handle):
         topics: str | Iterable[str],
         *,
         settings: Settings | None = None,
+        properties: _Path | None = None,
+        iam: Credentials | bool | None = None,
+        region: str | None = None,
         poll_records: int = 1000,
     ) -> None:
         """Subscribes to topics; joining goes on inside poll.
 
         topics: names, or one regular expression that begins with `^`. poll_records: most messages of one poll.
+        properties, iam, region: as `Producer`.
         """
         names = topics if isinstance(topics, str) else ",".join(topics)
-        config = native_settings(settings)
+        config = native_settings(settings, properties=properties, iam=iam, region=region)
         super().__init__(native.kafka_consumer_new(brokers, group, names, poll_records, config))
         self._batch = native.kafka_batch_new()
         self.revoked: list[tuple[str, int]] = []
@@ -223,9 +274,21 @@ class Consumer(Handle):
 class Admin(Handle):
     """Creates and lists topics."""
 
-    def __init__(self, brokers: str, *, settings: Settings | None = None) -> None:
-        """Opens an admin on "host:port,host:port"; waits for nothing."""
-        super().__init__(native.pinpipe_kafka_admin_new(brokers, native_settings(settings)))
+    def __init__(
+        self,
+        brokers: str,
+        *,
+        settings: Settings | None = None,
+        properties: _Path | None = None,
+        iam: Credentials | bool | None = None,
+        region: str | None = None,
+    ) -> None:
+        """Opens an admin on "host:port,host:port"; waits for nothing but the first key of IAM login.
+
+        properties, iam, region: as `Producer`.
+        """
+        config = native_settings(settings, properties=properties, iam=iam, region=region)
+        super().__init__(native.pinpipe_kafka_admin_new(brokers, config))
 
     def create_topic(
         self, name: str, partitions: int = 1, *, replication: int = 1, timeout: float = 30.0
