@@ -11,7 +11,7 @@ import shutil
 import signal
 import subprocess
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -39,11 +39,11 @@ POM = f"""<project xmlns="http://maven.apache.org/POM/4.0.0">
 PROPERTIES = """process.roles=broker,controller
 node.id=1
 controller.quorum.voters=1@127.0.0.1:{controller}
-listeners=PLAINTEXT://127.0.0.1:{port},SASL://127.0.0.1:{sasl},CONTROLLER://127.0.0.1:{controller}
-advertised.listeners=PLAINTEXT://127.0.0.1:{port},SASL://127.0.0.1:{sasl}
+listeners={listeners},CONTROLLER://127.0.0.1:{controller}
+advertised.listeners={listeners}
 inter.broker.listener.name=PLAINTEXT
 controller.listener.names=CONTROLLER
-listener.security.protocol.map=PLAINTEXT:PLAINTEXT,SASL:SASL_PLAINTEXT,CONTROLLER:PLAINTEXT
+listener.security.protocol.map={protocols},CONTROLLER:PLAINTEXT
 listener.name.sasl.sasl.enabled.mechanisms=PLAIN
 listener.name.sasl.plain.sasl.jaas.config={jaas}
 log.dirs={data}
@@ -108,11 +108,21 @@ class Broker:
     process: subprocess.Popen[bytes]
 
 
-def java_command(*words: str) -> list[str]:
-    """A Java program on the broker's class path."""
+@dataclass(frozen=True, slots=True)
+class Listener:
+    """A listener on a loopback port; its own settings are the caller's `extra`."""
+
+    name: str
+    protocol: str
+    port: int
+
+
+def java_command(*words: str, classes: Path | None = None) -> list[str]:
+    """A Java program on the broker's class path, with a folder of classes before it."""
     java = program("java", "to run Apache Kafka (JDK 17)")
     options = ["-Xms128m", "-Xmx512m", "-XX:+UseSerialGC", "-Dorg.slf4j.simpleLogger.defaultLogLevel=warn"]
-    return [java, *options, "-cp", f"{kafka_jars()}/*", *words]
+    class_path = f"{classes}{os.pathsep}" if classes else ""
+    return [java, *options, "-cp", f"{class_path}{kafka_jars()}/*", *words]
 
 
 def wait_until_ready(broker: Broker) -> None:
@@ -131,21 +141,33 @@ def wait_until_ready(broker: Broker) -> None:
 
 
 @contextmanager
-def run_kafka(folder: Path, extra: str = "") -> Iterator[Broker]:
-    """A broker with its data under `folder`; `extra` is added to its server.properties."""
+def run_kafka(
+    folder: Path, extra: str = "", *, listeners: Iterable[Listener] = (), classes: Path | None = None
+) -> Iterator[Broker]:
+    """A broker with its data under `folder`; `extra` and `listeners` are added to its server.properties."""
     port, sasl, controller = free_port(), free_port(), free_port()
+    every = [Listener("PLAINTEXT", "PLAINTEXT", port), Listener("SASL", "SASL_PLAINTEXT", sasl), *listeners]
     properties = folder / "server.properties"
     properties.write_text(
-        PROPERTIES.format(port=port, sasl=sasl, controller=controller, data=folder / "data", jaas=JAAS)
+        PROPERTIES.format(
+            listeners=",".join(f"{one.name}://127.0.0.1:{one.port}" for one in every),
+            protocols=",".join(f"{one.name}:{one.protocol}" for one in every),
+            controller=controller,
+            data=folder / "data",
+            jaas=JAAS,
+        )
         + extra
     )
-    format_it = java_command("kafka.tools.StorageTool", "format", "-t", CLUSTER_ID, "-c", str(properties))
+    storage = ("kafka.tools.StorageTool", "format", "-t", CLUSTER_ID, "-c", str(properties))
+    format_it = java_command(*storage, classes=classes)
     done = subprocess.run(format_it, capture_output=True, text=True, check=False)
     if done.returncode != 0:
         pytest.fail(f"kafka.tools.StorageTool format: {done.stdout[-1000:]} {done.stderr[-1000:]}")
     with (folder / "log").open("wb") as log:
         process = subprocess.Popen(
-            java_command("kafka.Kafka", str(properties)), stdout=log, stderr=subprocess.STDOUT
+            java_command("kafka.Kafka", str(properties), classes=classes),
+            stdout=log,
+            stderr=subprocess.STDOUT,
         )
         try:
             broker = Broker(f"127.0.0.1:{port}", f"127.0.0.1:{sasl}", folder, process)

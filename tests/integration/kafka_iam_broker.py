@@ -1,0 +1,98 @@
+"""Turns Apache Kafka's broker into one that takes MSK's IAM login: listeners whose validator checks every token.
+
+Never lets a client in by anything but a valid signature on those listeners.
+Rules: docs/testing.md; IamValidator.java; Kafka's documentation, "Authentication using SASL/OAUTHBEARER".
+"""
+
+from __future__ import annotations
+
+import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+from kafka_broker import Broker, Listener, kafka_jars, program, run_kafka
+from servers import free_port
+
+from tests.doubles.certificate import Certificate, make_certificate
+
+KEY, SECRET, REGION = "AKIAIOSFODNN7EXAMPLE", "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY", "eu-west-2"
+SESSION = "IQoJb3JpZ2luX2VjEXAMPLE//////////wEaCXVzLWVhc3QtMSJ+/="
+SHORT_AGE_S = 12
+MODULE = "org.apache.kafka.common.security.oauthbearer.OAuthBearerLoginModule"
+
+
+@dataclass(slots=True)
+class IamBroker:
+    """The broker and its IAM listeners: plain, over TLS, one whose tokens end early, one for a temporary key."""
+
+    broker: Broker
+    plain: str
+    tls: str
+    short: str
+    session: str
+    certificate: Certificate
+
+    def judgements(self) -> list[str]:
+        """What the validator said so far: "accepted <second of signing>" or "refused <reason>"."""
+        lines = (self.broker.folder / "log").read_text(errors="replace").splitlines()
+        return [line.partition("iam-validator ")[2] for line in lines if "iam-validator " in line]
+
+
+def validator_classes(folder: Path) -> Path:
+    """The compiled validator."""
+    source = Path(__file__).with_name("IamValidator.java")
+    command = [program("javac", "to compile the broker's IAM validator (JDK 17)"), "-d", str(folder)]
+    done = subprocess.run(
+        [*command, "-cp", f"{kafka_jars()}/*", str(source)], capture_output=True, text=True, check=False
+    )
+    if done.returncode != 0:
+        pytest.fail(f"javac {source.name}: {done.stderr[-2000:]}")
+    return folder
+
+
+def listener_properties(name: str, options: str = "") -> str:
+    """The server.properties of one listener; tokens are asked for anew every 6 s."""
+    prefix = f"listener.name.{name.lower()}"
+    entry = f'{MODULE} required accessKey="{KEY}" secretKey="{SECRET}" region="{REGION}"{options};'
+    return (
+        f"{prefix}.sasl.enabled.mechanisms=OAUTHBEARER\n"
+        f"{prefix}.oauthbearer.sasl.jaas.config={entry}\n"
+        f"{prefix}.oauthbearer.sasl.server.callback.handler.class=IamValidator\n"
+        f"{prefix}.oauthbearer.sasl.login.callback.handler.class=IamValidator\n"
+        f"{prefix}.oauthbearer.connections.max.reauth.ms=6000\n"
+    )
+
+
+def tls_properties(folder: Path, certificate: Certificate) -> str:
+    """TLS of the listener IAMTLS: one PEM file with key and certificate."""
+    pem = folder / "broker.pem"
+    pem.write_text(certificate.key_file.read_text() + certificate.file.read_text())
+    return f"listener.name.iamtls.ssl.keystore.type=PEM\nlistener.name.iamtls.ssl.keystore.location={pem}\n"
+
+
+@contextmanager
+def run_iam_kafka(folder: Path) -> Iterator[IamBroker]:
+    """The broker while it runs."""
+    certificate = make_certificate(folder)
+    ports = {name: free_port() for name in ("IAM", "IAMTLS", "IAMSHORT", "IAMSESSION")}
+    listeners = [
+        Listener(name, "SASL_SSL" if name == "IAMTLS" else "SASL_PLAINTEXT", port)
+        for name, port in ports.items()
+    ]
+    extra = listener_properties("IAM") + listener_properties("IAMTLS") + tls_properties(folder, certificate)
+    extra += listener_properties("IAMSHORT", f' maxAgeS="{SHORT_AGE_S}"')
+    extra += listener_properties("IAMSESSION", f' sessionToken="{SESSION}"')
+    classes = validator_classes(folder / "classes")
+    with run_kafka(folder, extra, listeners=listeners, classes=classes) as broker:
+        at = {name: f"127.0.0.1:{port}" for name, port in ports.items()}
+        yield IamBroker(broker, at["IAM"], at["IAMTLS"], at["IAMSHORT"], at["IAMSESSION"], certificate)
+
+
+@pytest.fixture(scope="module")
+def iam_broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[IamBroker]:
+    """One broker for the module; tests use topics and groups of their own."""
+    with run_iam_kafka(tmp_path_factory.mktemp("iam")) as broker:
+        yield broker
