@@ -6,10 +6,14 @@ Rules: docs/kafka.md, "MSK with IAM login"; issue 6, first slice.
 
 from __future__ import annotations
 
+import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
+from urllib.parse import parse_qs
 
 import pytest
 from kafka_iam_broker import KEY, REGION, SECRET, SESSION, SHORT_AGE_S, IamBroker
@@ -77,6 +81,61 @@ def test_a_temporary_key_signs_its_token(iam_broker: IamBroker) -> None:
         pytest.raises(errors.AuthError),
     ):
         admin.topics()
+
+
+@contextmanager
+def token_service() -> Iterator[tuple[str, list[dict[str, list[str]]]]]:
+    """An STS that answers AssumeRole with the broker's temporary key: its URL, and the forms that it got."""
+    forms: list[dict[str, list[str]]] = []
+    expires = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(time.time() + 3600))
+    answer = (
+        "<AssumeRoleResponse><AssumeRoleResult><Credentials>"
+        f"<AccessKeyId>{KEY}</AccessKeyId><SecretAccessKey>{SECRET}</SecretAccessKey>"
+        f"<SessionToken>{SESSION}</SessionToken><Expiration>{expires}</Expiration>"
+        "</Credentials></AssumeRoleResult></AssumeRoleResponse>"
+    ).encode()
+
+    class Answer(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            body = self.rfile.read(int(self.headers["Content-Length"]))
+            forms.append(parse_qs(body.decode()))
+            self.send_response(200)
+            self.send_header("Content-Length", str(len(answer)))
+            self.end_headers()
+            self.wfile.write(answer)
+
+        def log_message(self, *_: object) -> None:
+            """Nothing."""
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Answer) as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        try:
+            yield f"http://127.0.0.1:{server.server_address[1]}", forms
+        finally:
+            server.shutdown()
+            thread.join()
+
+
+def test_the_role_of_client_properties_is_assumed(
+    iam_broker: IamBroker, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    role = "arn:aws:iam::584739742957:role/0a1b-ec2-access-role"
+    properties = tmp_path / "client.properties"
+    properties.write_text(
+        "security.protocol = SASL_PLAINTEXT\n"
+        "sasl.mechanism = AWS_MSK_IAM\n"
+        f'sasl.jaas.config = software.amazon.msk.auth.iam.IAMLoginModule required awsRoleArn="{role}";\n'
+        "sasl.client.callback.handler.class = software.amazon.msk.auth.iam.IAMClientCallbackHandler\n"
+    )
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "AKIAI44QH8DHBEXAMPLE")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "je7MtGbClwBF/2Zp9Utk/h3yCo8nvbEXAMPLEKEY")
+    with token_service() as (url, forms):
+        monkeypatch.setenv("AWS_ENDPOINT_URL_STS", url)
+        with kafka.Admin(iam_broker.session, properties=properties, region=REGION) as admin:
+            admin.topics()
+    assert [form["RoleArn"] for form in forms] == [[role]]
+    assert forms[0]["RoleSessionName"][0].startswith("pinpipe-")
 
 
 def test_client_properties_and_the_default_chain(
