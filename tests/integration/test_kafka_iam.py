@@ -195,20 +195,29 @@ def test_a_refused_login_is_one_clear_message_soon(
     print(caught[0])
 
 
-def test_a_token_that_runs_out_is_renewed_without_any_call(
-    iam_broker: IamBroker, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
-    """The key lives for 10 s, the broker takes no token older than 12 s, and for 26 s nobody calls the client."""
-    topic, calls = "iam.idle", tmp_path / "calls"
-    script = tmp_path / "keys"
+def key_process(folder: Path) -> Path:
+    """Makes the default profile's key come from a program, for 10 s each; the file has a line for every call.
+
+    While `broken` is in the folder the program fails.
+    """
+    calls, script = folder / "calls", folder / "keys"
     script.write_text(
         "#!/bin/sh\n"
         f"echo call >> {calls}\n"
+        f"test -e {folder / 'broken'} && exit 1\n"
         f'printf \'{{"Version":1,"AccessKeyId":"{KEY}","SecretAccessKey":"{SECRET}","Expiration":"%s"}}\''
         f" \"$(date -u -d '+{KEY_LIFE_S} seconds' +%Y-%m-%dT%H:%M:%SZ)\"\n"
     )
     script.chmod(0o700)
-    (tmp_path / "config").write_text(f"[default]\ncredential_process = {script}\n")
+    (folder / "config").write_text(f"[default]\ncredential_process = {script}\n")
+    return calls
+
+
+def test_a_token_that_runs_out_is_renewed_without_any_call(
+    iam_broker: IamBroker, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """The key lives for 10 s, the broker takes no token older than 12 s, and for 26 s nobody calls the client."""
+    topic, calls = "iam.idle", key_process(tmp_path)
     key = Credentials.default()
     with kafka.Admin(iam_broker.short, settings=PLAIN, iam=key, region=REGION) as admin:
         admin.create_topic(topic)
@@ -230,6 +239,34 @@ def test_a_token_that_runs_out_is_renewed_without_any_call(
     assert signed[-1] - signed[0] > IDLE_S - SHORT_AGE_S
     assert len(calls.read_text().splitlines()) >= 3
     print(f"{len(since)} logins, {len(set(signed))} tokens, {len(calls.read_text().split())} keys")
+
+
+def test_keys_that_stop_coming_are_the_error_until_they_come_again(
+    iam_broker: IamBroker, tmp_path: Path
+) -> None:
+    topic, broken = "iam.broken", tmp_path / "broken"
+    key_process(tmp_path)
+    key = Credentials.default()
+    with kafka.Admin(iam_broker.short, settings=PLAIN, iam=key, region=REGION) as admin:
+        admin.create_topic(topic)
+    with kafka.Producer(iam_broker.short, settings=PLAIN, iam=key, region=REGION) as producer:
+        producer.write(topic, b"1")
+        producer.flush(10)
+        broken.touch()
+        producer.write(topic, b"2")
+        producer.flush(10)
+        time.sleep(SHORT_AGE_S + 4)
+        producer.write(topic, b"3")
+        told = refused(lambda: producer.flush(20))
+        assert "MSK IAM login: credentials of credential_process of profile 'default'" in told
+        assert "exit status 1" in told
+        broken.unlink()
+        deadline = time.monotonic() + 60
+        while producer.waiting and time.monotonic() < deadline:
+            time.sleep(0.5)
+            producer.poll()
+        assert (producer.delivered, producer.failed) == (3, 0)
+    print(told)
 
 
 def test_keys_of_a_callback_are_renewed_by_calls(iam_broker: IamBroker) -> None:
