@@ -145,3 +145,7 @@ pinpipe_status pp_file_read(pinpipe_buf *out, const char *path, size_t max, pp_f
     }
     return status;
 }
+
+pinpipe_status pp_file_remove(const char *path, pinpipe_error *err) {
+    return unlink(path) == 0 || errno == ENOENT ? PINPIPE_OK : pp_fail_file(err, "remove", path);
+}

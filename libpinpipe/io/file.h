@@ -28,4 +28,7 @@ typedef enum pp_file_mode {
 pinpipe_status pp_file_read(pinpipe_buf *out, const char *path, size_t max, pp_file_mode *mode,
                             pinpipe_error *err);
 
+/** A file that is not there is no error. */
+pinpipe_status pp_file_remove(const char *path, pinpipe_error *err);
+
 #endif

@@ -13,7 +13,6 @@
 #include "aws/xml.h"
 #include "base/buffer.h"
 #include "io/file.h"
-#include "io/note.h"
 
 #define JOURNAL_MAX 16384
 #define JOURNAL_HEAD "pinpipe-upload 1"
@@ -53,7 +52,14 @@ static pinpipe_status journal_write(const pinpipe_s3_upload *upload, pinpipe_err
 /* Sets the upload's id where the journal tells of the same object and parts of the same size. */
 static pinpipe_status journal_read(pinpipe_s3_upload *upload, pinpipe_error *err) {
     pinpipe_buf told = PINPIPE_BUF_INIT, head = PINPIPE_BUF_INIT;
-    pinpipe_status status = pp_note_read(&told, upload->journal.ptr, JOURNAL_MAX, err);
+    pinpipe_error cause = PINPIPE_ERROR_INIT;
+    pinpipe_status status = pp_file_read(&told, upload->journal.ptr, JOURNAL_MAX, NULL, &cause);
+    if (status == PINPIPE_ENOTFOUND) {
+        return PINPIPE_OK; /* nothing was begun */
+    }
+    if (status < 0 && err) {
+        *err = cause;
+    }
     if (status == PINPIPE_OK) {
         status = journal_line(&head, upload, err);
     }

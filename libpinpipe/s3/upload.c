@@ -10,8 +10,8 @@
 #include <string.h>
 
 #include "base/buffer.h"
+#include "io/file.h"
 #include "base/memory.h"
-#include "io/note.h"
 
 #define MIB ((int64_t)1 << 20)
 #define CLEAR_TIMEOUT_MS 10000
@@ -343,7 +343,7 @@ pinpipe_status pinpipe_s3_upload_commit(pinpipe_s3_upload *upload, int64_t timeo
         status = pp_s3_upload_complete(upload, timeout_ms, err);
     }
     if (status == PINPIPE_OK && upload->journal.len) {
-        status = pp_note_remove(upload->journal.ptr, err);
+        status = pp_file_remove(upload->journal.ptr, err);
     }
     if (status < 0) {
         lanes_stop(upload);
@@ -362,7 +362,7 @@ pinpipe_status pinpipe_s3_upload_clear(pinpipe_s3_upload *upload, int64_t timeou
                                     timeout_ms, err);
     }
     if (status == PINPIPE_OK && upload->journal.len && !upload->is_ended) {
-        status = pp_note_remove(upload->journal.ptr, err);
+        status = pp_file_remove(upload->journal.ptr, err);
     }
     upload->is_ended = upload->is_ended || status == PINPIPE_OK;
     return status;
