@@ -7,6 +7,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "base/word.h"
+
 /* A CRC is linear, so a table's row for a byte is the sum of the rows of its bits. The eight arguments of
  * PP_CRC_TABLE are those rows, bit 0 first. Table k is for a byte that k more bytes follow. */
 #define PP_CRC_BIT(n, i, row) (((n) >> (i)&1U) ? (row) : 0)
@@ -29,19 +31,11 @@
             PP_CRC_ROWS_64(128U, __VA_ARGS__), PP_CRC_ROWS_64(192U, __VA_ARGS__)                             \
     }
 
-static inline uint64_t pp_crc_word_load(const uint8_t *bytes) {
-    uint64_t word = 0;
-    for (size_t i = 0; i < sizeof word; i++) {
-        word |= (uint64_t)bytes[i] << (8 * i); /* one load where the machine is little-endian */
-    }
-    return word;
-}
-
 /* A reflected CRC of up to 64 bits, without the inversions at both ends. */
 static inline uint64_t pp_crc_tables_run(const uint64_t tables[8][256], uint64_t crc, const uint8_t *bytes,
                                          size_t len) {
     for (; len >= 8; bytes += 8, len -= 8) {
-        crc ^= pp_crc_word_load(bytes);
+        crc ^= pp_word_load(bytes);
         uint64_t sum = 0;
         for (size_t i = 0; i < 8; i++) {
             sum ^= tables[7 - i][crc >> (8 * i) & 255];

@@ -10,6 +10,8 @@
 #include <stdint.h>
 #include <string.h>
 
+#include "base/word.h"
+
 #if defined(PINPIPE_PLAIN_C)
 #define PP_BLOCK_PLAIN 1
 #elif defined(__AVX2__)
@@ -166,23 +168,13 @@ static inline pp_block_scan pp_block_classify(uint64_t block) {
     return (pp_block_scan){pp_word_stops(block), block & PP_WORD_HIGHS};
 }
 
-/* Bytes in the order of memory, so that the lowest bits are the first byte. */
-static inline uint64_t pp_block_load(const char *from) {
-    uint64_t block;
-    memcpy(&block, from, sizeof block);
-#if __BYTE_ORDER__ == __ORDER_BIG_ENDIAN__
-    block = __builtin_bswap64(block);
-#endif
-    return block;
-}
-
 static inline pp_block_scan pp_block_read(const char *from) {
-    return pp_block_classify(pp_block_load(from));
+    return pp_block_classify(pp_word_load(from));
 }
 
 static inline pp_block_scan pp_block_copy(char *to, const char *from) {
     memcpy(to, from, PP_BLOCK);
-    return pp_block_classify(pp_block_load(from));
+    return pp_block_classify(pp_word_load(from));
 }
 
 static inline bool pp_block_equal32(const char *a, const char *b, uint32_t mask) {

@@ -45,7 +45,7 @@ static inline pp_block_mask pp_block_copy_csv(char *to, const char *from) {
 
 static inline pp_block_mask pp_block_copy_csv(char *to, const char *from) {
     memcpy(to, from, PP_BLOCK);
-    uint64_t block = pp_block_load(from);
+    uint64_t block = pp_word_load(from);
     return pp_word_zeros(block ^ PP_WORD_ONES * ',') | pp_word_zeros(block ^ PP_WORD_ONES * '"') |
            pp_word_zeros(block ^ PP_WORD_ONES * '\n') | pp_word_zeros(block ^ PP_WORD_ONES * '\r');
 }

@@ -5,19 +5,10 @@
 #define PP_TEXT_DIGITS_H
 
 #include <stdint.h>
-#include <string.h>
+
+#include "base/word.h"
 
 #define PP_DIGITS_MAX 8
-
-/** Eight bytes with the first of them lowest. */
-static inline uint64_t pp_word_load(const char *text) {
-    uint64_t word;
-    memcpy(&word, text, sizeof word);
-#if __BYTE_ORDER__ == __ORDER_BIG_ENDIAN__
-    word = __builtin_bswap64(word);
-#endif
-    return word;
-}
 
 /** Eight bytes, of which the digits become their values. */
 static inline uint64_t pp_digits_load(const char *text) {
