@@ -41,15 +41,8 @@ static void authorization_add(pinpipe_signer *signer) {
 static pinpipe_status headers_send(pinpipe_signer *signer, const pp_sign_job *job, pinpipe_error *err) {
     const pinpipe_sign_request *request = job->request;
     pp_pairs *sent = &signer->signature->headers;
-    size_t bytes = signer->credential.len + signer->names.len + 256;
-    for (int64_t i = 0; i < request->header_count; i++) {
-        bytes += request->headers[i].name.len + request->headers[i].value.len;
-    }
-    for (size_t i = 0; i < job->added_count; i++) {
-        bytes += job->added[i].name.len + job->added[i].value.len;
-    }
-    size_t cap = (size_t)request->header_count + job->added_count + 1;
-    pinpipe_status status = pp_pairs_reserve(sent, cap, bytes, err);
+    pinpipe_status status =
+        pp_sign_headers_reserve(sent, job, signer->credential.len + signer->names.len + 256, err);
     if (status < 0) {
         return status;
     }

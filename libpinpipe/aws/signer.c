@@ -101,18 +101,23 @@ static pinpipe_status job_begin(pp_sign_job *job, pinpipe_signer *signer, pinpip
 
 /* ---- what is signed ---- */
 
-static pinpipe_status headers_collect(pinpipe_signer *signer, pp_sign_job *job, pinpipe_error *err) {
+pinpipe_status pp_sign_headers_reserve(pp_pairs *headers, const pp_sign_job *job, size_t more_bytes,
+                                       pinpipe_error *err) {
     const pinpipe_sign_request *request = job->request;
-    pp_pairs *headers = &signer->headers;
-    size_t bytes = signer->host.len + 16;
+    size_t bytes = more_bytes;
     for (int64_t i = 0; i < request->header_count; i++) {
         bytes += request->headers[i].name.len + request->headers[i].value.len;
     }
     for (size_t i = 0; i < job->added_count; i++) {
         bytes += job->added[i].name.len + job->added[i].value.len;
     }
-    size_t cap = (size_t)request->header_count + job->added_count + 1;
-    pinpipe_status status = pp_pairs_reserve(headers, cap, bytes, err);
+    return pp_pairs_reserve(headers, (size_t)request->header_count + job->added_count + 1, bytes, err);
+}
+
+static pinpipe_status headers_collect(pinpipe_signer *signer, pp_sign_job *job, pinpipe_error *err) {
+    const pinpipe_sign_request *request = job->request;
+    pp_pairs *headers = &signer->headers;
+    pinpipe_status status = pp_sign_headers_reserve(headers, job, signer->host.len + 16, err);
     if (status < 0) {
         return status;
     }

@@ -72,6 +72,10 @@ pinpipe_status pp_signer_new(pinpipe_signer **out, pp_sha256_road road, pinpipe_
 /** Decides the payload line and the headers that the signer adds. Needs url, time, service and body hash. */
 pinpipe_status pp_sign_payload_decide(pp_sign_job *job, pinpipe_signer *signer, pinpipe_error *err);
 
+/** Makes room in `headers` for the caller's and the added ones, and `more_bytes` beside theirs. */
+pinpipe_status pp_sign_headers_reserve(pp_pairs *headers, const pp_sign_job *job, size_t more_bytes,
+                                       pinpipe_error *err);
+
 /** Writes what is sent: the headers, the URL, and where in them the signature stands. */
 pinpipe_status pp_sign_send_write(pinpipe_signer *signer, const pp_sign_job *job, pinpipe_error *err);
 
