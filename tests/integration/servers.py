@@ -29,6 +29,20 @@ START_TIMEOUT_S = 30.0
 STOP_TIMEOUT_S = 10.0
 
 
+#: Keys whose bytes a URL and a signature must encode.
+SPECIAL_KEYS = [
+    "topics/0a1b.pin/partition=0/0a1b.pin+0+0000000000.json",
+    "plus+equals=blank in the middle",
+    "unicode/ключ/日本/é/😀",
+    "quote's/(brackets)/[square]/{curly}",
+    "percent/100%/%41/%zz",
+    "question?mark&and#hash",
+    "semi;colon:at@comma,dollar$star*bang!tilde~",
+    'less<than>greater"double`tick|pipe^caret',
+    "tab\tin key",
+]
+
+
 def free_port() -> int:
     """A loopback port that nobody listens on now."""
     with socket.socket() as probe:

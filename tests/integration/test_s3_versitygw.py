@@ -24,21 +24,9 @@ from typing import Any
 
 import pinpipe
 import pytest
-from servers import Store, free_port, run_versitygw
+from servers import SPECIAL_KEYS, Store, free_port, run_versitygw
 
 from tests.doubles.certificate import make_certificate
-
-SPECIAL_KEYS = [
-    "topics/0a1b.pin/partition=0/0a1b.pin+0+0000000000.json",
-    "plus+equals=blank in the middle",
-    "unicode/ключ/日本/é/😀",
-    "quote's/(brackets)/[square]/{curly}",
-    "percent/100%/%41/%zz",
-    "question?mark&and#hash",
-    "semi;colon:at@comma,dollar$star*bang!tilde~",
-    'less<than>greater"double`tick|pipe^caret',
-    "tab\tin key",
-]
 
 
 def client_of(store: Store, **changed: Any) -> pinpipe.s3.Client:

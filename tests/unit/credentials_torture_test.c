@@ -1,42 +1,17 @@
 /* Turns every allocation on the way to a key into a failure, one by one, alone and with all that follow.
  * Never accepts a leak, a crash, or another status than ENOMEM.
  * Rules: docs/architecture.md, "Hygiene"; docs/credentials.md. */
-#include "check.h"
+#include "counting_memory.h"
 
 #if PINPIPE_WITH_S3
 
 #include "aws/key_answer.h"
 #include "aws/sts.h"
 #include "machine.h"
-#include "pinpipe/library.h"
 #include "pinpipe/s3.h"
 
 /* Allocations that a job may make at most; a job that makes more has lost its bound. */
 #define ALLOCATIONS_MAX 2000
-
-static struct {
-    _Atomic int64_t held, requests, failed;
-    int64_t fail_at; /* 0 = never */
-    bool keeps_failing;
-} memory;
-
-static void *memory_realloc(void *ptr, size_t size, void *user) {
-    (void)user;
-    int64_t request = atomic_fetch_add(&memory.requests, 1) + 1;
-    if (memory.fail_at && (request == memory.fail_at || (memory.keeps_failing && request > memory.fail_at))) {
-        atomic_fetch_add(&memory.failed, 1);
-        return NULL;
-    }
-    void *block = realloc(ptr, size);
-    atomic_fetch_add(&memory.held, block && !ptr ? 1 : 0);
-    return block;
-}
-
-static void memory_free(void *ptr, void *user) {
-    (void)user;
-    atomic_fetch_sub(&memory.held, 1);
-    free(ptr);
-}
 
 static loopback server;
 static char folder[] = "/tmp/pinpipe-torture-XXXXXX";
@@ -159,11 +134,7 @@ int main(void) {
         {"AWS_PROFILE", "process", NULL},
         {"AWS_CONTAINER_CREDENTIALS_RELATIVE_URI", "/key", NULL},
     };
-    pinpipe_error err = PINPIPE_ERROR_INIT;
-    pinpipe_library_options library = PINPIPE_LIBRARY_OPTIONS_INIT;
-    library.realloc_bytes = memory_realloc;
-    library.free_bytes = memory_free;
-    CHECK_INT(pinpipe_library_configure(&library, &err), PINPIPE_OK);
+    memory_watch();
     CHECK(mkdtemp(folder) != NULL);
     file_write("config",
                "[profile static]\naws_access_key_id = AKIA\naws_secret_access_key = s\n"

@@ -1,36 +1,11 @@
 /* Turns rule documents, good and bad, and small tables into results, errors and nothing leaked.
  * Never accepts an error that does not name its datum, nor another status than ENOMEM where memory fails.
  * Rules: pinpipe/expectations.h; docs/census.md. */
-#include "check.h"
-
-#include <stdlib.h>
+#include "counting_memory.h"
 
 #include "base/buffer.h"
 #include "clean/key_set.h"
 #include "pinpipe/pinpipe.h"
-
-/* The allocator: counts what is out, and fails the request number `fail_at`. */
-static struct {
-    int64_t held;
-    int64_t requests;
-    int64_t fail_at; /* 0 = never */
-} memory;
-
-static void *memory_realloc(void *ptr, size_t size, void *user) {
-    (void)user;
-    if (++memory.requests == memory.fail_at) {
-        return NULL;
-    }
-    void *block = realloc(ptr, size);
-    memory.held += block && !ptr;
-    return block;
-}
-
-static void memory_free(void *ptr, void *user) {
-    (void)user;
-    memory.held--;
-    free(ptr);
-}
 
 static const char pins[] =
     "{\"index\":1,\"title\":\"a\",\"follower_count\":\"1k\",\"category\":\"art\"}\n"
@@ -318,10 +293,7 @@ static void test_no_memory(void) {
 }
 
 int main(void) {
-    pinpipe_library_options library = PINPIPE_LIBRARY_OPTIONS_INIT;
-    library.realloc_bytes = memory_realloc;
-    library.free_bytes = memory_free;
-    CHECK_INT(pinpipe_library_configure(&library, NULL), PINPIPE_OK);
+    memory_watch();
     test_results();
     test_rows_max();
     test_bad_documents();

@@ -1,13 +1,10 @@
 /* Turns signers that are reused into comparisons with ones that are not: templates, keys, chunks, MSK,
  * memory. Never touches a socket, a file or the environment. Rules: docs/signing.md; S3 API Reference, the
  * two worked examples of aws-chunked. */
-#include "check.h"
-
-#include <stdlib.h>
+#include "counting_memory.h"
 
 #include "aws/signer.h"
 #include "base/buffer.h"
-#include "pinpipe/library.h"
 #include "pinpipe/sign.h"
 
 #define MIDNIGHT_S 1369440000 /* 2013-05-25T00:00:00Z */
@@ -16,27 +13,6 @@
 
 static pinpipe_error err = PINPIPE_ERROR_INIT;
 static char body[BODY_BYTES];
-static struct {
-    int64_t requests;
-    int64_t held;
-    int64_t fail_at; /* 0 = never */
-} memory;
-
-static void *memory_realloc(void *ptr, size_t size, void *user) {
-    (void)user;
-    if (++memory.requests == memory.fail_at) {
-        return NULL;
-    }
-    void *block = realloc(ptr, size);
-    memory.held += block && !ptr;
-    return block;
-}
-
-static void memory_free(void *ptr, void *user) {
-    (void)user;
-    memory.held--;
-    free(ptr);
-}
 
 static pinpipe_credentials *key_make(const char *secret, const char *token) {
     pinpipe_credentials *made = NULL;
@@ -421,10 +397,7 @@ static void test_no_memory(void) {
 }
 
 int main(void) {
-    pinpipe_library_options library = PINPIPE_LIBRARY_OPTIONS_INIT;
-    library.realloc_bytes = memory_realloc;
-    library.free_bytes = memory_free;
-    CHECK_INT(pinpipe_library_configure(&library, &err), PINPIPE_OK);
+    memory_watch();
     memset(body, 'a', sizeof body);
     for (int road = (int)pp_sha256_road_choose(); road <= PP_SHA256_EVP; road++) {
         signer_check((pp_sha256_road)road);

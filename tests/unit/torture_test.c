@@ -2,45 +2,14 @@
  * one. Never accepts a leak, a crash, another status than ENOMEM, or other rows once memory is there again.
  * Rules: docs/architecture.md, "Hygiene"; pinpipe/batch.h and decode.h say what a failed call leaves behind.
  */
-#include "check.h"
+#include "counting_memory.h"
 
 #include <errno.h>
-#include <stdlib.h>
-
 #include "base/buffer.h"
 #include "pinpipe/pinpipe.h"
 
 /* Allocations that a job may make at most; a job that makes more has lost its bound. */
 #define ALLOCATIONS_MAX 5000
-
-/* The allocator: counts what is out, and fails the request number `fail_at`, with all later ones where it
- * `keeps_failing`. */
-static struct {
-    int64_t held;
-    int64_t requests;
-    int64_t fail_at; /* 0 = never */
-    bool keeps_failing;
-    int64_t failed;
-} memory;
-
-static void *memory_realloc(void *ptr, size_t size, void *user) {
-    (void)user;
-    memory.requests++;
-    if (memory.fail_at &&
-        (memory.requests == memory.fail_at || (memory.keeps_failing && memory.requests > memory.fail_at))) {
-        memory.failed++;
-        return NULL;
-    }
-    void *block = realloc(ptr, size);
-    memory.held += block && !ptr;
-    return block;
-}
-
-static void memory_free(void *ptr, void *user) {
-    (void)user;
-    memory.held--;
-    free(ptr);
-}
 
 /* What goes in, and the way it takes. */
 typedef struct task {
@@ -369,10 +338,7 @@ static void torture_profile(void) {
 }
 
 int main(void) {
-    pinpipe_library_options library = {.struct_size = (uint32_t)sizeof library};
-    library.realloc_bytes = memory_realloc;
-    library.free_bytes = memory_free;
-    CHECK_INT(pinpipe_library_configure(&library, NULL), PINPIPE_OK);
+    memory_watch();
     static const task tasks[] = {
         {PINPIPE_PIN, 0, PINPIPE_FORMAT_NDJSON, PINPIPE_DEDUPE_IND, 7, false, false, pins},
         {PINPIPE_PIN, 0, PINPIPE_FORMAT_AUTO, PINPIPE_DEDUPE_ROW, SIZE_MAX, false, false, pins},
