@@ -8,17 +8,32 @@
 #include <assert.h>
 #include <poll.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include "base/memory.h"
 #include "io/clock.h"
+#include "io/tls.h"
 #include "io/transfer.h"
+
+/* Calls of one socket before the others get theirs. */
+#define TURNS_MAX 64
+/* While much of a body is to come, waking for less costs more than the bytes themselves … */
+#define LOW_BYTES (256 << 10)
+/* … but what a slow sender has sent does not wait longer than this. */
+#define LOW_MS 5
 
 /* A handle with its connection's settings; `request` is what it sends now. */
 typedef struct slot {
     pp_transfer transfer;
     pp_flight_request *request; /* NULL = free */
 } slot;
+
+/* What is known of a socket beside its events. */
+typedef struct watch {
+    CURL *easy;
+    int low_bytes; /* poll(2) is silent below: SO_RCVLOWAT */
+} watch;
 
 struct pp_flight {
     CURLM *multi;
@@ -27,40 +42,64 @@ struct pp_flight {
     slot **slots;
     int32_t slot_count;
     struct pollfd *sockets; /* what libcurl waits for */
+    watch *watches;         /* of each socket */
     size_t socket_count, socket_cap;
-    int64_t timer_ms; /* monotonic; -1 = none */
-    bool ended;       /* a request has, since the wait began */
-    bool starved;     /* no memory for the list of sockets */
+    int64_t timer_ms;  /* monotonic; -1 = none */
+    int64_t tls_reads; /* from the buffers of connections so far */
+    bool ended;        /* a request has, since the wait began */
+    bool hurried;      /* a connection may hold records that poll(2) does not know of */
+    bool starved;      /* no memory for the list of sockets */
 };
 
 /* ---- what libcurl asks for ---- */
 
+static void low_set(pp_flight *flight, size_t at, int low_bytes) {
+    if (flight->watches[at].low_bytes != low_bytes &&
+        setsockopt(flight->sockets[at].fd, SOL_SOCKET, SO_RCVLOWAT, &low_bytes, sizeof low_bytes) == 0) {
+        flight->watches[at].low_bytes = low_bytes;
+    }
+}
+
+static bool sockets_grow(pp_flight *flight) {
+    size_t cap = flight->socket_cap ? 2 * flight->socket_cap : 16;
+    struct pollfd *sockets = pp_realloc(flight->sockets, cap * sizeof *sockets);
+    flight->sockets = sockets ? sockets : flight->sockets;
+    watch *watches = sockets ? pp_realloc(flight->watches, cap * sizeof *watches) : NULL;
+    flight->watches = watches ? watches : flight->watches;
+    flight->socket_cap = watches ? cap : flight->socket_cap;
+    flight->starved = flight->starved || !watches;
+    return watches != NULL;
+}
+
+static size_t socket_find(const pp_flight *flight, curl_socket_t socket) {
+    size_t at = 0;
+    while (at < flight->socket_count && flight->sockets[at].fd != socket) {
+        at++;
+    }
+    return at;
+}
+
 static int socket_watch(CURL *easy, curl_socket_t socket, int what, void *user, void *unused) {
     pp_flight *flight = user;
-    size_t i = 0;
-    (void)easy, (void)unused;
-    while (i < flight->socket_count && flight->sockets[i].fd != socket) {
-        i++;
-    }
+    size_t at = socket_find(flight, socket);
+    (void)unused;
     if (what == CURL_POLL_REMOVE) {
-        if (i < flight->socket_count) {
-            flight->sockets[i] = flight->sockets[--flight->socket_count];
+        if (at < flight->socket_count) {
+            low_set(flight, at, 1); /* the connection's next answer may be short */
+            size_t last = --flight->socket_count;
+            flight->sockets[at] = flight->sockets[last];
+            flight->watches[at] = flight->watches[last];
         }
         return 0;
     }
-    if (i == flight->socket_cap) {
-        size_t cap = flight->socket_cap ? 2 * flight->socket_cap : 16;
-        struct pollfd *grown = pp_realloc(flight->sockets, cap * sizeof *grown);
-        if (!grown) {
-            flight->starved = true;
-            return -1;
-        }
-        flight->sockets = grown;
-        flight->socket_cap = cap;
+    if (at == flight->socket_cap && !sockets_grow(flight)) {
+        return -1;
     }
-    flight->socket_count += i == flight->socket_count;
     short events = what == CURL_POLL_IN ? POLLIN : what == CURL_POLL_OUT ? POLLOUT : POLLIN | POLLOUT;
-    flight->sockets[i] = (struct pollfd){.fd = socket, .events = events};
+    bool is_new = at == flight->socket_count;
+    flight->socket_count += is_new;
+    flight->sockets[at] = (struct pollfd){.fd = socket, .events = events};
+    flight->watches[at] = (watch){.easy = easy, .low_bytes = is_new ? 1 : flight->watches[at].low_bytes};
     return 0;
 }
 
@@ -80,6 +119,7 @@ pinpipe_status pp_flight_new(pp_flight **out, const pp_http_options *options, pi
     made->owner = getpid();
     made->timer_ms = -1;
     pinpipe_status status = pp_transfer_settings_set(&made->settings, options, err);
+    made->settings.tls_reads = &made->tls_reads;
     made->multi = status == PINPIPE_OK ? curl_multi_init() : NULL;
     if (made->multi) {
         curl_multi_setopt(made->multi, CURLMOPT_SOCKETFUNCTION, socket_watch);
@@ -116,6 +156,7 @@ void pp_flight_free(pp_flight *flight) {
     pp_transfer_settings_reset(&flight->settings);
     pp_free(flight->slots);
     pp_free(flight->sockets);
+    pp_free(flight->watches);
     pp_free(flight);
 }
 
@@ -228,25 +269,71 @@ static CURLMcode timer_fire(pp_flight *flight) {
     if (flight->timer_ms < 0 || pp_clock_monotonic_ms() < flight->timer_ms) {
         return CURLM_OK;
     }
+    int64_t before = flight->tls_reads;
     flight->timer_ms = -1;
-    return curl_multi_socket_action(flight->multi, CURL_SOCKET_TIMEOUT, 0, &running);
+    CURLMcode code = curl_multi_socket_action(flight->multi, CURL_SOCKET_TIMEOUT, 0, &running);
+    flight->hurried = flight->hurried || flight->tls_reads != before;
+    return code;
+}
+
+/* libcurl takes a record of what a connection holds, and asks no more than its socket for the rest. A
+ * call that takes nothing has met a socket without bytes: only then may poll(2) be asked again. */
+static CURLMcode socket_serve(pp_flight *flight, curl_socket_t socket, int what) {
+    CURLMcode code = CURLM_OK;
+    int64_t before = -1;
+    for (int32_t turn = 0; code == CURLM_OK && flight->tls_reads != before; turn++) {
+        int running = 0;
+        if (turn == TURNS_MAX) {
+            flight->hurried = true;
+            break;
+        }
+        before = flight->tls_reads;
+        code = curl_multi_socket_action(flight->multi, socket, turn ? CURL_CSELECT_IN : what, &running);
+    }
+    return code;
+}
+
+/* Never asks poll(2) to wait for more than the answer still has. */
+static void low_choose(pp_flight *flight, curl_socket_t socket) {
+    size_t at = socket_find(flight, socket);
+    char *mark = NULL;
+    if (at < flight->socket_count &&
+        curl_easy_getinfo(flight->watches[at].easy, CURLINFO_PRIVATE, &mark) == CURLE_OK && mark) {
+        const pp_transfer *transfer = &((const slot *)(const void *)mark)->transfer;
+        int64_t left = transfer->told_bytes - transfer->body_bytes;
+        low_set(flight, at, left > LOW_BYTES + PP_TLS_BUFFER_BYTES ? LOW_BYTES : 1);
+    }
 }
 
 /* The list changes while libcurl is called: sockets are asked from its end, and each is called once. */
-static CURLMcode sockets_serve(pp_flight *flight) {
+static CURLMcode sockets_serve(pp_flight *flight, bool is_late) {
     CURLMcode code = CURLM_OK;
+    bool is_hurried = flight->hurried;
+    flight->hurried = false;
     for (size_t i = flight->socket_count; code == CURLM_OK && i > 0; i--) {
         size_t at = i - 1;
         short seen = at < flight->socket_count ? flight->sockets[at].revents : 0;
+        if (at < flight->socket_count && (is_hurried || (is_late && flight->watches[at].low_bytes > 1))) {
+            seen |= flight->sockets[at].events & POLLIN;
+        }
         if (seen) {
-            int running = 0;
+            curl_socket_t socket = flight->sockets[at].fd;
             int what = (seen & (POLLIN | POLLHUP) ? CURL_CSELECT_IN : 0) |
                        (seen & POLLOUT ? CURL_CSELECT_OUT : 0) | (seen & POLLERR ? CURL_CSELECT_ERR : 0);
             flight->sockets[at].revents = 0;
-            code = curl_multi_socket_action(flight->multi, flight->sockets[at].fd, what, &running);
+            code = socket_serve(flight, socket, what);
+            low_choose(flight, socket);
         }
     }
     return code;
+}
+
+static bool is_any_low(const pp_flight *flight) {
+    size_t at = 0;
+    while (at < flight->socket_count && flight->watches[at].low_bytes == 1) {
+        at++;
+    }
+    return at < flight->socket_count;
 }
 
 static pinpipe_status moved(const pp_flight *flight, CURLMcode code, pinpipe_error *err) {
@@ -272,12 +359,14 @@ pinpipe_status pp_flight_wait(pp_flight *flight, int64_t wait_ms, pinpipe_error 
         ended_take(flight);
         int64_t now_ms = pp_clock_monotonic_ms();
         int64_t until_ms = flight->timer_ms >= 0 && flight->timer_ms < end_ms ? flight->timer_ms : end_ms;
-        int64_t pause_ms = flight->ended || until_ms <= now_ms ? 0 : until_ms - now_ms;
+        bool is_at_once = flight->ended || flight->hurried || until_ms <= now_ms, is_low = is_any_low(flight);
+        int64_t pause_ms = is_at_once ? 0 : until_ms - now_ms, most_ms = is_low ? LOW_MS : 60000;
         late = now_ms >= end_ms;
-        int ready =
-            poll(flight->sockets, (nfds_t)flight->socket_count, pause_ms > 60000 ? 60000 : (int)pause_ms);
-        if (status == PINPIPE_OK && ready > 0) {
-            status = moved(flight, sockets_serve(flight), err);
+        int ready = poll(flight->sockets, (nfds_t)flight->socket_count,
+                         (int)(pause_ms < most_ms ? pause_ms : most_ms));
+        bool is_late = is_low && ready == 0;
+        if (status == PINPIPE_OK && (ready > 0 || flight->hurried || is_late)) {
+            status = moved(flight, sockets_serve(flight, is_late), err);
             ended_take(flight);
         }
     }

@@ -21,6 +21,7 @@
 #include "base/buffer.h"
 #include "base/memory.h"
 #include "io/guard.h"
+#include "io/tls.h"
 #include "io/transfer.h"
 #include "pinpipe/version.h"
 
@@ -134,6 +135,12 @@ static size_t body_take(char *bytes, size_t size, size_t count, void *user) {
     if (code < 200 || code > 299) {
         return refusal_take(job, bytes, len);
     }
+    if (job->told_bytes == 0) {
+        curl_off_t told = -1;
+        curl_easy_getinfo(job->curl, CURLINFO_CONTENT_LENGTH_DOWNLOAD_T, &told);
+        job->told_bytes = told;
+    }
+    job->body_bytes += (int64_t)len;
     pinpipe_buf *out = job->request->out;
     if (job->request->take) {
         job->answer->status = (int32_t)code;
@@ -143,12 +150,8 @@ static size_t body_take(char *bytes, size_t size, size_t count, void *user) {
     if (!out) {
         return len;
     }
-    if (out->len == 0 && job->request->out_max) {
-        curl_off_t told = -1;
-        curl_easy_getinfo(job->curl, CURLINFO_CONTENT_LENGTH_DOWNLOAD_T, &told);
-        if (told > 0 && (uint64_t)told <= job->request->out_max) {
-            job->status = pp_buf_reserve(out, (size_t)told, job->request->out_max, &job->error);
-        }
+    if (out->len == 0 && job->told_bytes > 0 && (uint64_t)job->told_bytes <= job->request->out_max) {
+        job->status = pp_buf_reserve(out, (size_t)job->told_bytes, job->request->out_max, &job->error);
     }
     if (job->status == PINPIPE_OK && len > job->request->out_max - out->len) {
         job->status = pp_fail_service(&job->error, PINPIPE_ELIMIT, "http", (int32_t)code,
@@ -269,6 +272,14 @@ static int progress_look(void *user, curl_off_t down_total, curl_off_t down, cur
     return atomic_load(settings->stop) ? 1 : 0;
 }
 
+/* The connection is there, and nothing has been sent. */
+static int connection_set(void *user, char *address, char *own_address, int port, int own_port) {
+    pp_transfer *job = user;
+    (void)address, (void)own_address, (void)port, (void)own_port;
+    pp_tls_buffer_set(job->curl, job->settings->tls_reads);
+    return CURL_PREREQFUNC_OK;
+}
+
 static void guard_set(pp_transfer *job) {
     CURL *curl = job->curl;
     job->guarded_off = false;
@@ -330,6 +341,10 @@ static void request_set(pp_transfer *job, const pp_url *url, int64_t timeout_ms)
     if (request->buffer_bytes) {
         curl_easy_setopt(curl, CURLOPT_BUFFERSIZE, (long)request->buffer_bytes);
         curl_easy_setopt(curl, CURLOPT_UPLOAD_BUFFERSIZE, (long)request->buffer_bytes);
+    }
+    if (request->buffer_bytes && job->settings->tls_reads) {
+        curl_easy_setopt(curl, CURLOPT_PREREQFUNCTION, connection_set);
+        curl_easy_setopt(curl, CURLOPT_PREREQDATA, job);
     }
     method_set(curl, request);
     guard_set(job);
@@ -418,6 +433,7 @@ pinpipe_status pp_transfer_begin(pp_transfer *job, int64_t timeout_ms, pinpipe_e
     }
     job->status = PINPIPE_OK;
     job->error = (pinpipe_error)PINPIPE_ERROR_INIT;
+    job->told_bytes = job->body_bytes = 0;
     request_set(job, &url, timeout_ms);
     return headers_set(job, err);
 }

@@ -18,6 +18,7 @@ typedef struct pp_transfer_settings {
     pp_guard guard;
     char literal[PP_GUARD_LITERAL_BYTES];
     const atomic_bool *stop;
+    int64_t *tls_reads; /* as pp_tls_buffer_set has it; NULL = connections have no such buffer */
 } pp_transfer_settings;
 
 /** Errors: EFATAL libcurl does not start; ENOMEM. */
@@ -34,7 +35,9 @@ typedef struct pp_transfer {
     struct curl_slist *headers;
     pinpipe_status status; /* of our callbacks */
     pinpipe_error error;
-    bool guarded_off; /* the guard refused an address */
+    int64_t told_bytes; /* Content-Length of an answer that succeeds; 0 = not known yet, -1 = not told */
+    int64_t body_bytes; /* of it that were taken */
+    bool guarded_off;   /* the guard refused an address */
     char text[CURL_ERROR_SIZE];
 } pp_transfer;
 
