@@ -100,7 +100,7 @@ size_t pp_s3_range_headers(pinpipe_header *out, pp_s3_job *job);
 /** Takes bytes of an answer; pp_http_take for a job with a range. */
 pinpipe_status pp_s3_range_take(void *job, pinpipe_str bytes, pinpipe_error *err);
 
-/** Looks whether all that was wanted has come. Errors: ENET it has not. */
-pinpipe_status pp_s3_range_end(const pp_s3_job *job, pinpipe_error *err);
+/** Looks whether all that was wanted has come. Errors: ENET it has not; those of the answer's head. */
+pinpipe_status pp_s3_range_end(pp_s3_job *job, pinpipe_error *err);
 
 #endif

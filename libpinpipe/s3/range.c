@@ -120,8 +120,12 @@ pinpipe_status pp_s3_range_take(void *user, pinpipe_str bytes, pinpipe_error *er
     return status;
 }
 
-pinpipe_status pp_s3_range_end(const pp_s3_job *job, pinpipe_error *err) {
+pinpipe_status pp_s3_range_end(pp_s3_job *job, pinpipe_error *err) {
     const pp_s3_range *range = job->call.range;
+    pinpipe_status status = job->is_head_read ? PINPIPE_OK : head_read(job, err); /* a body without a byte */
+    if (status < 0) {
+        return status;
+    }
     int64_t end = range->last >= 0 ? range->last + 1 : range->total;
     end = range->total >= 0 && range->total < end ? range->total : end;
     if (end < 0 || range->next >= end) {
