@@ -221,13 +221,8 @@ static pinpipe_status aside_take(pinpipe_decoder *decoder, pp_record_text source
                                  pinpipe_error *err) {
     pp_fault fault = {PP_OUTCOME_TOO_LARGE, "larger than max_record_bytes",
                       (size_t)decoder->max_record_bytes};
-    pinpipe_status status = PINPIPE_OK;
-    if (source.total <= decoder->max_record_bytes) {
-        pp_buf_clear(&decoder->scratch);
-        status = pp_buf_reserve(&decoder->scratch, source.len, PP_BUF_MAX, err);
-        if (status < 0 || pp_json_value(decoder->scratch.ptr, source.text, source.len, &fault)) {
-            return status;
-        }
+    if (source.total <= decoder->max_record_bytes && pp_json_value(source.text, source.len, &fault)) {
+        return PINPIPE_OK;
     }
     return pp_decoder_reject(decoder, &fault, &source, report, err);
 }

@@ -5,7 +5,7 @@
 
 #include <string.h>
 
-#include "text/json_string.h"
+#include "text/json_value.h"
 #include "text/number.h"
 #include "text/utf8.h"
 
@@ -80,53 +80,12 @@ static bool literal_take(parser *p, const char *word, size_t len) {
     return true;
 }
 
-static bool value_skip(parser *p, int32_t depth);
-
-/* An ignored object or array, from its opening bracket on. */
-static bool nested_skip(parser *p, int32_t depth) {
-    char close = *p->at == '{' ? '}' : ']';
-    bool is_object = close == '}';
-    if (depth > PP_JSON_DEPTH_MAX) {
-        return malformed(p, "nested deeper than 128");
-    }
-    p->at++;
-    blanks_skip(p);
-    if (byte_is(p, close)) {
-        p->at++;
-        return true;
-    }
-    for (;;) {
-        pp_cell key;
-        char *scratch = p->scratch;
-        blanks_skip(p);
-        if (is_object) {
-            if (!byte_is(p, '"')) {
-                return malformed(p, "a key is expected");
-            }
-            if (!string_take(p, &key)) {
-                return false;
-            }
-            p->scratch = scratch;
-            blanks_skip(p);
-            if (!byte_is(p, ':')) {
-                return malformed(p, "':' is expected");
-            }
-            p->at++;
-        }
-        if (!value_skip(p, depth + 1)) {
-            return false;
-        }
-        p->scratch = scratch;
-        blanks_skip(p);
-        if (byte_is(p, close)) {
-            p->at++;
-            return true;
-        }
-        if (!byte_is(p, ',')) {
-            return malformed(p, is_object ? "',' or '}' is expected" : "',' or ']' is expected");
-        }
-        p->at++;
-    }
+/* A value that is checked and left. */
+static bool value_skip(parser *p) {
+    pp_json_walk walk = {p->at, p->end, NULL, false};
+    bool is_passed = pp_json_value_pass(&walk, 0);
+    p->at = walk.at;
+    return is_passed || fail(p, walk.is_utf8 ? PP_OUTCOME_INVALID_UTF8 : PP_OUTCOME_MALFORMED, walk.fault);
 }
 
 static bool number_take(parser *p, pp_cell *out) {
@@ -142,7 +101,7 @@ static bool number_take(parser *p, pp_cell *out) {
     return true;
 }
 
-static bool value_take(parser *p, pp_cell *out, int32_t depth) {
+static bool value_take(parser *p, pp_cell *out) {
     blanks_skip(p);
     if (p->at >= p->end) {
         return malformed(p, "the record ends early");
@@ -153,7 +112,7 @@ static bool value_take(parser *p, pp_cell *out, int32_t depth) {
     case '{':
     case '[':
         out->kind = PP_CELL_OTHER;
-        return nested_skip(p, depth);
+        return value_skip(p);
     case 't':
         out->kind = PP_CELL_OTHER;
         return literal_take(p, "true", 4);
@@ -166,11 +125,6 @@ static bool value_take(parser *p, pp_cell *out, int32_t depth) {
     default:
         return number_take(p, out);
     }
-}
-
-static bool value_skip(parser *p, int32_t depth) {
-    pp_cell ignored;
-    return value_take(p, &ignored, depth);
 }
 
 static bool member_take(parser *p, pp_record_cells *out, pp_fields *fields, int32_t position) {
@@ -194,7 +148,7 @@ static bool member_take(parser *p, pp_record_cells *out, pp_fields *fields, int3
     blanks_skip(p);
     const char *text = p->at;
     pp_cell value = {.kind = PP_CELL_OTHER};
-    if (!value_take(p, &value, 1)) {
+    if (!value_take(p, &value)) {
         return false;
     }
     pinpipe_str whole = {text, (size_t)(p->at - text)};
@@ -220,7 +174,7 @@ static bool member_take(parser *p, pp_record_cells *out, pp_fields *fields, int3
 /* A text that is JSON, but no object, is no record; anything else is malformed. */
 static bool not_an_object(parser *p) {
     const char *at = p->at;
-    if (!value_skip(p, 1)) {
+    if (!value_skip(p)) {
         return false;
     }
     blanks_skip(p);
@@ -244,9 +198,9 @@ bool pp_json_text(pp_cell *out, char *scratch, const char *text, size_t len, pp_
     return p.at == p.end || malformed(&p, "more follows the string");
 }
 
-bool pp_json_value(char *scratch, const char *text, size_t len, pp_fault *fault) {
-    parser p = {text, text, text + len, scratch, fault};
-    if (!value_skip(&p, 1)) {
+bool pp_json_value(const char *text, size_t len, pp_fault *fault) {
+    parser p = {text, text, text + len, NULL, fault};
+    if (!value_skip(&p)) {
         return false;
     }
     blanks_skip(&p);

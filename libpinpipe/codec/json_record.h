@@ -6,9 +6,6 @@
 
 #include "codec/cells.h"
 
-/** Deepest nesting of an ignored value. */
-#define PP_JSON_DEPTH_MAX 128
-
 /** Reads one object that fills `text` but for blanks. `scratch` has room for `len` bytes and takes the texts
  * that had escapes. Behind `text` stands a control byte, or every string in it is known to be closed;
  * PP_JSON_PADDING bytes beyond are readable. False: `fault` says why. */
@@ -20,6 +17,6 @@ bool pp_json_record(pp_record_cells *out, pp_fields *fields, char *scratch, cons
 bool pp_json_text(pp_cell *out, char *scratch, const char *text, size_t len, pp_fault *fault);
 
 /** Checks one value that fills `text` but for blanks, under the same conditions. */
-bool pp_json_value(char *scratch, const char *text, size_t len, pp_fault *fault);
+bool pp_json_value(const char *text, size_t len, pp_fault *fault);
 
 #endif

@@ -1,0 +1,159 @@
+/* Turns the text of a JSON value into a walk over its parts, or into its end.
+ * Never unescapes: an escape is checked and left.
+ * Rules: RFC 8259. */
+#include "text/json_value.h"
+
+#include <string.h>
+
+#include "text/number.h"
+#include "text/utf8.h"
+
+static bool fail(pp_json_walk *walk, const char *fault) {
+    walk->fault = fault;
+    return false;
+}
+
+static inline void blanks_pass(pp_json_walk *walk) {
+    while (walk->at < walk->end &&
+           (*walk->at == ' ' || *walk->at == '\t' || *walk->at == '\n' || *walk->at == '\r')) {
+        walk->at++;
+    }
+}
+
+bool pp_json_byte_pass(pp_json_walk *walk, char byte) {
+    blanks_pass(walk);
+    bool is_there = walk->at < walk->end && *walk->at == byte;
+    walk->at += is_there;
+    return is_there;
+}
+
+static bool escapes_check(pp_json_walk *walk, pinpipe_str inside) {
+    const char *end = inside.ptr + inside.len;
+    for (const char *at = memchr(inside.ptr, '\\', inside.len); at;
+         at = at < end ? memchr(at, '\\', (size_t)(end - at)) : NULL) {
+        char plain[4];
+        size_t plain_len = 0, taken = 0;
+        pp_json_string_verdict verdict = pp_json_escape_take(plain, &plain_len, at, end, &taken);
+        if (verdict != PP_JSON_STRING_OK) {
+            walk->at = at;
+            walk->is_utf8 = verdict == PP_JSON_STRING_BAD_UTF8;
+            return fail(walk, walk->is_utf8 ? "an unpaired surrogate" : "an unknown escape");
+        }
+        at += taken;
+    }
+    return true;
+}
+
+bool pp_json_string_pass(pp_json_walk *walk, pinpipe_str *inside) {
+    uint32_t flags = 0;
+    blanks_pass(walk);
+    if (walk->at >= walk->end || *walk->at != '"') {
+        return fail(walk, "a string is expected");
+    }
+    const char *text = walk->at + 1;
+    size_t len = pp_json_string_span(text, &flags);
+    if (text + len >= walk->end || text[len] != '"') {
+        walk->at = text + len < walk->end ? text + len : walk->end;
+        return fail(walk,
+                    walk->at < walk->end ? "a control byte stands in a string" : "a string is not closed");
+    }
+    *inside = (pinpipe_str){text, len};
+    if (flags & PP_JSON_HAS_NON_ASCII) {
+        size_t valid = pp_utf8_span(text, len);
+        if (valid < len) {
+            walk->at = text + valid;
+            walk->is_utf8 = true;
+            return fail(walk, "a byte that is not UTF-8");
+        }
+    }
+    if ((flags & PP_JSON_HAS_ESCAPE) && !escapes_check(walk, *inside)) {
+        return false;
+    }
+    walk->at = text + len + 1;
+    return true;
+}
+
+bool pp_json_member_next(pp_json_walk *walk, pinpipe_str *key, int64_t index) {
+    walk->fault = NULL;
+    if (pp_json_byte_pass(walk, '}')) {
+        return false;
+    }
+    if (index > 0 && !pp_json_byte_pass(walk, ',')) {
+        return fail(walk, "',' or '}' is expected");
+    }
+    blanks_pass(walk);
+    if (walk->at >= walk->end || *walk->at != '"') {
+        return fail(walk, "a key is expected");
+    }
+    if (!pp_json_string_pass(walk, key)) {
+        return false;
+    }
+    return pp_json_byte_pass(walk, ':') || fail(walk, "':' is expected");
+}
+
+bool pp_json_element_next(pp_json_walk *walk, int64_t index) {
+    walk->fault = NULL;
+    if (pp_json_byte_pass(walk, ']')) {
+        return false;
+    }
+    return index == 0 || pp_json_byte_pass(walk, ',') || fail(walk, "',' or ']' is expected");
+}
+
+static bool word_pass(pp_json_walk *walk, const char *word, size_t len) {
+    if ((size_t)(walk->end - walk->at) < len || memcmp(walk->at, word, len) != 0) {
+        return fail(walk, "a value is expected");
+    }
+    walk->at += len;
+    return true;
+}
+
+/* An object or array, from its opening bracket on. */
+static bool nested_pass(pp_json_walk *walk, int32_t depth) {
+    bool is_object = *walk->at == '{';
+    pinpipe_str key;
+    if (depth > PP_JSON_DEPTH_MAX) {
+        return fail(walk, "nested deeper than 128");
+    }
+    walk->at++;
+    for (int64_t i = 0; is_object ? pp_json_member_next(walk, &key, i) : pp_json_element_next(walk, i); i++) {
+        if (!pp_json_value_pass(walk, depth)) {
+            return false;
+        }
+    }
+    return !walk->fault;
+}
+
+static bool number_pass(pp_json_walk *walk) {
+    bool is_integer = false;
+    size_t len = pp_number_scan(walk->at, walk->end, &is_integer);
+    walk->at += len;
+    return len > 0 || fail(walk, "a value is expected");
+}
+
+bool pp_json_value_pass(pp_json_walk *walk, int32_t depth) {
+    pinpipe_str inside;
+    blanks_pass(walk);
+    if (walk->at >= walk->end) {
+        return fail(walk, "the value ends early");
+    }
+    switch (*walk->at) {
+    case '"':
+        return pp_json_string_pass(walk, &inside);
+    case '{':
+    case '[':
+        return nested_pass(walk, depth + 1);
+    case 't':
+        return word_pass(walk, "true", 4);
+    case 'f':
+        return word_pass(walk, "false", 5);
+    case 'n':
+        return word_pass(walk, "null", 4);
+    default:
+        return number_pass(walk);
+    }
+}
+
+bool pp_json_walk_ended(pp_json_walk *walk) {
+    blanks_pass(walk);
+    return walk->at == walk->end;
+}

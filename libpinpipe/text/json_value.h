@@ -1,0 +1,41 @@
+/* Turns the text of a JSON value into a walk over its parts, or into its end.
+ * Never builds a tree, never allocates, never accepts what RFC 8259 refuses.
+ * Rules: RFC 8259; nesting is bounded. */
+#ifndef PP_TEXT_JSON_VALUE_H
+#define PP_TEXT_JSON_VALUE_H
+
+#include "text/json_string.h"
+
+/** Deepest nesting. */
+#define PP_JSON_DEPTH_MAX 128
+
+/** A place in a text. At `end` stands a control byte, or every string before it is known to be closed;
+ * PP_JSON_PADDING bytes beyond are readable. After a step that failed, `at` is where it did. */
+typedef struct pp_json_walk {
+    const char *at;
+    const char *end;
+    const char *fault; /* why the step failed; static text */
+    bool is_utf8;      /* the fault is one of UTF-8 or of surrogates */
+} pp_json_walk;
+
+/** Passes blanks; true where `byte` follows, which is passed too. */
+bool pp_json_byte_pass(pp_json_walk *walk, char byte);
+
+/** Passes the value that follows, and blanks before it. `depth` is that of what it stands in, from 0. */
+bool pp_json_value_pass(pp_json_walk *walk, int32_t depth);
+
+/** Passes the string that follows, and blanks before it; `inside` is what its quotes hold, escapes and all.
+ */
+bool pp_json_string_pass(pp_json_walk *walk, pinpipe_str *inside);
+
+/** Steps to the next member of an object whose '{' (for the first) or whose last value (for the others) was
+ * passed: true with its key and `at` before its value; false behind the '}', or at a fault. */
+bool pp_json_member_next(pp_json_walk *walk, pinpipe_str *key, int64_t index);
+
+/** The same of an array: true with `at` before its value. */
+bool pp_json_element_next(pp_json_walk *walk, int64_t index);
+
+/** True where nothing but blanks follows. */
+bool pp_json_walk_ended(pp_json_walk *walk);
+
+#endif
