@@ -265,6 +265,14 @@ static curl_socket_t socket_open(void *user, curlsocktype purpose, struct curl_s
     return socket(address->family, address->socktype | SOCK_CLOEXEC, address->protocol);
 }
 
+/* Called before each try of libcurl's, the silent one included. */
+static int sending_count(void *user, char *peer_ip, char *own_ip, int peer_port, int own_port) {
+    pp_transfer *job = user;
+    (void)peer_ip, (void)own_ip, (void)peer_port, (void)own_port;
+    job->answer->sent++;
+    return CURL_PREREQFUNC_OK;
+}
+
 static int progress_look(void *user, curl_off_t down_total, curl_off_t down, curl_off_t up_total,
                          curl_off_t up) {
     const pp_transfer_settings *settings = user;
@@ -323,6 +331,8 @@ static void handle_set(pp_transfer *job) {
     curl_easy_setopt(curl, CURLOPT_HEADERDATA, job);
     curl_easy_setopt(curl, CURLOPT_WRITEFUNCTION, body_take);
     curl_easy_setopt(curl, CURLOPT_WRITEDATA, job);
+    curl_easy_setopt(curl, CURLOPT_PREREQFUNCTION, sending_count);
+    curl_easy_setopt(curl, CURLOPT_PREREQDATA, job);
 }
 
 static void request_set(pp_transfer *job, const pp_url *url, int64_t timeout_ms) {
@@ -425,7 +435,7 @@ pinpipe_status pp_transfer_begin(pp_transfer *job, int64_t timeout_ms, pinpipe_e
         return pp_fail(err, PINPIPE_ETIMEOUT, "no time is left for host '%.*s'",
                        pp_quote_len(url.authority.len), url.authority.ptr);
     }
-    job->answer->status = 0;
+    job->answer->status = job->answer->sent = 0;
     pp_buf_clear(&job->answer->head);
     pp_buf_clear(&job->answer->refusal);
     if (job->request->out) {
