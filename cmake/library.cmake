@@ -29,7 +29,7 @@ if(PINPIPE_WITH_KAFKA)
   list(APPEND pinpipe_private_flags ${pinpipe_rdkafka_LDFLAGS})
   list(APPEND pinpipe_static_modules "rdkafka rdkafka>=2.0.2")
 endif()
-list(APPEND pinpipe_folders s3 kafka pipeline)
+list(APPEND pinpipe_folders s3 kafka rest pipeline)
 
 set(pinpipe_sources)
 foreach(folder IN LISTS pinpipe_folders)

@@ -20,6 +20,7 @@
 #include "sign.h"
 #include "s3.h"
 #include "kafka.h"
+#include "kafka_rest.h"
 #include "profile.h"
 #include "sink.h"
 #include "objects.h"

@@ -18,8 +18,9 @@ FOLDERS: dict[str, frozenset[str]] = {
     "io": frozenset({"base", "text", "aws"}),
     "s3": frozenset({"base", "text", "aws", "io"}),
     "kafka": frozenset({"base", "text", "aws", "io"}),
+    "rest": frozenset({"base", "text", "aws", "io"}),
     "pipeline": frozenset(
-        {"base", "text", "schema", "record", "codec", "clean", "aws", "io", "s3", "kafka"},
+        {"base", "text", "schema", "record", "codec", "clean", "aws", "io", "s3", "kafka", "rest"},
     ),
 }
 
