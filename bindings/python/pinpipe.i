@@ -22,3 +22,4 @@
 %include "census.i"
 %include "wire.i"
 %include "kafka.i"
+%include "rest.i"

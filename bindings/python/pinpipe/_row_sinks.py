@@ -1,7 +1,7 @@
 """Turns the emulator's rows, as JSON bytes by topic, into Kafka records, lines of files or lists in memory.
 
 Never reorders the rows of a topic; a row counts as stored only after flush().
-Rules: CONTRACT §2 (kafka://, file:///, memory:); topics are `<user id>.pin|geo|user` (domain notes §1).
+Rules: CONTRACT §2 (kafka://, kafka-rest+https://, file:///, memory:); topics are `<user id>.pin|geo|user` (domain §1).
 """
 
 from __future__ import annotations
@@ -20,6 +20,9 @@ from pinpipe.errors import Error, FileError, InvalidArgumentError, LimitError
 MEMORY_MAX_BYTES = 256 << 20
 WRITE_TIMEOUT_S = 30.0
 FLUSH_TIMEOUT_S = 30.0
+# A gateway's API key; never in a URL, which is printed and kept.
+API_KEY_VARIABLE = "PINPIPE_API_KEY"
+REST_ATTEMPTS = 8
 
 # What a sink may be given as: a URL, or a function that takes (kind, row as JSON).
 Target = str | Callable[[str, bytes], object]
@@ -66,7 +69,9 @@ def topics_of(user_id: str) -> dict[str, str]:
 
 
 def open_sink(target: Target, user_id: str = "demo") -> RowSink:
-    """Opens kafka://brokers, file:///dir, memory:name or a function. The user id begins the topics' names.
+    """Opens kafka://brokers, kafka-rest+http(s)://host/stage, file:///dir, memory:name or a function.
+
+    The user id begins the topics' names.
 
     Raises InvalidArgumentError for another URL or a user id that cannot begin a topic.
     """
@@ -75,12 +80,15 @@ def open_sink(target: Target, user_id: str = "demo") -> RowSink:
         return _FunctionSink(target)
     if target.startswith("kafka://") and len(target) > len("kafka://"):
         return _KafkaSink(target, topics)
+    if target.startswith(("kafka-rest+http://", "kafka-rest+https://")):
+        return _RestSink(target, topics)
     if target.startswith("file:///"):
         return _FileSink(target, topics)
     if target.startswith("memory:") and len(target) > len("memory:"):
         return _MemorySink(target, topics)
     scheme = target.partition(":")[0]
-    raise InvalidArgumentError(f"target {scheme}: is none of kafka://brokers, file:///dir, memory:name")
+    known = "kafka://brokers, kafka-rest+http(s)://host/stage, file:///dir, memory:name"
+    raise InvalidArgumentError(f"target {scheme}: is none of {known}")
 
 
 def memory_rows(name: str) -> dict[str, list[bytes]]:
@@ -177,6 +185,31 @@ class _KafkaSink(RowSink):
 
         self._topics = topics
         self._producer = Producer(url.removeprefix("kafka://").rstrip("/"))
+
+    def put(self, kind: str, payload: bytes) -> None:
+        self._producer.write(self._topics[kind], payload, timeout=WRITE_TIMEOUT_S)
+
+    def flush(self) -> None:
+        self._producer.flush(FLUSH_TIMEOUT_S)
+
+    def close(self) -> None:
+        self._producer.close()
+
+
+class _RestSink(RowSink):
+    """Records without a key, by pinpipe.kafka.RestProducer: requests of a topic one after the other, retried."""
+
+    def __init__(self, url: str, topics: dict[str, str]) -> None:
+        super().__init__(url)
+        from pinpipe.kafka import RestProducer
+
+        endpoint, _, query = url.partition("?")
+        if query not in ("", "auth=iam"):
+            raise InvalidArgumentError(f"target {endpoint}: ?{query[:40]} is not ?auth=iam")
+        self._topics = topics
+        self._producer = RestProducer(
+            endpoint, api_key=os.environ.get(API_KEY_VARIABLE), iam=bool(query), attempts=REST_ATTEMPTS
+        )
 
     def put(self, kind: str, payload: bytes) -> None:
         self._producer.write(self._topics[kind], payload, timeout=WRITE_TIMEOUT_S)

@@ -14,11 +14,22 @@ from typing import Any, NamedTuple
 from pinpipe import native
 from pinpipe._credentials import Credentials, shared_default
 from pinpipe._inputs import file_error
+from pinpipe._rest import RestProducer, RestResult
 from pinpipe._sign import msk_token
 from pinpipe._waiting import STEP_MS, Handle, beside, in_steps, milliseconds, steps
 from pinpipe.errors import DeadlineError, InvalidArgumentError, NetworkError
 
-__all__ = ["Admin", "Consumer", "Message", "MockCluster", "Producer", "Settings", "msk_token"]
+__all__ = [
+    "Admin",
+    "Consumer",
+    "Message",
+    "MockCluster",
+    "Producer",
+    "RestProducer",
+    "RestResult",
+    "Settings",
+    "msk_token",
+]
 
 Settings = Mapping[str, str | int | float | bool]
 _Path = str | os.PathLike[str]

@@ -24,7 +24,10 @@ def configure(parser: argparse.ArgumentParser) -> None:
         help="sqlite: mysql+pymysql: postgresql+psycopg: csv: *.yaml *.ini (default: built in)",
     )
     parser.add_argument(
-        "--to", metavar="URL", required=True, help="kafka://brokers, file:///dir or memory:name"
+        "--to",
+        metavar="URL",
+        required=True,
+        help="kafka://brokers, kafka-rest+http(s)://host/stage (API key: PINPIPE_API_KEY), file:///dir or memory:name",
     )
     parser.add_argument("--rows", type=_count, metavar="N", help="number of draws (default: until Ctrl-C)")
     parser.add_argument(
