@@ -155,6 +155,7 @@ void pp_rest_judge(pp_rest_verdict *out, const pinpipe_kafka_rest *rest, pp_rest
     } else if (!out->has_entries) {
         refusal_judge(out, rest, batch, &answer);
     }
+    out->seen = http->sent > 1 ? PP_ANSWER_MAYBE : out->seen; /* libcurl repeated it on a new connection */
 }
 
 const pp_answer_row *pp_rest_entry_judge(const pp_rest_entry *entry) {

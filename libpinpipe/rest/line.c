@@ -97,18 +97,18 @@ static void whole_fail(pinpipe_kafka_rest *rest, pp_rest_batch *batch, const pp_
     parts_fail(rest, batch, &verdict->error, verdict->seen);
 }
 
-/* Every record has its own answer; those that may succeed later stay in the body. */
-static void entries_take(pinpipe_kafka_rest *rest, pp_rest_batch *batch) {
+/* Every record has its own answer; those that may succeed later stay in the body. `seen` is of an attempt
+ * before the one that was answered. */
+static void entries_take(pinpipe_kafka_rest *rest, pp_rest_batch *batch, pp_answer_seen seen) {
     int64_t again = 0, pause_ms = pp_retry_partial_ms(batch->rounds + 1, pp_retry_random());
     bool is_time = pp_clock_monotonic_ms() + pause_ms < batch->deadline_ms;
-    bool is_twice = batch->attempt.wire.answer.sent > 1; /* libcurl repeated it on a new connection */
     pinpipe_error first = PINPIPE_ERROR_INIT;
     for (int64_t i = 0; i < batch->body.count; i++) {
         pp_rest_part *part = &batch->body.parts[i];
         const pp_rest_entry *entry = &rest->entries[i];
         const pp_answer_row *row = pp_rest_entry_judge(entry);
         pinpipe_error error = PINPIPE_ERROR_INIT;
-        part->may_repeat |= is_twice || (row && row->seen == PP_ANSWER_MAYBE);
+        part->may_repeat |= seen == PP_ANSWER_MAYBE || (row && row->seen == PP_ANSWER_MAYBE);
         part->is_again = row && row->kind != PP_RETRY_NEVER && is_time;
         if (row) {
             pp_rest_entry_fail(&error, rest, batch, entry, row);
@@ -140,7 +140,7 @@ static void attempt_judge(pinpipe_kafka_rest *rest, pp_rest_batch *batch) {
     }
     pp_api_done(rest->api, &batch->attempt);
     pp_api_attempt_clear(&batch->attempt);
-    entries_take(rest, batch);
+    entries_take(rest, batch, verdict.seen);
 }
 
 static void batch_expire(pinpipe_kafka_rest *rest, pp_rest_batch *batch) {

@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import json
 import socket
+import ssl
 import struct
 import threading
 import time
@@ -17,6 +18,8 @@ from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from types import TracebackType
 from typing import Any, Self
+
+from tests.doubles.certificate import Certificate
 
 CONTENT_TYPE = "application/vnd.kafka.json.v2+json"
 ANSWER_TYPE = "application/vnd.kafka.v2+json"
@@ -51,7 +54,7 @@ Answerer = Callable[[Request], Answer | None]
 class Server:
     """A server in this process, from `with` to its end; `requests` and `connections` are what it has seen."""
 
-    def __init__(self, answer: Answerer) -> None:
+    def __init__(self, answer: Answerer, *, certificate: Certificate | None = None) -> None:
         self.requests: list[Request] = []
         self.connections = 0
         self._answer = answer
@@ -85,13 +88,18 @@ class Server:
 
         self._http = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
         self._http.daemon_threads = True
+        self._scheme = "https" if certificate else "http"
+        if certificate:
+            context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+            context.load_cert_chain(certificate.file, certificate.key_file)
+            self._http.socket = context.wrap_socket(self._http.socket, server_side=True)
         self._http.handle_error = lambda *_: None  # type: ignore[method-assign]
         self._thread = threading.Thread(target=self._http.serve_forever, args=(0.02,), daemon=True)
 
     @property
     def endpoint(self) -> str:
         """The URL without a stage."""
-        return f"http://127.0.0.1:{self._http.server_address[1]}"
+        return f"{self._scheme}://127.0.0.1:{self._http.server_address[1]}"
 
     def _send(self, handler: BaseHTTPRequestHandler, answer: Answer | None) -> None:
         if answer is None:
