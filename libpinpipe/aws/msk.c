@@ -71,6 +71,14 @@ static pinpipe_status token_write(pinpipe_buf *out, pinpipe_str url, pinpipe_err
     return PINPIPE_OK;
 }
 
+/* A token does not outlive its key. A key that is over is one that an instance hands out all the same. */
+static int64_t life_s(const pinpipe_credentials *credentials, const pinpipe_msk_options *options) {
+    int64_t life = options->expires_s ? options->expires_s : EXPIRES_DEFAULT_S;
+    int64_t expires_s = pinpipe_credentials_expires_s(credentials);
+    int64_t left_s = expires_s > options->time_s ? expires_s - options->time_s : life;
+    return left_s < life ? left_s : life;
+}
+
 pinpipe_status pinpipe_msk_token_sign(pinpipe_buf *out, int64_t *lifetime_ms,
                                       const pinpipe_credentials *credentials,
                                       const pinpipe_msk_options *options, pinpipe_error *err) {
@@ -90,7 +98,7 @@ pinpipe_status pinpipe_msk_token_sign(pinpipe_buf *out, int64_t *lifetime_ms,
         sign.service = pp_str(service);
         sign.region = options->region;
         sign.time_s = options->time_s;
-        sign.expires_s = options->expires_s ? options->expires_s : EXPIRES_DEFAULT_S;
+        sign.expires_s = life_s(credentials, options);
         status = pinpipe_request_sign(&signature, &request, credentials, &sign, err);
     }
     if (status == PINPIPE_OK) {

@@ -48,6 +48,7 @@ struct pinpipe_provider {
     atomic_bool stop;
     pthread_mutex_t lock; /* of all below, and of writers of the snapshot */
     pthread_cond_t changed;
+    pp_provider_watch *watches;
     bool fetching, threaded;
     pthread_t thread;
     int32_t failures;
@@ -70,6 +71,7 @@ static void lock_make(pinpipe_provider *provider) {
 static void child_begin(pinpipe_provider *provider) {
     lock_make(provider);
     atomic_store(&provider->stop, false);
+    provider->watches = NULL;
     provider->fetching = provider->threaded = false;
     provider->failures = 0;
     provider->failure_until_ms = 0;
@@ -198,6 +200,9 @@ static pinpipe_status fetch_once(pinpipe_provider *provider, int64_t deadline_ms
         provider->failures = 0;
         provider->failure_until_ms = 0;
         publish(provider, key);
+        for (pp_provider_watch *watch = provider->watches; watch; watch = watch->next) {
+            watch->changed(watch->user);
+        }
     } else {
         pinpipe_credentials_free(key);
         failure_keep(provider, err, status != PINPIPE_ETIMEOUT || deadline_ms - begun_ms >= GET_MS);
@@ -351,6 +356,26 @@ pinpipe_credentials *pp_provider_peek(pinpipe_provider *provider) {
 
 bool pp_provider_is_by_caller(const pinpipe_provider *provider) {
     return provider->refresh == PINPIPE_REFRESH_CALLER;
+}
+
+void pp_provider_watch_add(pinpipe_provider *provider, pp_provider_watch *watch) {
+    fork_look(provider);
+    pthread_mutex_lock(&provider->lock);
+    watch->next = provider->watches;
+    provider->watches = watch;
+    pthread_mutex_unlock(&provider->lock);
+}
+
+void pp_provider_watch_remove(pinpipe_provider *provider, pp_provider_watch *watch) {
+    fork_look(provider);
+    pthread_mutex_lock(&provider->lock);
+    for (pp_provider_watch **at = &provider->watches; *at; at = &(*at)->next) {
+        if (*at == watch) {
+            *at = watch->next;
+            break;
+        }
+    }
+    pthread_mutex_unlock(&provider->lock);
 }
 
 void pp_provider_expire(pinpipe_provider *provider, const pinpipe_credentials *used) {
@@ -573,18 +598,5 @@ pinpipe_str pinpipe_provider_region(const pinpipe_provider *provider) {
 pinpipe_status pinpipe_provider_endpoint(pinpipe_buf *out, const pinpipe_provider *provider,
                                          pinpipe_str service, pinpipe_error *err) {
     assert(out && provider);
-    pinpipe_str own = pp_settings_endpoint(&provider->settings, service);
-    pp_endpoint_query query = {service, pp_settings_region(&provider->settings),
-                               pp_settings_variants(&provider->settings)};
-    pp_buf_clear(out);
-    if (own.len) {
-        return pp_buf_append(out, own.ptr, own.len, err);
-    }
-    if (!query.region.len) {
-        return pp_fail(
-            err, PINPIPE_EINVAL,
-            "no region: none was given, AWS_REGION and AWS_DEFAULT_REGION are not set, and the profile "
-            "has none");
-    }
-    return pp_endpoint_compute(out, &query, err);
+    return pp_settings_endpoint_write(out, &provider->settings, service, err);
 }

@@ -21,6 +21,21 @@ bool pp_provider_is_by_caller(const pinpipe_provider *provider);
 /** The newest key that has not expired, without a fetch; the caller frees it. NULL where there is none. */
 pinpipe_credentials *pp_provider_peek(pinpipe_provider *provider);
 
+/** Who is told of new keys: the caller's own, in one place until it is removed. */
+typedef struct pp_provider_watch {
+    void (*changed)(void *user);
+    void *user;
+    struct pp_provider_watch *next; /* the provider's */
+} pp_provider_watch;
+
+/** From now on `changed` is called behind every new key, by the thread that fetched it and by one at a time.
+ * It must not wait, and of the provider's calls it may use peek and time only. A forked child begins without
+ * watches. */
+void pp_provider_watch_add(pinpipe_provider *provider, pp_provider_watch *watch);
+
+/** Once it returns no call is under way and none will come. A watch that is not there is no matter. */
+void pp_provider_watch_remove(pinpipe_provider *provider, pp_provider_watch *watch);
+
 /** A service says that `used` has expired: where it is still the newest key, the next get fetches one. */
 void pp_provider_expire(pinpipe_provider *provider, const pinpipe_credentials *used);
 

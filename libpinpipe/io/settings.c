@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <string.h>
 
+#include "aws/endpoint.h"
 #include "base/buffer.h"
 #include "base/log.h"
 #include "io/env.h"
@@ -80,6 +81,23 @@ pinpipe_status pp_settings_load(pp_settings *out, pinpipe_str profile, pinpipe_s
         status = path_set(&out->credentials_path, out, PP_ENV_CREDENTIALS_FILE, "credentials", err);
     }
     return status == PINPIPE_OK ? pp_buf_append(&out->region, region.ptr, region.len, err) : status;
+}
+
+pinpipe_status pp_settings_endpoint_write(pinpipe_buf *out, const pp_settings *settings, pinpipe_str service,
+                                          pinpipe_error *err) {
+    pinpipe_str own = pp_settings_endpoint(settings, service);
+    pp_endpoint_query query = {service, pp_settings_region(settings), pp_settings_variants(settings)};
+    pp_buf_clear(out);
+    if (own.len) {
+        return pp_buf_append(out, own.ptr, own.len, err);
+    }
+    if (!query.region.len) {
+        return pp_fail(
+            err, PINPIPE_EINVAL,
+            "no region: none was given, AWS_REGION and AWS_DEFAULT_REGION are not set, and the profile "
+            "has none");
+    }
+    return pp_endpoint_compute(out, &query, err);
 }
 
 pinpipe_status pp_settings_read(pp_settings *settings, pinpipe_error *err) {

@@ -15,6 +15,11 @@ pinpipe_status pp_settings_load(pp_settings *out, pinpipe_str profile, pinpipe_s
  * Errors: EDATA a file that is none of profiles; EIO, ELIMIT; ENOMEM. */
 pinpipe_status pp_settings_read(pp_settings *settings, pinpipe_error *err);
 
+/** Writes a service's endpoint: the settings' own, else Amazon's for their region.
+ * Errors: EINVAL no region, or a bad one; ENOMEM. */
+pinpipe_status pp_settings_endpoint_write(pinpipe_buf *out, const pp_settings *settings, pinpipe_str service,
+                                          pinpipe_error *err);
+
 /** Appends "<home>/.aws/<name>"; nothing where there is no home. */
 pinpipe_status pp_settings_home_path(pinpipe_buf *out, const pp_settings *settings, const char *name,
                                      pinpipe_error *err);
