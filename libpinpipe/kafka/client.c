@@ -62,6 +62,7 @@ static void error_event(rd_kafka_t *handle, int code, const char *reason, void *
     bool cause = trouble != RD_KAFKA_RESP_ERR__ALL_BROKERS_DOWN || !client->trouble;
     if (cause && !pp_kafka_client_refused(client)) {
         client->trouble = trouble;
+        client->trouble_token = pp_kafka_iam_token_count(client->iam);
         snprintf(client->trouble_text, sizeof client->trouble_text, "%s", reason);
     }
 }
@@ -166,6 +167,7 @@ pinpipe_status pp_kafka_client_open(pp_kafka_client *client, rd_kafka_type_t typ
 }
 
 void pp_kafka_client_close(pp_kafka_client *client, int flags) {
+    pp_kafka_iam_end(client->iam);
     if (client->handle) {
         rd_kafka_destroy_flags(client->handle, flags);
     }
@@ -181,7 +183,7 @@ bool pp_kafka_client_owned(const pp_kafka_client *client) {
 pinpipe_status pp_kafka_client_check(const pp_kafka_client *client, pinpipe_error *err) {
     assert(client && client->handle);
     if (pp_kafka_client_owned(client)) {
-        pp_kafka_iam_visit(client->iam, client->handle);
+        pp_kafka_iam_visit(client->iam);
         return PINPIPE_OK;
     }
     return pp_fail_service(err, PINPIPE_EFORK, "kafka", 0,
@@ -195,7 +197,8 @@ void pp_kafka_client_answered(pp_kafka_client *client) {
 }
 
 bool pp_kafka_client_refused(const pp_kafka_client *client) {
-    return client->trouble && pp_kafka_status(client->trouble) == PINPIPE_EAUTH;
+    return client->trouble && pp_kafka_status(client->trouble) == PINPIPE_EAUTH &&
+           client->trouble_token == pp_kafka_iam_token_count(client->iam);
 }
 
 pinpipe_status pp_kafka_client_fail(const pp_kafka_client *client, const char *waiting_for,

@@ -20,6 +20,7 @@ typedef struct pp_kafka_client {
     pid_t owner_pid;
     rd_kafka_resp_err_t trouble; /* why brokers cannot be reached or refuse us; 0 = they answer */
     char trouble_text[PP_KAFKA_TEXT_BYTES];
+    int64_t trouble_token; /* tokens of the login when that was told: a newer one has not been refused yet */
     int64_t down_since_ms; /* monotonic time at which all brokers were away; 0 = they are not */
     pp_kafka_iam *iam;     /* NULL = no IAM login */
 } pp_kafka_client;

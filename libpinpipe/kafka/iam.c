@@ -9,6 +9,7 @@
 
 #include <assert.h>
 #include <pthread.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <string.h>
 #include <strings.h>
@@ -34,11 +35,14 @@ static const char renewal[] = "MSK IAM login: ";
 
 struct pp_kafka_iam {
     pp_kafka_iam_settings settings; /* its provider is NULL once detached */
+    rd_kafka_t *handle;
+    pp_provider_watch watch;
     bool by_caller;
-    int64_t look_at_ms; /* monotonic; of the caller's thread, as is … */
-    pinpipe_credentials *used;
+    int64_t look_at_ms;        /* monotonic; of the caller's thread */
+    _Atomic int64_t until_ms;  /* end of the last token that librdkafka took, in ms since 1970; 0 = none */
+    _Atomic int64_t offset_ms; /* the clock correction that it was signed with */
+    _Atomic int64_t token_count;
     pthread_mutex_t lock; /* of the settings' provider where callers own it, and of all below */
-    int64_t until_ms;     /* end of the last token that librdkafka took, in ms since 1970; 0 = none */
     char identity[96];
     char failure[PP_KAFKA_TEXT_BYTES];
 };
@@ -67,20 +71,27 @@ void pp_kafka_iam_free(pp_kafka_iam *iam) {
     if (!iam) {
         return;
     }
-    pinpipe_credentials_free(iam->used);
     pp_kafka_iam_settings_reset(&iam->settings);
     pthread_mutex_destroy(&iam->lock);
     pp_free(iam);
+}
+
+void pp_kafka_iam_end(pp_kafka_iam *iam) {
+    if (iam && iam->settings.provider) {
+        pp_provider_watch_remove(iam->settings.provider, &iam->watch);
+    }
 }
 
 void pp_kafka_iam_detach(pp_kafka_iam *iam) {
     if (!iam || !iam->by_caller) {
         return;
     }
+    pp_kafka_iam_end(iam);
     pthread_mutex_lock(&iam->lock);
-    pinpipe_provider_free(iam->settings.provider);
+    pinpipe_provider *provider = iam->settings.provider;
     iam->settings.provider = NULL;
     pthread_mutex_unlock(&iam->lock);
+    pinpipe_provider_free(provider);
 }
 
 /* ---- settings ---- */
@@ -119,72 +130,67 @@ static int64_t life_s(const pp_kafka_iam *iam, const pinpipe_credentials *key, i
     return left_s < life ? left_s : life;
 }
 
-static void taken_note(pp_kafka_iam *iam, const pinpipe_credentials *key, int64_t until_ms) {
-    pinpipe_str text = pinpipe_credentials_text(key);
-    iam->until_ms = until_ms;
-    iam->failure[0] = '\0';
-    snprintf(iam->identity, sizeof iam->identity, "%.*s", pp_quote_len(text.len), text.ptr ? text.ptr : "");
-}
-
-/* Signs a token with `key` and hands it over. The signature has the services' time; what librdkafka compares
- * with this machine's clock has this machine's. */
-static pinpipe_status token_push(int64_t *until_ms, pp_kafka_iam *iam, rd_kafka_t *handle,
-                                 const pinpipe_credentials *key, pinpipe_error *err) {
+/* With the lock held: signs a token with `key` and hands it over. The signature has the services' time; what
+ * librdkafka compares with this machine's clock has this machine's. */
+static pinpipe_status token_push(pp_kafka_iam *iam, const pinpipe_credentials *key, pinpipe_error *err) {
     pinpipe_buf token = PINPIPE_BUF_INIT;
     pinpipe_msk_options options = PINPIPE_MSK_OPTIONS_INIT;
+    pinpipe_str text = pinpipe_credentials_text(key);
     char reason[PP_KAFKA_TEXT_BYTES] = "";
+    int64_t offset_ms = pp_skew_offset_ms(pp_provider_skew(iam->settings.provider));
     options.time_s = pinpipe_provider_time_s(iam->settings.provider);
     int64_t life = life_s(iam, key, options.time_s);
-    *until_ms = pp_clock_wall_ms() + life * 1000;
+    int64_t until_ms = pp_clock_wall_ms() + life * 1000;
     options.region = pp_str(iam->settings.region);
     options.sign_host = pp_str(iam->settings.sign_host);
     options.expires_s = life < PP_KAFKA_TOKEN_MIN_S ? PP_KAFKA_TOKEN_MIN_S : life;
     pinpipe_status status = pinpipe_msk_token_sign(&token, NULL, key, &options, err);
-    if (status == PINPIPE_OK && rd_kafka_oauthbearer_set_token(handle, token.ptr, *until_ms, principal, NULL,
-                                                               0, reason, sizeof reason)) {
+    if (status == PINPIPE_OK && rd_kafka_oauthbearer_set_token(iam->handle, token.ptr, until_ms, principal,
+                                                               NULL, 0, reason, sizeof reason)) {
         status = pp_fail_service(err, PINPIPE_EAUTH, "kafka", 0, "the token was not taken: %s", reason);
+    }
+    if (status == PINPIPE_OK) {
+        atomic_store(&iam->until_ms, until_ms);
+        atomic_store(&iam->offset_ms, offset_ms);
+        atomic_fetch_add(&iam->token_count, 1);
+        iam->failure[0] = '\0';
+        snprintf(iam->identity, sizeof iam->identity, "%.*s", pp_quote_len(text.len),
+                 text.ptr ? text.ptr : "");
     }
     pp_buf_reset_secret(&token);
     return status;
 }
 
-/* A key of a provider that fetches by itself. */
-static pinpipe_status fetched_push(pp_kafka_iam *iam, rd_kafka_t *handle, int64_t timeout_ms,
-                                   pinpipe_error *err) {
-    pinpipe_credentials *key = NULL;
-    int64_t until_ms = 0;
-    pinpipe_status status = pinpipe_provider_get(&key, iam->settings.provider, timeout_ms, err);
-    if (status == PINPIPE_OK) {
-        status = token_push(&until_ms, iam, handle, key, err);
-    }
-    if (status == PINPIPE_OK) {
-        pthread_mutex_lock(&iam->lock);
-        taken_note(iam, key, until_ms);
-        pthread_mutex_unlock(&iam->lock);
-    }
-    if (iam->by_caller) {
-        pinpipe_credentials_free(iam->used);
-        iam->used = key;
-    } else {
-        pinpipe_credentials_free(key);
-    }
-    return status;
-}
-
-/* The key that a caller fetched last, while it lasts. */
-static pinpipe_status held_push(pp_kafka_iam *iam, rd_kafka_t *handle, pinpipe_error *err) {
-    int64_t until_ms = 0;
+/* The newest key's token. Taken with the lock held, so that a newer one never comes before an older one. */
+static pinpipe_status newest_push(pp_kafka_iam *iam, pinpipe_error *err) {
     pthread_mutex_lock(&iam->lock);
     pinpipe_credentials *key = iam->settings.provider ? pp_provider_peek(iam->settings.provider) : NULL;
     pinpipe_status status =
-        key ? token_push(&until_ms, iam, handle, key, err)
+        key ? token_push(iam, key, err)
             : pp_fail(err, PINPIPE_EAUTH, "the key has expired, and it is renewed by calls only");
-    if (status == PINPIPE_OK) {
-        taken_note(iam, key, until_ms);
-    }
     pthread_mutex_unlock(&iam->lock);
     pinpipe_credentials_free(key);
     return status;
+}
+
+/* Fetches a key where there is none that lasts, and hands over its token. */
+static pinpipe_status fetched_push(pp_kafka_iam *iam, int64_t timeout_ms, pinpipe_error *err) {
+    pinpipe_credentials *key = NULL;
+    pinpipe_status status = pinpipe_provider_get(&key, iam->settings.provider, timeout_ms, err);
+    pinpipe_credentials_free(key);
+    return status == PINPIPE_OK ? newest_push(iam, err) : status;
+}
+
+static void failure_log(const pinpipe_error *cause) {
+    pp_log(PP_LOG_WARNING, "kafka", "%s%s", renewal, cause->message);
+}
+
+/* On the thread that fetched a new key, and at once: the old one's token may be refused from now on. */
+static void key_changed(void *user) {
+    pinpipe_error cause = PINPIPE_ERROR_INIT;
+    if (newest_push(user, &cause) < 0) {
+        failure_log(&cause);
+    }
 }
 
 /* On librdkafka's own thread, which asks again 10 s after a failure. */
@@ -194,7 +200,7 @@ static void token_renew(rd_kafka_t *handle, const char *unused, void *opaque) {
     char failure[PP_KAFKA_TEXT_BYTES] = "";
     (void)unused;
     pinpipe_status status =
-        iam->by_caller ? held_push(iam, handle, &cause) : fetched_push(iam, handle, RENEW_MS, &cause);
+        iam->by_caller ? newest_push(iam, &cause) : fetched_push(iam, RENEW_MS, &cause);
     if (status == PINPIPE_OK) {
         return;
     }
@@ -202,7 +208,7 @@ static void token_renew(rd_kafka_t *handle, const char *unused, void *opaque) {
     pthread_mutex_lock(&iam->lock);
     memcpy(iam->failure, failure, sizeof failure);
     pthread_mutex_unlock(&iam->lock);
-    pp_log(PP_LOG_WARNING, "kafka", "%s", failure);
+    failure_log(&cause);
     rd_kafka_oauthbearer_set_token_failure(handle, failure);
 }
 
@@ -213,7 +219,10 @@ void pp_kafka_iam_conf_prepare(rd_kafka_conf_t *conf) {
 
 pinpipe_status pp_kafka_iam_begin(pp_kafka_iam *iam, rd_kafka_t *handle, pinpipe_error *err) {
     pinpipe_error cause = PINPIPE_ERROR_INIT;
-    pinpipe_status status = fetched_push(iam, handle, FIRST_MS, &cause);
+    iam->handle = handle;
+    iam->watch = (pp_provider_watch){.changed = key_changed, .user = iam};
+    pp_provider_watch_add(iam->settings.provider, &iam->watch);
+    pinpipe_status status = fetched_push(iam, FIRST_MS, &cause);
     if (status < 0) {
         return pp_fail_service(err, status, cause.service, cause.native_code, "%s%s", renewal, cause.message);
     }
@@ -231,25 +240,38 @@ pinpipe_status pp_kafka_iam_begin(pp_kafka_iam *iam, rd_kafka_t *handle, pinpipe
     return status;
 }
 
-void pp_kafka_iam_visit(pp_kafka_iam *iam, rd_kafka_t *handle) {
-    int64_t now_ms = iam && iam->by_caller ? pp_clock_monotonic_ms() : 0;
-    if (!now_ms || now_ms < iam->look_at_ms) {
+/* A clock that turned out to be wrong made the last token wrong too. */
+static bool clock_moved(const pp_kafka_iam *iam) {
+    int64_t offset_ms = pp_skew_offset_ms(pp_provider_skew(iam->settings.provider));
+    int64_t moved_ms = offset_ms - atomic_load(&iam->offset_ms);
+    return moved_ms > PP_SKEW_KEPT_MS || moved_ms < -PP_SKEW_KEPT_MS;
+}
+
+void pp_kafka_iam_visit(pp_kafka_iam *iam) {
+    pinpipe_error cause = PINPIPE_ERROR_INIT;
+    if (!iam) {
         return;
     }
-    pinpipe_error cause = PINPIPE_ERROR_INIT;
-    pinpipe_credentials *key = NULL;
-    iam->look_at_ms = now_ms + LOOK_MS;
-    pinpipe_status status = pinpipe_provider_get(&key, iam->settings.provider, FIRST_MS, &cause);
-    pthread_mutex_lock(&iam->lock);
-    bool due = status == PINPIPE_OK && (key != iam->used || iam->until_ms <= pp_clock_wall_ms());
-    pthread_mutex_unlock(&iam->lock);
-    pinpipe_credentials_free(key);
-    if (due) {
-        status = fetched_push(iam, handle, FIRST_MS, &cause);
+    bool due = clock_moved(iam);
+    int64_t now_ms = iam->by_caller ? pp_clock_monotonic_ms() : 0;
+    pinpipe_status status = PINPIPE_OK;
+    if (now_ms && now_ms >= iam->look_at_ms) {
+        pinpipe_credentials *key = NULL;
+        iam->look_at_ms = now_ms + LOOK_MS;
+        status = pinpipe_provider_get(&key, iam->settings.provider, FIRST_MS, &cause);
+        pinpipe_credentials_free(key);
+        due = due || atomic_load(&iam->until_ms) <= pp_clock_wall_ms();
+    }
+    if (status == PINPIPE_OK && due) {
+        status = newest_push(iam, &cause);
     }
     if (status < 0) {
-        pp_log(PP_LOG_WARNING, "kafka", "%s%s", renewal, cause.message);
+        failure_log(&cause);
     }
+}
+
+int64_t pp_kafka_iam_token_count(const pp_kafka_iam *iam) {
+    return iam ? atomic_load(&iam->token_count) : 0;
 }
 
 /* ---- errors ---- */
@@ -257,7 +279,7 @@ void pp_kafka_iam_visit(pp_kafka_iam *iam, rd_kafka_t *handle) {
 bool pp_kafka_iam_explain(char *out, size_t cap, pp_kafka_iam *iam, const char *reason) {
     assert(iam);
     pthread_mutex_lock(&iam->lock);
-    bool valid = iam->until_ms > pp_clock_wall_ms();
+    bool valid = atomic_load(&iam->until_ms) > pp_clock_wall_ms();
     bool worth = !(valid && strstr(reason, renewal));
     if (!valid && iam->failure[0]) {
         snprintf(out, cap, "%s", iam->failure);

@@ -30,8 +30,15 @@ void pp_kafka_iam_conf_prepare(rd_kafka_conf_t *conf);
  * Errors: the provider's; EAUTH the token was not taken. */
 pinpipe_status pp_kafka_iam_begin(pp_kafka_iam *iam, rd_kafka_t *handle, pinpipe_error *err);
 
-/** On the caller's thread, at every call: renews the key and the token where only callers do. */
-void pp_kafka_iam_visit(pp_kafka_iam *iam, rd_kafka_t *handle);
+/** On the caller's thread, at every call: renews the key where only callers do, and the token where the clock
+ * that it was signed by has turned out to be wrong. */
+void pp_kafka_iam_visit(pp_kafka_iam *iam);
+
+/** Tokens that librdkafka took so far; 0 for NULL. */
+int64_t pp_kafka_iam_token_count(const pp_kafka_iam *iam);
+
+/** Before the handle is destroyed: new keys are none of its business from now on. */
+void pp_kafka_iam_end(pp_kafka_iam *iam);
 
 /** Before a handle is destroyed behind the caller's back: lets go of a provider that belongs to callers. */
 void pp_kafka_iam_detach(pp_kafka_iam *iam);
