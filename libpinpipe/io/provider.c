@@ -15,7 +15,6 @@
 #include "base/log.h"
 #include "base/memory.h"
 #include "io/clock.h"
-#include "io/file.h"
 #include "io/fork.h"
 #include "io/retry.h"
 #include "io/settings.h"
@@ -113,6 +112,10 @@ static void times_set(pinpipe_provider *provider, int64_t refresh_at_s, int64_t 
     atomic_store(&provider->mandatory_at_s, mandatory_at_s);
 }
 
+static int64_t stable_until_s(const pinpipe_provider *provider) {
+    return now_s(provider) + STABLE_S + STABLE_MORE_S + (int64_t)(pp_retry_random() * STABLE_SPREAD_S);
+}
+
 /* A key that lives for less than half an hour is renewed at half its life. */
 static void publish(pinpipe_provider *provider, pinpipe_credentials *key) {
     int64_t expires_s = pinpipe_credentials_expires_s(key);
@@ -124,8 +127,7 @@ static void publish(pinpipe_provider *provider, pinpipe_credentials *key) {
         return;
     }
     if (left_s <= 0) {
-        int64_t again_s =
-            now_s(provider) + STABLE_S + STABLE_MORE_S + (int64_t)(pp_retry_random() * STABLE_SPREAD_S);
+        int64_t again_s = stable_until_s(provider);
         times_set(provider, again_s, again_s);
         return;
     }
@@ -175,8 +177,7 @@ static void failure_keep(pinpipe_provider *provider, const pinpipe_error *failur
     provider->failures += had_time ? 1 : 0;
     pinpipe_credentials *last = pp_snapshot_get(&provider->snapshot);
     if (last && !provider->callback && pp_fetch_is_stable(&provider->fetch)) {
-        int64_t again_s =
-            now_s(provider) + STABLE_S + STABLE_MORE_S + (int64_t)(pp_retry_random() * STABLE_SPREAD_S);
+        int64_t again_s = stable_until_s(provider);
         int64_t late_s = pinpipe_credentials_expires_s(last) - MANDATORY_S;
         times_set(provider, again_s, late_s > again_s ? late_s : again_s);
     }
@@ -369,12 +370,11 @@ void pp_provider_watch_add(pinpipe_provider *provider, pp_provider_watch *watch)
 void pp_provider_watch_remove(pinpipe_provider *provider, pp_provider_watch *watch) {
     fork_look(provider);
     pthread_mutex_lock(&provider->lock);
-    for (pp_provider_watch **at = &provider->watches; *at; at = &(*at)->next) {
-        if (*at == watch) {
-            *at = watch->next;
-            break;
-        }
+    pp_provider_watch **at = &provider->watches;
+    while (*at && *at != watch) {
+        at = &(*at)->next;
     }
+    *at = *at ? watch->next : NULL;
     pthread_mutex_unlock(&provider->lock);
 }
 
@@ -411,21 +411,6 @@ static pinpipe_status options_check(const pinpipe_provider_options *options, pin
     return PINPIPE_OK;
 }
 
-static pinpipe_status csv_take(pinpipe_credentials **out, pinpipe_str path, pinpipe_error *err) {
-    pinpipe_buf text = PINPIPE_BUF_INIT, name = PINPIPE_BUF_INIT;
-    pinpipe_error cause = PINPIPE_ERROR_INIT;
-    pinpipe_status status = pp_buf_append(&name, path.ptr, path.len, err);
-    if (status == PINPIPE_OK) {
-        status = pp_file_read(&text, name.ptr, PP_CREDENTIALS_CSV_MAX, NULL, err);
-    }
-    if (status == PINPIPE_OK && pinpipe_credentials_decode(out, pp_buf_view(&text), &cause) < 0) {
-        status = pp_fail(err, cause.status, "'%.200s': %s", name.ptr, cause.message);
-    }
-    pp_buf_reset_secret(&text);
-    pinpipe_buf_reset(&name);
-    return status;
-}
-
 static pinpipe_status role_add(pinpipe_provider *made, const pinpipe_provider_options *options,
                                pinpipe_error *err) {
     pp_plan *plan = &made->fetch.plan;
@@ -459,7 +444,7 @@ static pinpipe_status source_set(pinpipe_provider *made, const pinpipe_provider_
     made->callback_user = options->callback_user;
     made->refresh = options->refresh;
     if (options->csv_path.len) {
-        status = csv_take(&key, options->csv_path, err);
+        status = pp_credentials_csv_read(&key, options->csv_path, err);
     }
     if (status == PINPIPE_OK && key) {
         pp_snapshot_set(&made->snapshot, key);

@@ -12,6 +12,10 @@
 pinpipe_status pp_provider_new(pinpipe_provider **out, const pinpipe_provider_options *options,
                                const pp_fetch_tuning *tuning, pinpipe_error *err);
 
+/** The key in the file that the IAM console offers. Errors: ENOTFOUND, EIO, EDATA, ELIMIT name the file;
+ * ENOMEM. */
+pinpipe_status pp_credentials_csv_read(pinpipe_credentials **out, pinpipe_str path, pinpipe_error *err);
+
 /** Shares the provider: both owners free it. */
 pinpipe_provider *pp_provider_retain(const pinpipe_provider *provider);
 
