@@ -199,8 +199,7 @@ static void token_renew(rd_kafka_t *handle, const char *unused, void *opaque) {
     pinpipe_error cause = PINPIPE_ERROR_INIT;
     char failure[PP_KAFKA_TEXT_BYTES] = "";
     (void)unused;
-    pinpipe_status status =
-        iam->by_caller ? newest_push(iam, &cause) : fetched_push(iam, RENEW_MS, &cause);
+    pinpipe_status status = iam->by_caller ? newest_push(iam, &cause) : fetched_push(iam, RENEW_MS, &cause);
     if (status == PINPIPE_OK) {
         return;
     }

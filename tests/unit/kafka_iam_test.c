@@ -10,6 +10,9 @@
 #include "kafka/config.h"
 #include "kafka/iam_settings.h"
 #include "pinpipe/kafka.h"
+#include "secret_search.h"
+
+static const char secret[] = "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY";
 
 #define JAAS "sasl.jaas.config=software.amazon.msk.auth.iam.IAMLoginModule required"
 
@@ -153,7 +156,7 @@ static void test_exclusions(void) {
     pp_kafka_iam_settings settings = {0};
     pinpipe_error err = PINPIPE_ERROR_INIT;
     parts.access_key_id = pp_str("AKIDEXAMPLE");
-    parts.secret_access_key = pp_str("secret");
+    parts.secret_access_key = pp_str(secret);
     CHECK_INT(pinpipe_credentials_new(&key, &parts, &err), PINPIPE_OK);
     options.credentials = key;
     options.role_arn = pp_str("arn:aws:iam::584739742957:role/pin-access");
@@ -181,8 +184,10 @@ static void test_exclusions(void) {
 }
 
 int main(void) {
+    secret_add(secret);
+    secret_search_begin();
     setenv("AWS_ACCESS_KEY_ID", "AKIDEXAMPLE", 1);
-    setenv("AWS_SECRET_ACCESS_KEY", "secret", 1);
+    setenv("AWS_SECRET_ACCESS_KEY", secret, 1);
     setenv("AWS_CONFIG_FILE", "/nonexistent/config", 1);
     setenv("AWS_SHARED_CREDENTIALS_FILE", "/nonexistent/credentials", 1);
     unsetenv("AWS_PROFILE");
@@ -192,5 +197,6 @@ int main(void) {
     test_javas_settings();
     test_role();
     test_exclusions();
+    secret_search_end();
     return check_report();
 }

@@ -9,12 +9,13 @@
 #include "io/provider.h"
 #include "loopback.h"
 
-#define KEY_1                                                                                                \
-    "{\"AccessKeyId\":\"ASIAFIRST\",\"SecretAccessKey\":\"s\",\"Token\":\"t\",\"Expiration\":\"2026-01-"     \
-    "01T06:00:00Z\"}"
-#define KEY_2                                                                                                \
-    "{\"AccessKeyId\":\"ASIASECOND\",\"SecretAccessKey\":\"s\",\"Token\":\"t\",\"Expiration\":\"2026-01-"    \
-    "01T12:00:00Z\"}"
+#define KEY_SECRET "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY"
+#define KEY_TOKEN "AQoDYXdzEPTexampleTokenOfTwoHundredBytes0123456789"
+#define KEY_TEXT(id, expiration)                                                                             \
+    "{\"AccessKeyId\":\"" id "\",\"SecretAccessKey\":\"" KEY_SECRET "\",\"Token\":\"" KEY_TOKEN              \
+    "\",\"Expiration\":\"" expiration "\"}"
+#define KEY_1 KEY_TEXT("ASIAFIRST", "2026-01-01T06:00:00Z")
+#define KEY_2 KEY_TEXT("ASIASECOND", "2026-01-01T12:00:00Z")
 
 static _Atomic int64_t wall_ms;
 static char base[64];

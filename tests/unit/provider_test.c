@@ -10,6 +10,7 @@
 #include "io/process.h"
 #include "machine.h"
 #include "pinpipe/sign.h"
+#include "secret_search.h"
 
 #define THREADS 64
 #define SLOW_MS 1500
@@ -397,6 +398,9 @@ static void test_process(void) {
 }
 
 int main(void) {
+    secret_add(KEY_SECRET);
+    secret_add(KEY_TOKEN);
+    secret_search_begin();
     test_cold_start();
     test_renewal_in_background();
     test_signing_during_renewal();
@@ -406,6 +410,7 @@ int main(void) {
     test_guard_at_connect();
     test_no_proxy();
     test_process();
+    secret_search_end();
     return check_report();
 }
 #else

@@ -8,8 +8,10 @@
 #include "base/buffer.h"
 #include "pinpipe/s3.h"
 #include "s3/client.h"
+#include "secret_search.h"
 
 static pinpipe_error err = PINPIPE_ERROR_INIT;
+static const char secret[] = "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY";
 
 static void environment_clear(void) {
     static const char *const names[] = {"AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL",  "AWS_REGION",
@@ -28,7 +30,7 @@ static pinpipe_status client_open(pinpipe_s3 **out, const char *endpoint, const 
     pinpipe_credentials *key = NULL;
     pinpipe_credentials_options parts = PINPIPE_CREDENTIALS_OPTIONS_INIT;
     parts.access_key_id = pp_str("AKID");
-    parts.secret_access_key = pp_str("secret");
+    parts.secret_access_key = pp_str(secret);
     CHECK_INT(pinpipe_credentials_new(&key, &parts, &err), PINPIPE_OK);
     pinpipe_s3_options options = PINPIPE_S3_OPTIONS_INIT;
     options.credentials = key;
@@ -120,8 +122,11 @@ static void test_refused_options(void) {
 #endif
 
 int main(void) {
+    secret_add(secret);
+    secret_search_begin();
     environment_clear();
     test_addresses();
     test_refused_options();
+    secret_search_end();
     return check_report();
 }

@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "check.h"
 #include "pinpipe/library.h"
 #include "text/base64.h"
 
@@ -136,13 +137,26 @@ static inline void secret_log(int32_t level, const char *area, const char *messa
 }
 
 /** Before any other call of the library. */
-static inline pinpipe_status secret_search_begin(pinpipe_error *err) {
+static inline void secret_search_begin(void) {
     pinpipe_library_options library = PINPIPE_LIBRARY_OPTIONS_INIT;
     library.realloc_bytes = secret_realloc;
     library.free_bytes = secret_free;
     library.log = secret_log;
     library.log_level = 8;
-    return pinpipe_library_configure(&library, err);
+    CHECK_INT(pinpipe_library_configure(&library, NULL), PINPIPE_OK);
+}
+
+/** Before check_report: no secret was found, and one that is planted is. */
+static inline void secret_search_end(void) {
+    char form[SECRET_WINDOW] = "";
+    printf("secrets: %lld windows found in %lld freed bytes and %lld lines, looked for by %zu\n",
+           (long long)secret_hits, (long long)secret_bytes_searched, (long long)secret_lines,
+           secret_window_count);
+    CHECK_INT(secret_hits, 0);
+    CHECK(secret_bytes_searched > 0 && secret_window_count > 0);
+    memcpy(form, &secret_windows[0], SECRET_WINDOW);
+    CHECK_INT(secret_count(form, SECRET_WINDOW), 1);
+    CHECK_INT(secret_count("nothing of the kind is in here", 30), 0);
 }
 
 #endif
