@@ -27,7 +27,8 @@ import org.apache.kafka.common.security.oauthbearer.OAuthBearerToken;
 import org.apache.kafka.common.security.oauthbearer.OAuthBearerTokenCallback;
 import org.apache.kafka.common.security.oauthbearer.OAuthBearerValidatorCallback;
 
-/** Options of the JAAS entry: accessKey, secretKey, region; sessionToken; maxAgeS, an age at which tokens end early. */
+/** Options of the JAAS entry: accessKey, secretKey, region; sessionToken; maxAgeS, an age at which tokens end early;
+ * clockOffsetS, how far the services' clock is ahead of this machine's. */
 public final class IamValidator implements AuthenticateCallbackHandler {
     private static final String SERVICE = "kafka-cluster";
     private static final long EXPIRES_MAX_S = 900;
@@ -39,6 +40,7 @@ public final class IamValidator implements AuthenticateCallbackHandler {
     private String region;
     private String sessionToken;
     private long maxAgeS;
+    private long clockOffsetS;
 
     private static final class Refused extends Exception {
         private static final long serialVersionUID = 1;
@@ -65,6 +67,8 @@ public final class IamValidator implements AuthenticateCallbackHandler {
         sessionToken = (String) options.get("sessionToken");
         Object age = options.get("maxAgeS");
         maxAgeS = age == null ? EXPIRES_MAX_S : Long.parseLong((String) age);
+        Object offset = options.get("clockOffsetS");
+        clockOffsetS = offset == null ? 0 : Long.parseLong((String) offset);
     }
 
     @Override
@@ -147,13 +151,13 @@ public final class IamValidator implements AuthenticateCallbackHandler {
         long expiresS = Long.parseLong(query.get("X-Amz-Expires"));
         require(expiresS >= 1 && expiresS <= EXPIRES_MAX_S, "an expiry of " + expiresS + " s");
         long signedS = LocalDateTime.parse(date, DATE).toEpochSecond(ZoneOffset.UTC);
-        long nowS = System.currentTimeMillis() / 1000;
+        long nowS = System.currentTimeMillis() / 1000 + clockOffsetS;
         long endS = signedS + Math.min(expiresS, maxAgeS);
         require(signedS <= nowS + AHEAD_MAX_S, "a date ahead");
         require(nowS < endS, "a token that ended " + (nowS - endS) + " s ago");
         byte[] expected = expected(query, host, date, scope).getBytes(StandardCharsets.UTF_8);
         require(MessageDigest.isEqual(expected, signature.getBytes(StandardCharsets.UTF_8)), "the signature");
-        return new Token(text, key, signedS * 1000, endS * 1000);
+        return new Token(text, key, (signedS - clockOffsetS) * 1000, (endS - clockOffsetS) * 1000);
     }
 
     private String expected(TreeMap<String, String> query, String host, String date, String scope)

@@ -21,18 +21,24 @@ from tests.doubles.certificate import Certificate, make_certificate
 KEY, SECRET, REGION = "AKIAIOSFODNN7EXAMPLE", "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY", "eu-west-2"
 SESSION = "IQoJb3JpZ2luX2VjEXAMPLE//////////wEaCXVzLWVhc3QtMSJ+/="
 SHORT_AGE_S = 12
+CLOCK_OFF_S = 7200
 MODULE = "org.apache.kafka.common.security.oauthbearer.OAuthBearerLoginModule"
 
 
 @dataclass(slots=True)
 class IamBroker:
-    """The broker and its IAM listeners: plain, over TLS, one whose tokens end early, one for a temporary key."""
+    """The broker and its IAM listeners: plain, over TLS, one whose tokens end early, one for a temporary key.
+
+    Those of `ahead` and `behind` are for the temporary key too, by a clock CLOCK_OFF_S away from this machine's.
+    """
 
     broker: Broker
     plain: str
     tls: str
     short: str
     session: str
+    ahead: str
+    behind: str
     certificate: Certificate
 
     def judgements(self) -> list[str]:
@@ -77,7 +83,9 @@ def tls_properties(folder: Path, certificate: Certificate) -> str:
 def run_iam_kafka(folder: Path) -> Iterator[IamBroker]:
     """The broker while it runs."""
     certificate = make_certificate(folder)
-    ports = {name: free_port() for name in ("IAM", "IAMTLS", "IAMSHORT", "IAMSESSION")}
+    ports = {
+        name: free_port() for name in ("IAM", "IAMTLS", "IAMSHORT", "IAMSESSION", "IAMAHEAD", "IAMBEHIND")
+    }
     listeners = [
         Listener(name, "SASL_SSL" if name == "IAMTLS" else "SASL_PLAINTEXT", port)
         for name, port in ports.items()
@@ -85,10 +93,12 @@ def run_iam_kafka(folder: Path) -> Iterator[IamBroker]:
     extra = listener_properties("IAM") + listener_properties("IAMTLS") + tls_properties(folder, certificate)
     extra += listener_properties("IAMSHORT", f' maxAgeS="{SHORT_AGE_S}"')
     extra += listener_properties("IAMSESSION", f' sessionToken="{SESSION}"')
+    extra += listener_properties("IAMAHEAD", f' sessionToken="{SESSION}" clockOffsetS="{CLOCK_OFF_S}"')
+    extra += listener_properties("IAMBEHIND", f' sessionToken="{SESSION}" clockOffsetS="-{CLOCK_OFF_S}"')
     classes = validator_classes(folder / "classes")
     with run_kafka(folder, extra, listeners=listeners, classes=classes) as broker:
         at = {name: f"127.0.0.1:{port}" for name, port in ports.items()}
-        yield IamBroker(broker, at["IAM"], at["IAMTLS"], at["IAMSHORT"], at["IAMSESSION"], certificate)
+        yield IamBroker(broker, *at.values(), certificate)
 
 
 @pytest.fixture(scope="module")

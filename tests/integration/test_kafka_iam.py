@@ -6,18 +6,27 @@ Rules: docs/kafka.md, "MSK with IAM login"; issue 6, first slice.
 
 from __future__ import annotations
 
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from datetime import datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs
 
 import pytest
-from kafka_iam_broker import KEY, REGION, SECRET, SESSION, SHORT_AGE_S, IamBroker
-from pinpipe import Credentials, errors, kafka
+from gates import backend_of
+from kafka_iam_broker import CLOCK_OFF_S, KEY, REGION, SECRET, SESSION, SHORT_AGE_S, IamBroker
+from pinpipe import Credentials, errors, kafka, s3
+from pinpipe._sink import Sink
+from servers import Store
+
+from tests.doubles.gate import Gate
+from tests.doubles.sigv4_verifier import Key
 
 PLAIN = {"security.protocol": "sasl_plaintext"}
 KEY_LIFE_S = 10
@@ -84,10 +93,13 @@ def test_a_temporary_key_signs_its_token(iam_broker: IamBroker) -> None:
 
 
 @contextmanager
-def token_service() -> Iterator[tuple[str, list[dict[str, list[str]]]]]:
-    """An STS that answers AssumeRole with the broker's temporary key: its URL, and the forms that it got."""
+def token_service(clock_offset_s: int = 0) -> Iterator[tuple[str, list[dict[str, list[str]]]]]:
+    """An STS that answers AssumeRole with the broker's temporary key: its URL, and the forms that it got.
+
+    It refuses signatures that are 5 minutes off its own clock.
+    """
     forms: list[dict[str, list[str]]] = []
-    expires = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(time.time() + 3600))
+    expires = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(time.time() + clock_offset_s + 3600))
     answer = (
         "<AssumeRoleResponse><AssumeRoleResult><Credentials>"
         f"<AccessKeyId>{KEY}</AccessKeyId><SecretAccessKey>{SECRET}</SecretAccessKey>"
@@ -99,10 +111,20 @@ def token_service() -> Iterator[tuple[str, list[dict[str, list[str]]]]]:
         def do_POST(self) -> None:
             body = self.rfile.read(int(self.headers["Content-Length"]))
             forms.append(parse_qs(body.decode()))
-            self.send_response(200)
-            self.send_header("Content-Length", str(len(answer)))
+            signed = datetime.strptime(self.headers["X-Amz-Date"], "%Y%m%dT%H%M%S%z").timestamp()
+            good = abs(time.time() + clock_offset_s - signed) < 300
+            said = (
+                answer
+                if good
+                else b"<ErrorResponse><Error><Code>RequestExpired</Code></Error></ErrorResponse>"
+            )
+            self.send_response(200 if good else 400)
+            self.send_header("Content-Length", str(len(said)))
             self.end_headers()
-            self.wfile.write(answer)
+            self.wfile.write(said)
+
+        def date_time_string(self, timestamp: float | None = None) -> str:
+            return super().date_time_string(time.time() + clock_offset_s)
 
         def log_message(self, *_: object) -> None:
             """Nothing."""
@@ -136,6 +158,97 @@ def test_the_role_of_client_properties_is_assumed(
             admin.topics()
     assert [form["RoleArn"] for form in forms] == [[role]]
     assert forms[0]["RoleSessionName"][0].startswith("pinpipe-")
+
+
+@pytest.mark.parametrize("offset_s", [CLOCK_OFF_S, -CLOCK_OFF_S], ids=["behind", "ahead"])
+def test_a_clock_two_hours_wrong_is_known_from_the_first_answer(
+    iam_broker: IamBroker, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, offset_s: int
+) -> None:
+    """The machine's clock and that of the services are two hours apart: no login fails."""
+    brokers = iam_broker.ahead if offset_s > 0 else iam_broker.behind
+    (tmp_path / "config").write_text(
+        "[default]\nrole_arn = arn:aws:iam::584739742957:role/pin\nsource_profile = own\n"
+        f"[profile own]\naws_access_key_id = {KEY}\naws_secret_access_key = {SECRET}\n"
+    )
+    before = len(iam_broker.judgements())
+    with token_service(offset_s) as (url, forms):
+        monkeypatch.setenv("AWS_ENDPOINT_URL_STS", url)
+        with kafka.Admin(brokers, settings=PLAIN, iam=Credentials.default(region=REGION)) as admin:
+            admin.topics()
+    assert len(forms) == 2  # the first told the time
+    assert {line.split()[0] for line in iam_broker.judgements()[before:]} == {"accepted"}
+
+
+@pytest.mark.parametrize("offset_s", [CLOCK_OFF_S, -CLOCK_OFF_S], ids=["behind", "ahead"])
+def test_a_client_learns_the_time_from_another_one(
+    iam_broker: IamBroker, versitygw: Store, offset_s: int
+) -> None:
+    """A client that was made and refused before anybody knew the time goes on once any answer has told it."""
+    name, brokers = f"iam.clock.{offset_s % 7}", iam_broker.ahead if offset_s > 0 else iam_broker.behind
+    key = Credentials.static(KEY, SECRET, SESSION)
+    with (
+        kafka.Admin(brokers, settings=PLAIN, iam=key, region=REGION) as admin,
+        Gate(backend_of(versitygw), keys=[Key(KEY, SECRET, SESSION)], clock_offset_s=offset_s) as gate,
+    ):
+        told = refused(admin.topics)
+        assert "invalid_token" in told
+        store = s3.Client(gate.endpoint, region=versitygw.region, credentials=key)
+        store.create_bucket(name)
+        store.delete_bucket(name)
+        before = len(iam_broker.judgements())
+        admin.create_topic(name)
+    assert {line.split()[0] for line in iam_broker.judgements()[before:]} == {"accepted"}
+
+
+def test_the_object_sink_logs_in(iam_broker: IamBroker, tmp_path: Path) -> None:
+    topic, key = "iam.sink", Credentials.static(KEY, SECRET)
+    with kafka.Admin(iam_broker.plain, settings=PLAIN, iam=key, region=REGION) as admin:
+        admin.create_topic(topic)
+    with kafka.Producer(iam_broker.plain, settings=PLAIN, iam=key, region=REGION) as producer:
+        producer.write(topic, b'{"index":1}')
+    to = f"file://{tmp_path}/store"
+    with Sink(iam_broker.plain, topic, to, settings=PLAIN, iam=key, region=REGION) as sink:
+        sink.run(lambda running: running.counters["records_read"] == 1)
+        sink.flush()
+        assert sink.stored_offsets == {(topic, 0): 1}
+
+
+def test_the_sink_command_logs_in(
+    iam_broker: IamBroker, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    topic, properties = "iam.command", tmp_path / "client.properties"
+    properties.write_text("security.protocol=SASL_PLAINTEXT\n")
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", KEY)
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", SECRET)
+    with kafka.Admin(iam_broker.plain, properties=properties, iam=True, region=REGION) as admin:
+        admin.create_topic(topic)
+    with kafka.Producer(iam_broker.plain, properties=properties, iam=True, region=REGION) as producer:
+        producer.write(topic, b'{"index":1}')
+    command = [
+        sys.executable,
+        "-m",
+        "pinpipe",
+        "sink",
+        "--brokers",
+        iam_broker.plain,
+        "--topics",
+        r"iam\.command",
+    ]
+    command += [
+        "--to",
+        f"file://{tmp_path}/store",
+        "--iam",
+        "--region",
+        REGION,
+        "--properties",
+        str(properties),
+    ]
+    done = subprocess.run(
+        [*command, "--until-idle", "5"], capture_output=True, text=True, check=False, timeout=60
+    )
+    assert done.returncode == 0, done.stderr
+    stored = list((tmp_path / "store").rglob("*.json"))
+    assert [path.read_bytes() for path in stored] == [b'{"index":1}\n']
 
 
 def test_client_properties_and_the_default_chain(

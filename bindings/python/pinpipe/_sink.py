@@ -6,6 +6,7 @@ Rules: docs/sink.md.
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
@@ -19,6 +20,7 @@ from pinpipe.kafka import Settings, native_settings
 
 if TYPE_CHECKING:
     from pinpipe import s3 as s3_module
+    from pinpipe._credentials import Credentials
 
 CONNECT_TIMEOUT_S = 10.0
 
@@ -38,6 +40,9 @@ class Sink(Handle):
         *,
         group: str = "pinpipe-sink",
         settings: Settings | None = None,
+        properties: str | os.PathLike[str] | None = None,
+        iam: Credentials | bool | None = None,
+        region: str | None = None,
         s3: s3_module.Client | None = None,
         flush_records: int = 0,
         flush_bytes: int = 0,
@@ -45,9 +50,10 @@ class Sink(Handle):
         max_buffered_bytes: int = 0,
         store_timeout: float = 0.0,
     ) -> None:
-        """Opens the sink; waits for nothing.
+        """Opens the sink; waits for nothing but the first key of IAM login.
 
-        topics: a regular expression for whole names. to: file:///folder or s3://bucket/prefix. s3: the client of an
+        topics: a regular expression for whole names. to: file:///folder or s3://bucket/prefix. settings, properties,
+        iam, region: of the brokers' login, as `kafka.Producer`. s3: the client of an
         s3 target; without it one is made from the environment. flush_records (10,000), flush_bytes (8 MiB), idle_ms
         (10,000): a file is stored when it reaches one of them. max_buffered_bytes (64 MiB): of all files together.
         store_timeout (30 s): of one attempt to store, and how long attempts are repeated before poll raises.
@@ -61,7 +67,7 @@ class Sink(Handle):
                 topics,
                 to,
                 group,
-                native_settings(settings),
+                native_settings(settings, properties=properties, iam=iam, region=region),
                 s3._handle if s3 else None,
                 flush_records,
                 flush_bytes,

@@ -53,6 +53,15 @@ def configure(parser: argparse.ArgumentParser) -> None:
         metavar="NAME=VALUE",
         help="a librdkafka setting, such as security.protocol=ssl",
     )
+    parser.add_argument(
+        "--properties", metavar="FILE", help="a client.properties of Java's clients, below --set"
+    )
+    parser.add_argument(
+        "--iam", action="store_true", help="log in to MSK by IAM, with the key that `pinpipe doctor` shows"
+    )
+    parser.add_argument(
+        "--region", metavar="R", help="of the cluster, where its brokers' names do not tell it (IAM login)"
+    )
     parser.add_argument("--format", choices=_printing.FORMATS, default="table", help="of the summary")
 
 
@@ -68,6 +77,9 @@ def run(arguments: argparse.Namespace) -> int:
             arguments.to,
             group=arguments.group,
             settings=settings,
+            properties=arguments.properties,
+            iam=arguments.iam,
+            region=arguments.region,
             flush_records=arguments.flush_records,
             flush_bytes=arguments.flush_bytes,
             idle_ms=arguments.idle_ms,
