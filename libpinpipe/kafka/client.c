@@ -70,8 +70,15 @@ static void error_event(rd_kafka_t *handle, int code, const char *reason, void *
 pinpipe_status pp_kafka_conf_set(rd_kafka_conf_t *conf, const char *name, const char *value,
                                  pinpipe_error *err) {
     char reason[PP_KAFKA_TEXT_BYTES] = "";
-    if (rd_kafka_conf_set(conf, name, value, reason, sizeof reason) == RD_KAFKA_CONF_OK) {
+    rd_kafka_conf_res_t result = rd_kafka_conf_set(conf, name, value, reason, sizeof reason);
+    if (result == RD_KAFKA_CONF_OK) {
         return PINPIPE_OK;
+    }
+    const char *since = result == RD_KAFKA_CONF_UNKNOWN ? pp_kafka_setting_since(name) : NULL;
+    if (since) {
+        return pp_fail_service(err, PINPIPE_EINVAL, "kafka", 0,
+                               "setting '%s': librdkafka %s and later have it, this is %s", name, since,
+                               rd_kafka_version_str());
     }
     if (pp_kafka_setting_secret(name)) {
         return pp_fail_service(err, PINPIPE_EINVAL, "kafka", 0, "setting '%s': its value is not valid", name);

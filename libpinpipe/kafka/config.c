@@ -167,6 +167,22 @@ const char *pp_kafka_config_value(const pinpipe_kafka_config *config, const char
     return NULL;
 }
 
+const char *pp_kafka_setting_since(const char *name) {
+    static const struct {
+        const char *name, *version;
+    } rows[] = {
+#define PP_KAFKA_NEWER(setting_name, setting_version) {setting_name, setting_version},
+#include "kafka/newer.def"
+#undef PP_KAFKA_NEWER
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        if (strcmp(rows[i].name, name) == 0) {
+            return rows[i].version;
+        }
+    }
+    return NULL;
+}
+
 bool pp_kafka_setting_secret(const char *name) {
     static const char *const parts[] = {"password",      "secret", "pem", "sasl.oauthbearer.config",
                                         "sasl.username", "jaas"};

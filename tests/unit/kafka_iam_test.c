@@ -5,6 +5,10 @@
 
 #include <stdlib.h>
 
+#if PINPIPE_WITH_KAFKA
+#include <librdkafka/rdkafka.h>
+#endif
+
 #include "base/buffer.h"
 #include "io/provider.h"
 #include "kafka/config.h"
@@ -183,6 +187,38 @@ static void test_exclusions(void) {
     pinpipe_kafka_config_free(config);
 }
 
+#if PINPIPE_WITH_KAFKA
+/* What the linked librdkafka lacks is refused with the version that has it. */
+static void test_settings_of_newer_versions(void) {
+    static const struct {
+        const char *name, *version;
+    } rows[] = {
+#define PP_KAFKA_NEWER(setting_name, setting_version) {setting_name, setting_version},
+#include "kafka/newer.def"
+#undef PP_KAFKA_NEWER
+    };
+    int lacking = 0;
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        pinpipe_kafka_config *config = NULL;
+        pinpipe_kafka_producer *producer = NULL;
+        pinpipe_error err = PINPIPE_ERROR_INIT;
+        int major = 0, minor = 0;
+        CHECK(sscanf(rows[i].version, "%d.%d", &major, &minor) == 2);
+        bool has = rd_kafka_version() >= (major << 24 | minor << 16);
+        CHECK_INT(pinpipe_kafka_config_new(&config, &err), PINPIPE_OK);
+        CHECK_INT(pinpipe_kafka_config_set(config, pp_str(rows[i].name), pp_str(""), &err), PINPIPE_OK);
+        pinpipe_status status = pinpipe_kafka_producer_new(&producer, pp_str("127.0.0.1:1"), config, &err);
+        CHECK(has || (status == PINPIPE_EINVAL && strstr(err.message, rows[i].version)));
+        CHECK(!has || !strstr(err.message, "No such configuration property"));
+        lacking += has ? 0 : 1;
+        pinpipe_kafka_producer_free(producer);
+        pinpipe_kafka_config_free(config);
+    }
+    printf("librdkafka %s lacks %d of %zu newer settings\n", rd_kafka_version_str(), lacking,
+           sizeof rows / sizeof rows[0]);
+}
+#endif
+
 int main(void) {
     secret_add(secret);
     secret_search_begin();
@@ -197,6 +233,9 @@ int main(void) {
     test_javas_settings();
     test_role();
     test_exclusions();
+#if PINPIPE_WITH_KAFKA
+    test_settings_of_newer_versions();
+#endif
     secret_search_end();
     return check_report();
 }

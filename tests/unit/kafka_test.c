@@ -118,6 +118,8 @@ static void test_round_trip(void) {
     topic.partition_count = 3;
     CHECK_INT(pinpipe_kafka_mock_topic_create(mock, &topic, &err), PINPIPE_OK);
     CHECK_INT(pinpipe_kafka_mock_topic_create(mock, &topic, &err), PINPIPE_ECONFLICT);
+    topic.name = pp_str("t.geo"); /* newer clusters do not make a topic for whoever reads it */
+    CHECK_INT(pinpipe_kafka_mock_topic_create(mock, &topic, &err), PINPIPE_OK);
     const char *brokers = pinpipe_kafka_mock_brokers(mock).ptr;
     produce(brokers, 2000);
 
