@@ -53,7 +53,7 @@ test-threads: $(VENV_STAMPS)/test
 test-python: $(VENV_STAMPS)/test test-c
 	$(BIN)/python -m pytest tests/python tests/house $(PYTEST_ARGS)
 
-test-real: $(STAMPS)/packages-levels $(VENV_STAMPS)/real
+test-real: $(STAMPS)/packages-levels $(STAMPS)/packages-kafka $(VENV_STAMPS)/real
 	@missing=""; for tool in java mvn go node npm; do command -v $$tool >/dev/null || missing+=" $$tool"; done; \
 	[[ -z "$$missing" ]] || { echo "test-real: missing:$$missing (JDK 17, Maven, Go and Node are expected)"; exit 1; }
 	$(BIN)/python -m pytest tests/integration $(PYTEST_ARGS)
@@ -63,7 +63,7 @@ bench: $(STAMPS)/packages-bench $(VENV_STAMPS)/test
 	cmake --build --preset default
 	$(BIN)/python bench/clean.py --program build/bench/decode $(BENCH_ARGS)
 
-soak: $(VENV_STAMPS)/real
+soak: $(STAMPS)/packages-kafka $(VENV_STAMPS)/real
 	$(BIN)/python -m pytest tests -m soak --soak full $(PYTEST_ARGS)
 
 fuzz: $(STAMPS)/packages-fuzz $(VENV_STAMPS)/test
