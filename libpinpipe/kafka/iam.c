@@ -27,11 +27,15 @@
 #define FIRST_MS 10000
 #define RENEW_MS 2000
 #define LOOK_MS 1000
+#define DOUBT_MS 1000
 #define VERSION_LOGS_IN_AGAIN 0x02020000
 
 /* The same for every token: a broker refuses one that changes while a connection lasts. */
 static const char principal[] = "kafka-cluster";
 static const char renewal[] = "MSK IAM login: ";
+/* What a broker says to a login on a living connection whose first attempt had no token; the next connection
+ * has. */
+static const rd_kafka_resp_err_t late_login = RD_KAFKA_RESP_ERR_ILLEGAL_SASL_STATE;
 
 struct pp_kafka_iam {
     pp_kafka_iam_settings settings; /* its provider is NULL once detached */
@@ -42,7 +46,8 @@ struct pp_kafka_iam {
     _Atomic int64_t until_ms;  /* end of the last token that librdkafka took, in ms since 1970; 0 = none */
     _Atomic int64_t offset_ms; /* the clock correction that it was signed with */
     _Atomic int64_t token_count;
-    pthread_mutex_t lock; /* of the settings' provider where callers own it, and of all below */
+    _Atomic int64_t doubt_until_ms; /* monotonic: refusals that are told until then are the former token's */
+    pthread_mutex_t lock;           /* of the settings' provider where callers own it, and of all below */
     char identity[96];
     char failure[PP_KAFKA_TEXT_BYTES];
 };
@@ -181,6 +186,16 @@ static pinpipe_status fetched_push(pp_kafka_iam *iam, int64_t timeout_ms, pinpip
     return status == PINPIPE_OK ? newest_push(iam, err) : status;
 }
 
+/* A token in the place of one that may have been refused: what is waiting to be told about that one is void.
+ * A refusal of this one comes again with every new connection. */
+static pinpipe_status replacement_push(pp_kafka_iam *iam, pinpipe_error *err) {
+    pinpipe_status status = newest_push(iam, err);
+    if (status == PINPIPE_OK) {
+        atomic_store(&iam->doubt_until_ms, pp_clock_monotonic_ms() + DOUBT_MS);
+    }
+    return status;
+}
+
 static void failure_log(const pinpipe_error *cause) {
     pp_log(PP_LOG_WARNING, "kafka", "%s%s", renewal, cause->message);
 }
@@ -188,7 +203,7 @@ static void failure_log(const pinpipe_error *cause) {
 /* On the thread that fetched a new key, and at once: the old one's token may be refused from now on. */
 static void key_changed(void *user) {
     pinpipe_error cause = PINPIPE_ERROR_INIT;
-    if (newest_push(user, &cause) < 0) {
+    if (replacement_push(user, &cause) < 0) {
         failure_log(&cause);
     }
 }
@@ -262,7 +277,7 @@ void pp_kafka_iam_visit(pp_kafka_iam *iam) {
         due = due || atomic_load(&iam->until_ms) <= pp_clock_wall_ms();
     }
     if (status == PINPIPE_OK && due) {
-        status = newest_push(iam, &cause);
+        status = replacement_push(iam, &cause);
     }
     if (status < 0) {
         failure_log(&cause);
@@ -279,7 +294,8 @@ bool pp_kafka_iam_explain(char *out, size_t cap, pp_kafka_iam *iam, const char *
     assert(iam);
     pthread_mutex_lock(&iam->lock);
     bool valid = atomic_load(&iam->until_ms) > pp_clock_wall_ms();
-    bool worth = !(valid && strstr(reason, renewal));
+    bool worth = !(valid && (strstr(reason, renewal) || strstr(reason, rd_kafka_err2str(late_login)))) &&
+                 pp_clock_monotonic_ms() >= iam->doubt_until_ms;
     if (!valid && iam->failure[0]) {
         snprintf(out, cap, "%s", iam->failure);
     } else {
