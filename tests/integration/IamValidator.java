@@ -2,6 +2,7 @@
  * Never tells the client the reason, as MSK does not: it is a line on the broker's stderr.
  * Rules: AWS General Reference, "Signature Version 4" (presigned GET); what aws-msk-iam-auth's tokens look like. */
 
+import java.lang.management.ManagementFactory;
 import java.net.URI;
 import java.net.URLDecoder;
 import java.net.URLEncoder;
@@ -10,14 +11,18 @@ import java.security.MessageDigest;
 import java.time.LocalDateTime;
 import java.time.ZoneOffset;
 import java.time.format.DateTimeFormatter;
+import java.util.Arrays;
 import java.util.Base64;
 import java.util.HexFormat;
 import java.util.List;
 import java.util.Map;
 import java.util.Set;
 import java.util.TreeMap;
+import java.util.concurrent.atomic.AtomicBoolean;
 import javax.crypto.Mac;
 import javax.crypto.spec.SecretKeySpec;
+import javax.management.MBeanServer;
+import javax.management.ObjectName;
 import javax.security.auth.callback.Callback;
 import javax.security.auth.callback.UnsupportedCallbackException;
 import javax.security.auth.login.AppConfigurationEntry;
@@ -28,11 +33,14 @@ import org.apache.kafka.common.security.oauthbearer.OAuthBearerTokenCallback;
 import org.apache.kafka.common.security.oauthbearer.OAuthBearerValidatorCallback;
 
 /** Options of the JAAS entry: accessKey, secretKey, region; sessionToken; maxAgeS, an age at which tokens end early;
- * clockOffsetS, how far the services' clock is ahead of this machine's. */
+ * clockOffsetS, how far the services' clock is ahead of this machine's; role, a principal whose keys end: their id is the
+ * option's value and the second at which they do, their secret the SHA-256 of secretKey and id. */
 public final class IamValidator implements AuthenticateCallbackHandler {
     private static final String SERVICE = "kafka-cluster";
     private static final long EXPIRES_MAX_S = 900;
     private static final long AHEAD_MAX_S = 300;
+    private static final List<String> COUNTS = List.of("successful-authentication", "successful-reauthentication",
+            "failed-authentication", "failed-reauthentication");
     private static final DateTimeFormatter DATE = DateTimeFormatter.ofPattern("yyyyMMdd'T'HHmmss'Z'");
 
     private String key;
@@ -41,6 +49,8 @@ public final class IamValidator implements AuthenticateCallbackHandler {
     private String sessionToken;
     private long maxAgeS;
     private long clockOffsetS;
+    private String role;
+    private static final AtomicBoolean COUNTING = new AtomicBoolean();
 
     private static final class Refused extends Exception {
         private static final long serialVersionUID = 1;
@@ -69,6 +79,12 @@ public final class IamValidator implements AuthenticateCallbackHandler {
         maxAgeS = age == null ? EXPIRES_MAX_S : Long.parseLong((String) age);
         Object offset = options.get("clockOffsetS");
         clockOffsetS = offset == null ? 0 : Long.parseLong((String) offset);
+        role = (String) options.get("role");
+        if (COUNTING.compareAndSet(false, true)) {
+            Thread counts = new Thread(IamValidator::countsSay, "iam-counts");
+            counts.setDaemon(true);
+            counts.start();
+        }
     }
 
     @Override
@@ -88,6 +104,27 @@ public final class IamValidator implements AuthenticateCallbackHandler {
 
     @Override
     public void close() {
+    }
+
+    /* The broker's own counts of each listener, once a second. */
+    private static void countsSay() {
+        MBeanServer beans = ManagementFactory.getPlatformMBeanServer();
+        try {
+            ObjectName all = new ObjectName("kafka.server:type=socket-server-metrics,listener=*,networkProcessor=*");
+            while (true) {
+                Map<String, long[]> counts = new TreeMap<>();
+                for (ObjectName bean : beans.queryNames(all, null)) {
+                    long[] sums = counts.computeIfAbsent(bean.getKeyProperty("listener"), none -> new long[COUNTS.size()]);
+                    for (int i = 0; i < sums.length; i++) {
+                        sums[i] += ((Number) beans.getAttribute(bean, COUNTS.get(i) + "-total")).longValue();
+                    }
+                }
+                counts.forEach((name, sums) -> System.err.println("iam-counts " + name + " " + Arrays.toString(sums)));
+                Thread.sleep(1000);
+            }
+        } catch (Exception failure) {
+            System.err.println("iam-counts failed: " + failure);
+        }
     }
 
     private void judge(OAuthBearerValidatorCallback asked) {
@@ -145,7 +182,9 @@ public final class IamValidator implements AuthenticateCallbackHandler {
         require("host".equals(query.get("X-Amz-SignedHeaders")), "the signed headers");
         String date = query.get("X-Amz-Date");
         String scope = date.substring(0, 8) + "/" + region + "/" + SERVICE + "/aws4_request";
-        require((key + "/" + scope).equals(query.get("X-Amz-Credential")), "the credential");
+        String credential = query.get("X-Amz-Credential");
+        String id = role == null ? key : credential.substring(0, credential.indexOf('/'));
+        require(id.startsWith(role == null ? key : role) && (id + "/" + scope).equals(credential), "the credential");
         String session = query.get("X-Amz-Security-Token");
         require(sessionToken == null ? session == null : sessionToken.equals(session), "the session token");
         long expiresS = Long.parseLong(query.get("X-Amz-Expires"));
@@ -153,15 +192,20 @@ public final class IamValidator implements AuthenticateCallbackHandler {
         long signedS = LocalDateTime.parse(date, DATE).toEpochSecond(ZoneOffset.UTC);
         long nowS = System.currentTimeMillis() / 1000 + clockOffsetS;
         long endS = signedS + Math.min(expiresS, maxAgeS);
+        if (role != null) {
+            long keyEndS = Long.parseLong(id.substring(role.length()));
+            require(nowS < keyEndS, "a key that ended " + (nowS - keyEndS) + " s ago");
+            require(signedS + expiresS <= keyEndS, "a token that outlives its key");
+        }
         require(signedS <= nowS + AHEAD_MAX_S, "a date ahead");
         require(nowS < endS, "a token that ended " + (nowS - endS) + " s ago");
-        byte[] expected = expected(query, host, date, scope).getBytes(StandardCharsets.UTF_8);
+        byte[] expected = expected(role == null ? secret : sha256(secret + id), query, host, date, scope).getBytes(StandardCharsets.UTF_8);
         require(MessageDigest.isEqual(expected, signature.getBytes(StandardCharsets.UTF_8)), "the signature");
-        return new Token(text, key, (signedS - clockOffsetS) * 1000, (endS - clockOffsetS) * 1000);
+        return new Token(text, role == null ? key : role, (signedS - clockOffsetS) * 1000, (endS - clockOffsetS) * 1000);
     }
 
-    private String expected(TreeMap<String, String> query, String host, String date, String scope)
-            throws Exception {
+    private static String expected(String secret, TreeMap<String, String> query, String host, String date,
+            String scope) throws Exception {
         StringBuilder sorted = new StringBuilder();
         query.forEach((name, value) -> sorted.append(sorted.isEmpty() ? "" : "&").append(encode(name))
                 .append('=').append(encode(value)));

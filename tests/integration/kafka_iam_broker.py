@@ -6,11 +6,13 @@ Rules: docs/testing.md; IamValidator.java; Kafka's documentation, "Authenticatio
 
 from __future__ import annotations
 
+import json
 import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 import pytest
 from kafka_broker import Broker, Listener, kafka_jars, program, run_kafka
@@ -22,14 +24,25 @@ KEY, SECRET, REGION = "AKIAIOSFODNN7EXAMPLE", "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXA
 SESSION = "IQoJb3JpZ2luX2VjEXAMPLE//////////wEaCXVzLWVhc3QtMSJ+/="
 SHORT_AGE_S = 12
 CLOCK_OFF_S = 7200
+ROLE = "ASIAROLE"
 MODULE = "org.apache.kafka.common.security.oauthbearer.OAuthBearerLoginModule"
+
+
+class Counts(NamedTuple):
+    """Logins on new connections and on living ones, and how many of both failed."""
+
+    logins: int
+    logins_again: int
+    failed: int
+    failed_again: int
 
 
 @dataclass(slots=True)
 class IamBroker:
     """The broker and its IAM listeners: plain, over TLS, one whose tokens end early, one for a temporary key.
 
-    Those of `ahead` and `behind` are for the temporary key too, by a clock CLOCK_OFF_S away from this machine's.
+    Keys of `role` end, and those that come later are the same principal's. Those of `ahead` and `behind` are for the
+    temporary key too, by a clock CLOCK_OFF_S away from this machine's.
     """
 
     broker: Broker
@@ -39,12 +52,19 @@ class IamBroker:
     session: str
     ahead: str
     behind: str
+    role: str
     certificate: Certificate
 
     def judgements(self) -> list[str]:
         """What the validator said so far: "accepted <second of signing>" or "refused <reason>"."""
         lines = (self.broker.folder / "log").read_text(errors="replace").splitlines()
         return [line.partition("iam-validator ")[2] for line in lines if "iam-validator " in line]
+
+    def counts(self, listener: str) -> Counts:
+        """What the broker itself counted on a listener, a second ago at most."""
+        lines = (self.broker.folder / "log").read_text(errors="replace").splitlines()
+        found = [line for line in lines if line.startswith(f"iam-counts {listener} ")]
+        return Counts(*json.loads(found[-1].split(maxsplit=2)[2]))
 
 
 def validator_classes(folder: Path) -> Path:
@@ -84,7 +104,8 @@ def run_iam_kafka(folder: Path) -> Iterator[IamBroker]:
     """The broker while it runs."""
     certificate = make_certificate(folder)
     ports = {
-        name: free_port() for name in ("IAM", "IAMTLS", "IAMSHORT", "IAMSESSION", "IAMAHEAD", "IAMBEHIND")
+        name: free_port()
+        for name in ("IAM", "IAMTLS", "IAMSHORT", "IAMSESSION", "IAMAHEAD", "IAMBEHIND", "IAMROLE")
     }
     listeners = [
         Listener(name, "SASL_SSL" if name == "IAMTLS" else "SASL_PLAINTEXT", port)
@@ -95,6 +116,7 @@ def run_iam_kafka(folder: Path) -> Iterator[IamBroker]:
     extra += listener_properties("IAMSESSION", f' sessionToken="{SESSION}"')
     extra += listener_properties("IAMAHEAD", f' sessionToken="{SESSION}" clockOffsetS="{CLOCK_OFF_S}"')
     extra += listener_properties("IAMBEHIND", f' sessionToken="{SESSION}" clockOffsetS="-{CLOCK_OFF_S}"')
+    extra += listener_properties("IAMROLE", f' role="{ROLE}"')
     classes = validator_classes(folder / "classes")
     with run_kafka(folder, extra, listeners=listeners, classes=classes) as broker:
         at = {name: f"127.0.0.1:{port}" for name, port in ports.items()}

@@ -37,19 +37,31 @@ def test_it_is_the_newer_one(newer_kafka: Newer) -> None:
     assert f"librdkafka {VERSION}" in done.stdout
 
 
-@pytest.mark.parametrize("module", ["test_kafka_iam.py", "test_kafka_broker.py"])
-def test_the_real_broker_s_tests_pass(module: str, newer_kafka: Newer, tmp_path: Path) -> None:
+def tests_run(module: str, newer: Newer, folder: Path, *options: str) -> None:
     """In a Python of their own, which starts a broker of its own."""
-    words = [sys.executable, "-m", "pytest", str(ROOT / "tests/integration" / module)]
-    words += ["-q", "-p", "no:cacheprovider", f"--basetemp={tmp_path / 'run'}"]
+    words = [sys.executable, "-m", "pytest", str(ROOT / "tests/integration" / module), *options]
+    words += ["-q", "-s", "-p", "no:cacheprovider", f"--basetemp={folder / 'run'}"]
     done = subprocess.run(
         words,
         cwd=ROOT,
-        env=newer_kafka.environment,
+        env=newer.environment,
         capture_output=True,
         text=True,
         check=False,
         timeout=TIMEOUT_S,
     )
     assert done.returncode == 0, done.stdout[-6000:] + done.stderr[-2000:]
-    print(module, done.stdout.splitlines()[-1])
+    print(done.stdout)
+
+
+@pytest.mark.parametrize("module", ["test_kafka_iam.py", "test_kafka_broker.py"])
+def test_the_real_broker_s_tests_pass(module: str, newer_kafka: Newer, tmp_path: Path) -> None:
+    tests_run(module, newer_kafka, tmp_path)
+
+
+@pytest.mark.soak
+def test_the_soak_of_logins_passes(
+    newer_kafka: Newer, tmp_path: Path, request: pytest.FixtureRequest
+) -> None:
+    length = f"--soak={request.config.getoption('--soak')}"
+    tests_run("test_kafka_iam_soak.py", newer_kafka, tmp_path, length)
