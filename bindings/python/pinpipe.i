@@ -23,3 +23,4 @@
 %include "wire.i"
 %include "kafka.i"
 %include "rest.i"
+%include "kafka_batch.i"

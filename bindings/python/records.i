@@ -63,7 +63,9 @@ typedef struct arrow_input {
     struct ArrowArray array;
 } arrow_input;
 
+/* A handle's end runs without the GIL. */
 static void arrow_input_free(arrow_input *input) {
+    PyGILState_STATE state = PyGILState_Ensure();
     if (input->array.release) {
         input->array.release(&input->array);
     }
@@ -71,6 +73,7 @@ static void arrow_input_free(arrow_input *input) {
         input->schema.release(&input->schema);
     }
     Py_XDECREF(input->capsule);
+    PyGILState_Release(state);
     free(input);
 }
 

@@ -98,6 +98,12 @@ PINPIPE_API pinpipe_status pinpipe_kafka_producer_new(pinpipe_kafka_producer **o
                                                       const pinpipe_kafka_config *config,
                                                       pinpipe_error *err) PINPIPE_MUST_CHECK;
 
+/** Drops what waits, within about a second: every record gets its report. `dropped_count` says how many were
+ * given up; those that were on their way to a broker may be stored all the same. */
+PINPIPE_API pinpipe_status pinpipe_kafka_producer_clear(int64_t *dropped_count,
+                                                        pinpipe_kafka_producer *producer,
+                                                        pinpipe_error *err) PINPIPE_MUST_CHECK;
+
 /** Frees the producer within about 2 s; records that were not flushed are dropped. NULL is allowed. */
 PINPIPE_API void pinpipe_kafka_producer_free(pinpipe_kafka_producer *producer);
 
@@ -127,6 +133,9 @@ PINPIPE_API int64_t pinpipe_kafka_producer_written_count(const pinpipe_kafka_pro
 PINPIPE_API int64_t pinpipe_kafka_producer_delivered_count(const pinpipe_kafka_producer *producer);
 /** Records whose delivery failed for good. */
 PINPIPE_API int64_t pinpipe_kafka_producer_failed_count(const pinpipe_kafka_producer *producer);
+
+/** Times that the producer went on in a new handle after a fatal error of idempotence. */
+PINPIPE_API int64_t pinpipe_kafka_producer_recovery_count(const pinpipe_kafka_producer *producer);
 
 /* ---- consumer ---- */
 

@@ -21,6 +21,7 @@
 #include "s3.h"
 #include "kafka.h"
 #include "kafka_rest.h"
+#include "kafka_batch.h"
 #include "profile.h"
 #include "sink.h"
 #include "objects.h"

@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 from pinpipe import native
 from pinpipe._credentials import Credentials, shared_default
 from pinpipe._inputs import file_error
+from pinpipe._kafka_batch import Column, Delivery, Failure, Headers, Numbers, Values, delivery_handle
 from pinpipe._rest import RestProducer, RestResult
 from pinpipe._sign import msk_token
 from pinpipe._waiting import STEP_MS, Handle, beside, in_steps, milliseconds, steps
@@ -21,7 +22,10 @@ from pinpipe.errors import DeadlineError, InvalidArgumentError, NetworkError
 
 __all__ = [
     "Admin",
+    "Column",
     "Consumer",
+    "Delivery",
+    "Failure",
     "Message",
     "MockCluster",
     "Producer",
@@ -139,6 +143,47 @@ class Producer(Handle):
             if left <= 0:
                 raise
             in_steps(attempt, left)
+
+    def batch(
+        self,
+        topic: str,
+        values: Values,
+        keys: Values | None = None,
+        *,
+        headers: Headers | None = None,
+        timestamps: Numbers | None = None,
+        partitions: Numbers | None = None,
+    ) -> Delivery:
+        """Makes a batch of records without writing it: `Delivery.write` does.
+
+        values, keys: an Arrow array of binary or text, `Column`, or a list of bytes; null is Kafka's null. Columns that
+        nobody can change are sent from where they are and held until their last record's report. headers: an Arrow
+        list of structs (name, value) or a list of mappings. timestamps: milliseconds since 1970, 0 = now.
+        partitions: -1 = by the key.
+        """
+        return Delivery(self, [delivery_handle(topic, values, keys, headers, timestamps, partitions)])
+
+    def produce_batch(
+        self,
+        topic: str,
+        values: Values,
+        keys: Values | None = None,
+        *,
+        headers: Headers | None = None,
+        timestamps: Numbers | None = None,
+        partitions: Numbers | None = None,
+        timeout: float = 30.0,
+    ) -> Delivery:
+        """Queues a batch of records; the result tells of each by `Delivery.wait`. Arguments as `batch`.
+
+        timeout: seconds to wait for room in the queue; 0 = a full queue is an error at once. Raises as
+        `Delivery.write`; to go on after a deadline, use `batch`.
+        """
+        delivery = self.batch(
+            topic, values, keys, headers=headers, timestamps=timestamps, partitions=partitions
+        )
+        delivery.write(timeout)
+        return delivery
 
     def flush(self, timeout: float = 30.0) -> None:
         """Waits until every record is delivered.

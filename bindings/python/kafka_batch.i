@@ -1,0 +1,325 @@
+/* Turns Python's columns (Arrow capsules, buffers, lists of bytes) into Kafka batches, and their results into bytes.
+ * Never copies a column that cannot change, and never touches Python for a single record's report.
+ * Rules: docs/kafka.md, "Batches"; the Arrow PyCapsule interface. */
+%{
+#include "pinpipe/kafka_batch.h"
+
+enum { COLUMN_VIEWS = 3 };
+
+/* A column and what keeps its memory: capsules, buffers or a block of its own. */
+typedef struct kafka_column {
+    pinpipe_kafka_column column;
+    int64_t count;
+    int stable; /* nobody can change the bytes */
+    PyObject *capsules[2];
+    Py_buffer views[COLUMN_VIEWS];
+    char *block;
+} kafka_column;
+
+/* A handle's end runs without the GIL. */
+static void kafka_column_free(kafka_column *column) {
+    PyGILState_STATE state = PyGILState_Ensure();
+    for (int i = 0; i < COLUMN_VIEWS; i++) {
+        if (column->views[i].obj) {
+            PyBuffer_Release(&column->views[i]);
+        }
+    }
+    Py_XDECREF(column->capsules[0]);
+    Py_XDECREF(column->capsules[1]);
+    PyGILState_Release(state);
+    free(column->block);
+    free(column);
+}
+
+/* Bytes of the offsets of an Arrow format: 4, 8, or 0 where it has none. */
+static int32_t offset_bytes_of(const char *format) {
+    static const char *const narrow[] = {"z", "u", "+l", "+m", NULL};
+    static const char *const wide[] = {"Z", "U", "+L", NULL};
+    for (int i = 0; narrow[i]; i++) {
+        if (strcmp(format, narrow[i]) == 0) {
+            return 4;
+        }
+    }
+    for (int i = 0; wide[i]; i++) {
+        if (strcmp(format, wide[i]) == 0) {
+            return 8;
+        }
+    }
+    return 0;
+}
+
+static int64_t end_offset(const pinpipe_kafka_column *column, int64_t count) {
+    return column->offset_bytes == 4 ? ((const int32_t *)column->offsets)[column->first + count]
+                                     : ((const int64_t *)column->offsets)[column->first + count];
+}
+
+/* Views an array of binary, text or lists. */
+static void view_array(pinpipe_kafka_column *out, const struct ArrowArray *array, int32_t offset_bytes) {
+    out->validity = array->null_count ? array->buffers[0] : NULL;
+    out->first = array->offset;
+    out->offset_bytes = offset_bytes;
+    out->offsets = array->length ? array->buffers[1] : NULL;
+    out->data_bytes = out->offsets ? end_offset(out, array->length) : 0;
+    out->data = array->n_buffers > 2 ? array->buffers[2] : NULL;
+}
+
+static kafka_column *column_fail(kafka_column *column, const char *format, const char *detail) {
+    if (column) {
+        kafka_column_free(column);
+    }
+    if (!PyErr_Occurred()) {
+        PyErr_Format(PyExc_ValueError, format, detail);
+    }
+    return NULL;
+}
+
+static kafka_column *column_new(void) {
+    kafka_column *column = calloc(1, sizeof *column);
+    if (!column) {
+        PyErr_NoMemory();
+    }
+    return column;
+}
+
+/* Once the last report has come, on the thread that called the producer. */
+static void columns_let_go(void *context) {
+    PyGILState_STATE state = PyGILState_Ensure();
+    Py_DECREF((PyObject *)context);
+    PyGILState_Release(state);
+}
+%}
+
+PINPIPE_HANDLE(kafka_column)
+PINPIPE_HANDLE(pinpipe_kafka_delivery)
+
+%nothread kafka_column_arrow;
+%nothread kafka_column_buffers;
+%nothread kafka_column_list;
+%nothread kafka_column_child;
+%nothread kafka_delivery_outcomes;
+%nothread kafka_delivery_partitions;
+%nothread kafka_delivery_offsets;
+%nothread kafka_delivery_errors;
+%newobject kafka_column_arrow;
+%newobject kafka_column_buffers;
+%newobject kafka_column_list;
+%newobject kafka_column_child;
+
+pinpipe_status pinpipe_kafka_producer_write_batch(pinpipe_kafka_producer *producer, pinpipe_kafka_delivery *delivery,
+                                                  int64_t timeout_ms, pinpipe_error *err);
+pinpipe_status pinpipe_kafka_producer_wait_batch(pinpipe_kafka_producer *producer, pinpipe_kafka_delivery *delivery,
+                                                 int64_t timeout_ms, pinpipe_error *err);
+pinpipe_status pinpipe_kafka_producer_clear(int64_t *OUTPUT, pinpipe_kafka_producer *producer, pinpipe_error *err);
+int64_t pinpipe_kafka_producer_recovery_count(const pinpipe_kafka_producer *producer);
+int64_t pinpipe_kafka_delivery_count(const pinpipe_kafka_delivery *delivery);
+int64_t pinpipe_kafka_delivery_queued_count(const pinpipe_kafka_delivery *delivery);
+int64_t pinpipe_kafka_delivery_delivered_count(const pinpipe_kafka_delivery *delivery);
+int64_t pinpipe_kafka_delivery_failed_count(const pinpipe_kafka_delivery *delivery);
+pinpipe_status pinpipe_kafka_delivery_at(const pinpipe_kafka_delivery *delivery, int64_t index, pinpipe_error *err);
+
+%constant int OUTCOME_WAITING = PINPIPE_KAFKA_WAITING;
+%constant int OUTCOME_DELIVERED = PINPIPE_KAFKA_DELIVERED;
+%constant int OUTCOME_FAILED = PINPIPE_KAFKA_FAILED;
+%constant int OUTCOME_UNCERTAIN = PINPIPE_KAFKA_UNCERTAIN;
+
+%inline %{
+/* A column of an array's two capsules. `numbers` is the one Arrow format that is taken as plain numbers, or "". */
+kafka_column *kafka_column_arrow(PyObject *schema_capsule, PyObject *array_capsule, const char *numbers) {
+    kafka_column *column = column_new();
+    struct ArrowSchema *schema = column ? PyCapsule_GetPointer(schema_capsule, "arrow_schema") : NULL;
+    struct ArrowArray *array = schema ? PyCapsule_GetPointer(array_capsule, "arrow_array") : NULL;
+    if (!array || !array->release) {
+        return column_fail(column, "the Arrow array was used before%s", "");
+    }
+    size_t numbers_len = strlen(numbers);
+    int32_t offset_bytes = offset_bytes_of(schema->format);
+    if (schema->dictionary || (numbers_len ? strncmp(schema->format, numbers, numbers_len) != 0 : !offset_bytes)) {
+        return column_fail(column, "Arrow data of format '%s' is not taken here",
+                           schema->dictionary ? "dictionary" : schema->format);
+    }
+    if (numbers_len && array->null_count) {
+        return column_fail(column, "Arrow numbers of format '%s' have nulls", schema->format);
+    }
+    if (numbers_len) {
+        int64_t size = strcmp(numbers, "i") == 0 ? 4 : 8;
+        column->column.data = array->length ? (const char *)array->buffers[1] + array->offset * size : "";
+    } else {
+        view_array(&column->column, array, offset_bytes);
+    }
+    column->count = array->length;
+    column->stable = 1;
+    Py_INCREF(schema_capsule);
+    Py_INCREF(array_capsule);
+    column->capsules[0] = schema_capsule;
+    column->capsules[1] = array_capsule;
+    return column;
+}
+
+/* Child `index` of the entries of a list of structs that kafka_column_arrow viewed. */
+kafka_column *kafka_column_child(const kafka_column *list, int index) {
+    kafka_column *column = column_new();
+    struct ArrowSchema *schema = column ? PyCapsule_GetPointer(list->capsules[0], "arrow_schema") : NULL;
+    struct ArrowArray *array = schema ? PyCapsule_GetPointer(list->capsules[1], "arrow_array") : NULL;
+    if (!array || array->n_children != 1 || array->children[0]->n_children != 2) {
+        return column_fail(column, "headers are lists of (name, value)%s", "");
+    }
+    const struct ArrowArray *entries = array->children[0];
+    const char *format = schema->children[0]->children[index]->format;
+    int32_t offset_bytes = offset_bytes_of(format);
+    if (!offset_bytes || format[0] == '+' || schema->children[0]->children[index]->dictionary) {
+        return column_fail(column, "Arrow data of format '%s' is neither text nor binary", format);
+    }
+    view_array(&column->column, entries->children[index], offset_bytes);
+    column->column.first += entries->offset;
+    column->count = entries->length;
+    column->stable = 1;
+    for (int i = 0; i < 2; i++) {
+        Py_INCREF(list->capsules[i]);
+        column->capsules[i] = list->capsules[i];
+    }
+    return column;
+}
+
+/* A column of buffers: data, and offsets of 4 or 8 bytes and a bitmap; offsets of None: `data` is plain numbers. */
+kafka_column *kafka_column_buffers(PyObject *data, PyObject *offsets, PyObject *validity, int offset_bytes) {
+    kafka_column *column = column_new();
+    PyObject *objects[COLUMN_VIEWS] = {data, offsets, validity};
+    for (int i = 0; column && i < COLUMN_VIEWS; i++) {
+        if (objects[i] != Py_None && PyObject_GetBuffer(objects[i], &column->views[i], PyBUF_SIMPLE) != 0) {
+            return column_fail(column, "%s", "");
+        }
+    }
+    if (!column) {
+        return NULL;
+    }
+    Py_ssize_t entries = (offsets == Py_None ? column->views[0].len : column->views[1].len) / offset_bytes;
+    column->count = offsets == Py_None ? entries : entries - 1;
+    if (column->count < 0) {
+        return column_fail(column, "offsets have no entry%s", "");
+    }
+    if (validity != Py_None && column->views[2].len < (column->count + 7) / 8) {
+        return column_fail(column, "the bitmap of valid entries is too short%s", "");
+    }
+    column->column.data = column->views[0].buf;
+    column->column.offsets = column->views[1].buf;
+    column->column.validity = column->views[2].buf;
+    column->column.data_bytes = column->views[0].len;
+    column->column.offset_bytes = offset_bytes;
+    column->stable = 1;
+    for (int i = 0; i < COLUMN_VIEWS; i++) {
+        column->stable = column->stable && (!column->views[i].obj || column->views[i].readonly);
+    }
+    return column;
+}
+
+/* A column of a list of bytes, text, buffers and None, copied into one block. */
+kafka_column *kafka_column_list(PyObject *list) {
+    kafka_column *column = column_new();
+    Py_ssize_t count = column ? PyList_Size(list) : -1;
+    size_t total = 0;
+    if (count < 0) {
+        return column_fail(column, "%s", "");
+    }
+    for (Py_ssize_t i = 0; i < count; i++) {
+        Py_buffer view = {0};
+        pinpipe_str bytes = {NULL, 0};
+        if (!borrow_bytes(PyList_GetItem(list, i), &bytes, &view)) {
+            return column_fail(column, "%s", "");
+        }
+        total += bytes.len;
+        if (view.obj) {
+            PyBuffer_Release(&view);
+        }
+    }
+    size_t offsets_bytes = ((size_t)count + 1) * sizeof(int64_t), bitmap_bytes = (size_t)count / 8 + 1;
+    column->block = malloc(offsets_bytes + bitmap_bytes + total);
+    if (!column->block) {
+        PyErr_NoMemory();
+        return column_fail(column, "%s", "");
+    }
+    int64_t *offsets = (int64_t *)(void *)column->block;
+    uint8_t *bitmap = (uint8_t *)column->block + offsets_bytes;
+    char *data = column->block + offsets_bytes + bitmap_bytes;
+    memset(bitmap, 0, bitmap_bytes);
+    offsets[0] = 0;
+    for (Py_ssize_t i = 0; i < count; i++) {
+        Py_buffer view = {0};
+        pinpipe_str bytes = {NULL, 0};
+        /* A list may have changed only if another thread ran, which the GIL forbids here. */
+        if (!borrow_bytes(PyList_GetItem(list, i), &bytes, &view)) {
+            return column_fail(column, "%s", "");
+        }
+        if (bytes.ptr) {
+            memcpy(data + offsets[i], bytes.ptr, bytes.len);
+            bitmap[i >> 3] |= (uint8_t)(1 << (i & 7));
+        }
+        offsets[i + 1] = offsets[i] + (int64_t)bytes.len;
+        if (view.obj) {
+            PyBuffer_Release(&view);
+        }
+    }
+    column->column = (pinpipe_kafka_column){data, offsets, bitmap, 0, (int64_t)total, sizeof(int64_t), 0};
+    column->count = (int64_t)count;
+    column->stable = 1;
+    return column;
+}
+
+int64_t kafka_column_count(const kafka_column *column) {
+    return column->count;
+}
+
+/* `held` keeps the columns: the batch holds it until the last report where nobody can change their bytes. */
+pinpipe_status kafka_delivery_new(pinpipe_kafka_delivery **out, pinpipe_str topic, const kafka_column *values,
+                                  const kafka_column *keys, const kafka_column *timestamps,
+                                  const kafka_column *partitions, const kafka_column *header_lists,
+                                  const kafka_column *header_names, const kafka_column *header_values,
+                                  PyObject *held, pinpipe_error *err) {
+    pinpipe_kafka_columns columns = PINPIPE_KAFKA_COLUMNS_INIT;
+    columns.topic = topic;
+    columns.count = values->count;
+    columns.values = values->column;
+    if (keys) {
+        columns.keys = keys->column;
+    }
+    if (timestamps) {
+        columns.timestamps_ms = (const int64_t *)(const void *)timestamps->column.data;
+    }
+    if (partitions) {
+        columns.partitions = (const int32_t *)(const void *)partitions->column.data;
+    }
+    if (header_lists) {
+        columns.header_lists = header_lists->column;
+        columns.header_names = header_names->column;
+        columns.header_values = header_values->column;
+    }
+    columns.release = values->stable ? columns_let_go : NULL;
+    columns.release_context = held;
+    pinpipe_status status = pinpipe_kafka_delivery_new(out, &columns, err);
+    if (status >= 0 && columns.release) {
+        PyGILState_STATE state = PyGILState_Ensure();
+        Py_INCREF(held);
+        PyGILState_Release(state);
+    }
+    return status;
+}
+
+PyObject *kafka_delivery_outcomes(const pinpipe_kafka_delivery *delivery) {
+    return PyBytes_FromStringAndSize((const char *)pinpipe_kafka_delivery_outcomes(delivery),
+                                     (Py_ssize_t)pinpipe_kafka_delivery_count(delivery));
+}
+
+PyObject *kafka_delivery_partitions(const pinpipe_kafka_delivery *delivery) {
+    return PyBytes_FromStringAndSize((const char *)pinpipe_kafka_delivery_partitions(delivery),
+                                     (Py_ssize_t)(pinpipe_kafka_delivery_count(delivery) * (int64_t)sizeof(int32_t)));
+}
+
+PyObject *kafka_delivery_offsets(const pinpipe_kafka_delivery *delivery) {
+    return PyBytes_FromStringAndSize((const char *)pinpipe_kafka_delivery_offsets(delivery),
+                                     (Py_ssize_t)(pinpipe_kafka_delivery_count(delivery) * (int64_t)sizeof(int64_t)));
+}
+
+PyObject *kafka_delivery_errors(const pinpipe_kafka_delivery *delivery) {
+    return PyBytes_FromStringAndSize((const char *)pinpipe_kafka_delivery_errors(delivery),
+                                     (Py_ssize_t)(pinpipe_kafka_delivery_count(delivery) * (int64_t)sizeof(int16_t)));
+}
+%}

@@ -1,0 +1,109 @@
+/* Many records in one call: columns in Arrow's layout into topics with a result for every record, and topics
+ * into columns. Never makes an object a record, and never waits beyond the deadline that a call names.
+ * Rules: docs/kafka.md, "Batches"; the layout is the Arrow columnar format's. */
+#ifndef PINPIPE_KAFKA_BATCH_H
+#define PINPIPE_KAFKA_BATCH_H
+
+#include "kafka.h"
+
+PINPIPE_BEGIN_DECLS
+
+/** A column of bytes as Arrow lays out binary, utf8 and their large forms. Entry i has the bytes of `data`
+ * from offset first + i to the next one; it is null where the bit first + i of `validity` is 0. */
+typedef struct pinpipe_kafka_column {
+    const char *data;
+    const void *offsets;     /* int32_t or int64_t, first + count + 1 of them; NULL = every entry is null */
+    const uint8_t *validity; /* NULL = no entry is null */
+    int64_t first;
+    int64_t data_bytes;   /* no offset may be beyond */
+    int32_t offset_bytes; /* 4 or 8 */
+    int32_t reserved;     /* 0 */
+} pinpipe_kafka_column;
+
+/** Records for one topic. Of the headers, `header_lists` says which entries of the other two belong to a
+ * record, as Arrow lays out a list; its `data` is not read and its `data_bytes` counts entries. */
+typedef struct pinpipe_kafka_columns {
+    uint32_t struct_size;
+    int32_t reserved; /* 0 */
+    pinpipe_str topic;
+    int64_t count;
+    pinpipe_kafka_column values; /* null = a tombstone */
+    pinpipe_kafka_column keys;
+    const int64_t
+        *timestamps_ms;        /* since 1970 in UTC, 0 = the time of the call; NULL = of the call for all */
+    const int32_t *partitions; /* -1 = by the key; NULL = by the key for all */
+    pinpipe_kafka_column header_lists;
+    pinpipe_kafka_column header_names;
+    pinpipe_kafka_column header_values;
+    void (*release)(void *context); /* see pinpipe_kafka_delivery_new */
+    void *release_context;
+} pinpipe_kafka_columns;
+
+#define PINPIPE_KAFKA_COLUMNS_INIT                                                                           \
+    { .struct_size = (uint32_t)sizeof(pinpipe_kafka_columns) }
+
+/** What became of a record. */
+typedef enum pinpipe_kafka_outcome {
+    PINPIPE_KAFKA_WAITING = 0,   /* not written yet, or its report has not come */
+    PINPIPE_KAFKA_DELIVERED = 1, /* a broker has acknowledged it */
+    PINPIPE_KAFKA_FAILED = 2,    /* it is in no partition */
+    PINPIPE_KAFKA_UNCERTAIN = 3, /* it was sent, and no answer tells whether it was stored */
+} pinpipe_kafka_outcome;
+
+/** A batch of records and what became of each: arrays that reports fill in while the producer is called. */
+typedef struct pinpipe_kafka_delivery pinpipe_kafka_delivery;
+
+/** Makes a batch of `columns`. With `release`, the columns' memory stays as it is until `release` is called,
+ * once and by the thread that calls the producer or frees the batch: values and keys are then sent from where
+ * they are. Without it they are copied by the write. On failure `release` is not called.
+ * Errors: EINVAL no struct_size, offsets that fall or are beyond their data (the text names the record), a
+ * header without a name; ELIMIT more than 100,000,000 records; ENOMEM. */
+PINPIPE_API pinpipe_status pinpipe_kafka_delivery_new(pinpipe_kafka_delivery **out,
+                                                      const pinpipe_kafka_columns *columns,
+                                                      pinpipe_error *err) PINPIPE_MUST_CHECK;
+
+/** Gives the batch up; records that are queued are delivered all the same. NULL is allowed. */
+PINPIPE_API void pinpipe_kafka_delivery_free(pinpipe_kafka_delivery *delivery);
+
+/** Queues the records that are not queued yet, in order; while the queue is full, waits for room up to
+ * `timeout_ms`. What a single record is refused for (size, partition) is that record's outcome.
+ * Errors: as pinpipe_kafka_producer_write, and EINVAL the batch is another producer's. After ETIMEOUT, ENET,
+ * EAUTH and ESERVICE the call may be repeated and goes on where it stopped. */
+PINPIPE_API pinpipe_status pinpipe_kafka_producer_write_batch(pinpipe_kafka_producer *producer,
+                                                              pinpipe_kafka_delivery *delivery,
+                                                              int64_t timeout_ms,
+                                                              pinpipe_error *err) PINPIPE_MUST_CHECK;
+
+/** Waits until every queued record of the batch has its report. Returns PARTIAL where some were not
+ * delivered; the next flush does not tell of these again. Errors: ETIMEOUT, or ENET and EAUTH where the
+ * connection is the reason: the call may be repeated; EFATAL. */
+PINPIPE_API pinpipe_status pinpipe_kafka_producer_wait_batch(pinpipe_kafka_producer *producer,
+                                                             pinpipe_kafka_delivery *delivery,
+                                                             int64_t timeout_ms,
+                                                             pinpipe_error *err) PINPIPE_MUST_CHECK;
+
+/** Records of the batch, and how many are queued, delivered, and not delivered for good. */
+PINPIPE_API int64_t pinpipe_kafka_delivery_count(const pinpipe_kafka_delivery *delivery);
+PINPIPE_API int64_t pinpipe_kafka_delivery_queued_count(const pinpipe_kafka_delivery *delivery);
+PINPIPE_API int64_t pinpipe_kafka_delivery_delivered_count(const pinpipe_kafka_delivery *delivery);
+PINPIPE_API int64_t pinpipe_kafka_delivery_failed_count(const pinpipe_kafka_delivery *delivery);
+
+/** What became of record `index`: OK delivered, AGAIN waiting. Errors: EINVAL there is no such record; else
+ * why it was not delivered. */
+PINPIPE_API pinpipe_status pinpipe_kafka_delivery_at(const pinpipe_kafka_delivery *delivery, int64_t index,
+                                                     pinpipe_error *err) PINPIPE_MUST_CHECK;
+
+/** The results, an entry a record; they live as long as the batch and change only inside the producer's
+ * calls. */
+PINPIPE_API const uint8_t *
+pinpipe_kafka_delivery_outcomes(const pinpipe_kafka_delivery *delivery); /* pinpipe_kafka_outcome */
+PINPIPE_API const int32_t *
+pinpipe_kafka_delivery_partitions(const pinpipe_kafka_delivery *delivery); /* -1 = not known */
+PINPIPE_API const int64_t *
+pinpipe_kafka_delivery_offsets(const pinpipe_kafka_delivery *delivery); /* -1 = not known */
+PINPIPE_API const int16_t *
+pinpipe_kafka_delivery_errors(const pinpipe_kafka_delivery *delivery); /* librdkafka's codes; 0 = none */
+
+PINPIPE_END_DECLS
+
+#endif
