@@ -56,6 +56,8 @@ struct pinpipe_kafka_producer {
     int64_t failed_reported;
     rd_kafka_resp_err_t failure;
     char failure_text[PP_KAFKA_TEXT_BYTES];
+    int64_t broker_count;               /* of the cluster, as last seen */
+    int64_t batch_bytes;                /* of queued batches' records without a report */
     rd_kafka_message_t *chunk;          /* of the batch that is being queued */
     pinpipe_kafka_delivery *deliveries; /* batches that wait for reports */
     pinpipe_kafka_delivery *delivery_last;

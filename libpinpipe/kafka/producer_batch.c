@@ -16,6 +16,9 @@
 #define RECORDS_MAX 100000000
 #define CHUNK_RECORDS 512
 #define HEADERS_MAX 1000
+/* Twice what librdkafka has on its way to a broker: 5 requests of 1 MB. More in its queue would only make its
+ * thread look at messages whose linger is over and which it cannot send: measured, that doubles the CPU. */
+#define WINDOW_BYTES ((int64_t)12 << 20)
 
 struct pinpipe_kafka_delivery {
     atomic_int holders; /* the caller, and the producer while reports are missing */
@@ -54,6 +57,10 @@ static pinpipe_str entry_at(const pinpipe_kafka_column *column, int64_t row) {
     int64_t start = offset_at(column, row);
     size_t len = (size_t)(offset_at(column, row + 1) - start);
     return (pinpipe_str){len ? column->data + start : "", len};
+}
+
+static int64_t record_bytes(const pinpipe_kafka_columns *columns, int64_t row) {
+    return (int64_t)(entry_at(&columns->values, row).len + entry_at(&columns->keys, row).len);
 }
 
 static pinpipe_status column_check(const pinpipe_kafka_column *column, const char *name, int64_t count,
@@ -244,6 +251,7 @@ void pp_kafka_delivery_note(pinpipe_kafka_producer *producer, uint8_t *outcome,
                             const rd_kafka_message_t *message) {
     pinpipe_kafka_delivery *delivery = delivery_of(producer, outcome);
     int64_t row = outcome - delivery->outcomes;
+    producer->batch_bytes -= (int64_t)(message->len + message->key_len);
     delivery->partitions[row] = message->partition;
     if (!message->err) {
         delivery->offsets[row] = message->offset;
@@ -382,15 +390,25 @@ static void chunk_note(pinpipe_kafka_producer *producer, pinpipe_kafka_delivery 
     producer->written += done;
     for (int64_t i = 0; i < done; i++) {
         rd_kafka_resp_err_t code = producer->chunk[i].err;
+        int64_t row = delivery->queued + i;
         if (code) {
             pp_kafka_producer_failed_note(producer, delivery->topic, code);
-            outcome_set(delivery, delivery->queued + i, PINPIPE_KAFKA_FAILED, code);
+            outcome_set(delivery, row, PINPIPE_KAFKA_FAILED, code);
+        } else {
+            producer->batch_bytes += record_bytes(&delivery->columns, row);
         }
     }
     delivery->queued += done;
     if (delivery_is_done(delivery)) {
         delivery_unlink(producer, delivery);
     }
+}
+
+/* Lets reports come in while more is queued than a broker can take at once. */
+static void window_wait(pinpipe_kafka_producer *producer, int64_t deadline_ms) {
+    int64_t brokers = producer->broker_count > 0 ? producer->broker_count : 1;
+    int wait_ms = pp_kafka_wait_ms(deadline_ms, PP_KAFKA_STEP_MS);
+    rd_kafka_poll(producer->client.handle, producer->batch_bytes > brokers * WINDOW_BYTES ? wait_ms : 0);
 }
 
 static pinpipe_status batch_check(const pinpipe_kafka_producer *producer,
@@ -429,7 +447,7 @@ pinpipe_status pinpipe_kafka_producer_write_batch(pinpipe_kafka_producer *produc
         if (shut) {
             status = pp_kafka_room_wait(producer, deadline_ms, err);
         } else if (!one_by_one || delivery->queued % CHUNK_RECORDS == 0) {
-            rd_kafka_poll(producer->client.handle, 0);
+            window_wait(producer, deadline_ms);
         }
     }
     return status;

@@ -91,6 +91,7 @@ static pinpipe_status topic_ask(pinpipe_kafka_producer *producer, pp_kafka_topic
     if (!code) {
         pp_kafka_client_answered(&producer->client);
         code = metadata->topic_cnt > 0 ? metadata->topics[0].err : RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART;
+        producer->broker_count = metadata->broker_cnt;
         rd_kafka_metadata_destroy(metadata);
         entry->known = !code;
     }
