@@ -100,7 +100,7 @@ pinpipe_kafka_delivery_outcomes(const pinpipe_kafka_delivery *delivery); /* pinp
 PINPIPE_API const int32_t *
 pinpipe_kafka_delivery_partitions(const pinpipe_kafka_delivery *delivery); /* -1 = not known */
 PINPIPE_API const int64_t *
-pinpipe_kafka_delivery_offsets(const pinpipe_kafka_delivery *delivery); /* -1 = not known */
+pinpipe_kafka_delivery_offsets(const pinpipe_kafka_delivery *delivery); /* negative = not known */
 PINPIPE_API const int16_t *
 pinpipe_kafka_delivery_errors(const pinpipe_kafka_delivery *delivery); /* librdkafka's codes; 0 = none */
 

@@ -33,6 +33,19 @@ void pp_kafka_producer_failed_note(pinpipe_kafka_producer *producer, const char 
     producer->failed++;
 }
 
+void *pp_kafka_opaque_of(int64_t sequence) {
+    return (void *)((uintptr_t)sequence << 1 |
+                    1); /* NOLINT(performance-no-int-to-ptr): librdkafka's only field */
+}
+
+int64_t *pp_kafka_opaque_place(void *opaque) {
+    return (uintptr_t)opaque & 1 ? NULL : opaque;
+}
+
+int64_t pp_kafka_opaque_sequence(const void *opaque) {
+    return (uintptr_t)opaque & 1 ? (int64_t)((uintptr_t)opaque >> 1) : -2 - *(const int64_t *)opaque;
+}
+
 static void delivery_report(rd_kafka_t *handle, const rd_kafka_message_t *message, void *opaque) {
     pinpipe_kafka_producer *producer = opaque;
     (void)handle;
@@ -46,8 +59,9 @@ static void delivery_report(rd_kafka_t *handle, const rd_kafka_message_t *messag
         producer->recoveries_in_vain = 0;
         pp_kafka_client_answered(&producer->client);
     }
-    if (message->_private) {
-        pp_kafka_delivery_note(producer, message->_private, message);
+    const int64_t *place = pp_kafka_opaque_place(message->_private);
+    if (place) {
+        pp_kafka_delivery_note(producer, place, message);
     }
 }
 
@@ -168,6 +182,7 @@ static pinpipe_status record_queue(rd_kafka_resp_err_t *code, pinpipe_kafka_prod
         .value = record->value,
         .key = record->key,
         .timestamp_ms = record->timestamp_ms,
+        .opaque = pp_kafka_opaque_of(producer->sequence),
         .partition = RD_KAFKA_PARTITION_UA,
         .flags = RD_KAFKA_MSG_F_COPY,
     };
@@ -198,6 +213,7 @@ pinpipe_status pinpipe_kafka_producer_write(pinpipe_kafka_producer *producer,
     }
     if (status == PINPIPE_OK) {
         producer->written++;
+        producer->sequence++;
         rd_kafka_poll(producer->client.handle, 0);
     }
     return status;

@@ -37,7 +37,8 @@ typedef struct pp_kafka_rescued {
     pinpipe_str value;
     pinpipe_str key;
     rd_kafka_headers_t *headers;
-    uint8_t *outcome; /* of a batch's record, or NULL */
+    void *opaque;
+    int64_t sequence;
     int64_t timestamp_ms;
     int64_t topic; /* index */
     int32_t partition;
@@ -50,6 +51,7 @@ struct pinpipe_kafka_producer {
     int64_t topic_count;
     int64_t topic_cap;
     int64_t topic_last;
+    int64_t sequence; /* of the next record */
     int64_t written;
     int64_t delivered;
     int64_t failed;
@@ -64,13 +66,18 @@ struct pinpipe_kafka_producer {
     pp_kafka_rescued *rescued;
     int64_t rescued_count;
     int64_t rescued_cap;
-    int64_t rescued_next;  /* those before are in the new handle */
-    int64_t rescued_fresh; /* from here on: by the error that is being mended */
+    int64_t rescued_next; /* those before are in the new handle */
     int64_t recoveries;
     int64_t recoveries_in_vain; /* since a record was delivered */
 };
 
 /* ---- producer.c ---- */
+
+/** The opaque of a message without a batch: its sequence, as an odd number. */
+void *pp_kafka_opaque_of(int64_t sequence);
+/** The sequence of any message, and the place of one that is a batch's; else NULL. */
+int64_t pp_kafka_opaque_sequence(const void *opaque);
+int64_t *pp_kafka_opaque_place(void *opaque);
 
 /** Records without a report. */
 int64_t pp_kafka_producer_waiting(const pinpipe_kafka_producer *producer);
@@ -112,15 +119,18 @@ void pp_kafka_topics_free(pinpipe_kafka_producer *producer);
 
 /* ---- producer_batch.c ---- */
 
-/** Takes a report in for the batch's record whose outcome `outcome` is. */
-void pp_kafka_delivery_note(pinpipe_kafka_producer *producer, uint8_t *outcome,
+/** Takes a report in for a batch's record; `place` is the opaque of its message. */
+void pp_kafka_delivery_note(pinpipe_kafka_producer *producer, const int64_t *place,
                             const rd_kafka_message_t *message);
 
 /** True where the record's bytes are held by its batch. */
-bool pp_kafka_delivery_holds(pinpipe_kafka_producer *producer, const uint8_t *outcome);
+bool pp_kafka_delivery_holds(pinpipe_kafka_producer *producer, const int64_t *place);
 
 /** Gives up a record that was rescued: it is in no partition. */
-void pp_kafka_delivery_drop(pinpipe_kafka_producer *producer, uint8_t *outcome, rd_kafka_resp_err_t code);
+void pp_kafka_delivery_drop(pinpipe_kafka_producer *producer, const int64_t *place, rd_kafka_resp_err_t code);
+
+/** Writes the outcome of a record that was rescued, so that pp_kafka_deliveries_settle leaves it alone. */
+void pp_kafka_delivery_mark(pinpipe_kafka_producer *producer, const int64_t *place, uint8_t outcome);
 
 /** Once a handle is gone: queued records without a report have an uncertain outcome. */
 void pp_kafka_deliveries_settle(pinpipe_kafka_producer *producer, rd_kafka_resp_err_t code);

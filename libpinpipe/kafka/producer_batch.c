@@ -30,8 +30,9 @@ struct pinpipe_kafka_delivery {
     int64_t delivered;
     int64_t failed;
     int64_t failed_told;
-    uint8_t *outcomes; /* a record's place in it is the message's opaque */
-    int64_t *offsets;
+    uint8_t *outcomes;
+    int64_t
+        *offsets; /* a record's place in it is the message's opaque; until its report, -2 - its sequence */
     int32_t *partitions;
     int16_t *errors;
 };
@@ -222,17 +223,17 @@ static void delivery_unlink(pinpipe_kafka_producer *producer, pinpipe_kafka_deli
 
 /* ---- reports ---- */
 
-static bool delivery_has(const pinpipe_kafka_delivery *delivery, const uint8_t *outcome) {
-    return outcome >= delivery->outcomes && outcome < delivery->outcomes + delivery->columns.count;
+static bool delivery_has(const pinpipe_kafka_delivery *delivery, const int64_t *place) {
+    return place >= delivery->offsets && place < delivery->offsets + delivery->columns.count;
 }
 
 /* Reports come by partition, many of one batch after each other. */
-static pinpipe_kafka_delivery *delivery_of(pinpipe_kafka_producer *producer, const uint8_t *outcome) {
-    if (producer->delivery_last && delivery_has(producer->delivery_last, outcome)) {
+static pinpipe_kafka_delivery *delivery_of(pinpipe_kafka_producer *producer, const int64_t *place) {
+    if (producer->delivery_last && delivery_has(producer->delivery_last, place)) {
         return producer->delivery_last;
     }
     pinpipe_kafka_delivery *delivery = producer->deliveries;
-    while (delivery && !delivery_has(delivery, outcome)) {
+    while (delivery && !delivery_has(delivery, place)) {
         delivery = delivery->next;
     }
     producer->delivery_last = delivery;
@@ -243,14 +244,17 @@ static void outcome_set(pinpipe_kafka_delivery *delivery, int64_t row, pinpipe_k
                         rd_kafka_resp_err_t code) {
     delivery->outcomes[row] = (uint8_t)outcome;
     delivery->errors[row] = (int16_t)code;
+    if (outcome != PINPIPE_KAFKA_DELIVERED) {
+        delivery->offsets[row] = -1;
+    }
     delivery->delivered += outcome == PINPIPE_KAFKA_DELIVERED;
     delivery->failed += outcome != PINPIPE_KAFKA_DELIVERED;
 }
 
-void pp_kafka_delivery_note(pinpipe_kafka_producer *producer, uint8_t *outcome,
+void pp_kafka_delivery_note(pinpipe_kafka_producer *producer, const int64_t *place,
                             const rd_kafka_message_t *message) {
-    pinpipe_kafka_delivery *delivery = delivery_of(producer, outcome);
-    int64_t row = outcome - delivery->outcomes;
+    pinpipe_kafka_delivery *delivery = delivery_of(producer, place);
+    int64_t row = place - delivery->offsets;
     producer->batch_bytes -= (int64_t)(message->len + message->key_len);
     delivery->partitions[row] = message->partition;
     if (!message->err) {
@@ -265,17 +269,23 @@ void pp_kafka_delivery_note(pinpipe_kafka_producer *producer, uint8_t *outcome,
     }
 }
 
-void pp_kafka_delivery_drop(pinpipe_kafka_producer *producer, uint8_t *outcome, rd_kafka_resp_err_t code) {
-    pinpipe_kafka_delivery *delivery = delivery_of(producer, outcome);
-    outcome_set(delivery, outcome - delivery->outcomes, PINPIPE_KAFKA_FAILED, code);
+void pp_kafka_delivery_drop(pinpipe_kafka_producer *producer, const int64_t *place,
+                            rd_kafka_resp_err_t code) {
+    pinpipe_kafka_delivery *delivery = delivery_of(producer, place);
+    producer->batch_bytes -= record_bytes(&delivery->columns, place - delivery->offsets);
+    outcome_set(delivery, place - delivery->offsets, PINPIPE_KAFKA_FAILED, code);
     if (delivery_is_done(delivery)) {
         delivery_unlink(producer, delivery);
     }
 }
 
-bool pp_kafka_delivery_holds(pinpipe_kafka_producer *producer, const uint8_t *outcome) {
-    const pinpipe_kafka_delivery *delivery = outcome ? delivery_of(producer, outcome) : NULL;
-    return delivery && delivery->columns.release;
+bool pp_kafka_delivery_holds(pinpipe_kafka_producer *producer, const int64_t *place) {
+    return delivery_of(producer, place)->columns.release != NULL;
+}
+
+void pp_kafka_delivery_mark(pinpipe_kafka_producer *producer, const int64_t *place, uint8_t outcome) {
+    pinpipe_kafka_delivery *delivery = delivery_of(producer, place);
+    delivery->outcomes[place - delivery->offsets] = outcome;
 }
 
 void pp_kafka_deliveries_settle(pinpipe_kafka_producer *producer, rd_kafka_resp_err_t code) {
@@ -283,6 +293,7 @@ void pp_kafka_deliveries_settle(pinpipe_kafka_producer *producer, rd_kafka_resp_
         next = delivery->next;
         for (int64_t row = 0; row < delivery->queued; row++) {
             if (delivery->outcomes[row] == PINPIPE_KAFKA_WAITING) {
+                producer->batch_bytes -= record_bytes(&delivery->columns, row);
                 outcome_set(delivery, row, PINPIPE_KAFKA_UNCERTAIN, code);
             }
         }
@@ -327,8 +338,9 @@ static int64_t chunk_queue(pinpipe_kafka_producer *producer, pinpipe_kafka_deliv
             .key = (void *)key.ptr,
             .key_len = key.len,
             .partition = columns->partitions ? columns->partitions[row] : RD_KAFKA_PARTITION_UA,
-            ._private = &delivery->outcomes[row],
+            ._private = &delivery->offsets[row],
         };
+        delivery->offsets[row] = -2 - producer->sequence - i;
     }
     int taken =
         rd_kafka_produce_batch(topic, RD_KAFKA_PARTITION_UA, message_flags(delivery), chunk, (int)count);
@@ -359,13 +371,14 @@ static int64_t record_queue(pinpipe_kafka_producer *producer, pinpipe_kafka_deli
     const pinpipe_kafka_columns *columns = &delivery->columns;
     int64_t row = delivery->queued;
     rd_kafka_message_t *result = producer->chunk;
+    delivery->offsets[row] = -2 - producer->sequence;
     pp_kafka_message message = {
         .topic = topic,
         .value = entry_at(&columns->values, row),
         .key = entry_at(&columns->keys, row),
         .headers = record_headers(columns, row),
         .timestamp_ms = columns->timestamps_ms ? columns->timestamps_ms[row] : 0,
-        .opaque = &delivery->outcomes[row],
+        .opaque = &delivery->offsets[row],
         .partition = columns->partitions ? columns->partitions[row] : RD_KAFKA_PARTITION_UA,
         .flags = message_flags(delivery) & RD_KAFKA_MSG_F_COPY,
     };
@@ -388,6 +401,7 @@ static pinpipe_status chunk_make(pinpipe_kafka_producer *producer, pinpipe_error
 /* What was refused for good has its outcome at once. */
 static void chunk_note(pinpipe_kafka_producer *producer, pinpipe_kafka_delivery *delivery, int64_t done) {
     producer->written += done;
+    producer->sequence += done;
     for (int64_t i = 0; i < done; i++) {
         rd_kafka_resp_err_t code = producer->chunk[i].err;
         int64_t row = delivery->queued + i;

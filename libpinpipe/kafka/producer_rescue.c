@@ -8,6 +8,7 @@
 
 #include "kafka/producer.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/log.h"
@@ -67,6 +68,11 @@ static bool bytes_keep(pp_kafka_rescued *out, const rd_kafka_message_t *message,
     return true;
 }
 
+static bool is_held(pinpipe_kafka_producer *producer, void *opaque) {
+    const int64_t *place = pp_kafka_opaque_place(opaque);
+    return place && pp_kafka_delivery_holds(producer, place);
+}
+
 static int64_t topic_index(const pinpipe_kafka_producer *producer, const rd_kafka_topic_t *topic) {
     int64_t index = 0;
     while (producer->topics[index].topic != topic) {
@@ -88,19 +94,17 @@ bool pp_kafka_rescue(pinpipe_kafka_producer *producer, const rd_kafka_message_t 
     rd_kafka_headers_t *headers = NULL;
     rd_kafka_timestamp_type_t kind = RD_KAFKA_TIMESTAMP_NOT_AVAILABLE;
     *out = (pp_kafka_rescued){
-        .outcome = message->_private,
+        .opaque = message->_private,
+        .sequence = pp_kafka_opaque_sequence(message->_private),
         .timestamp_ms = rd_kafka_message_timestamp(message, &kind),
         .topic = topic_index(producer, message->rkt),
         .partition = message->partition,
     };
-    if (!bytes_keep(out, message, pp_kafka_delivery_holds(producer, out->outcome))) {
+    if (!bytes_keep(out, message, is_held(producer, out->opaque))) {
         return false;
     }
     if (rd_kafka_message_headers(message, &headers) == RD_KAFKA_RESP_ERR_NO_ERROR) {
         out->headers = rd_kafka_headers_copy(headers);
-    }
-    if (out->outcome) {
-        *out->outcome = RESCUED;
     }
     producer->rescued_count++;
     return true;
@@ -128,8 +132,9 @@ static void rescued_release(pp_kafka_rescued *rescued) {
 static void rescued_fail(pinpipe_kafka_producer *producer, rd_kafka_resp_err_t code) {
     pp_kafka_rescued *rescued = &producer->rescued[producer->rescued_next++];
     pp_kafka_producer_failed_note(producer, producer->topics[rescued->topic].name, code);
-    if (rescued->outcome) {
-        pp_kafka_delivery_drop(producer, rescued->outcome, code);
+    const int64_t *place = pp_kafka_opaque_place(rescued->opaque);
+    if (place) {
+        pp_kafka_delivery_drop(producer, place, code);
     }
     rescued_release(rescued);
 }
@@ -138,29 +143,27 @@ void pp_kafka_rescued_drop(pinpipe_kafka_producer *producer) {
     while (producer->rescued_next < producer->rescued_count) {
         rescued_fail(producer, RD_KAFKA_RESP_ERR__PURGE_QUEUE);
     }
-    producer->rescued_count = producer->rescued_next = producer->rescued_fresh = 0;
+    producer->rescued_count = producer->rescued_next = 0;
 }
 
-static void rescued_reverse(pp_kafka_rescued *from, pp_kafka_rescued *end) {
-    for (; from < end && from < --end; from++) {
-        pp_kafka_rescued held = *from;
-        *from = *end;
-        *end = held;
+static int sequence_compare(const void *left, const void *right) {
+    int64_t a = ((const pp_kafka_rescued *)left)->sequence, b = ((const pp_kafka_rescued *)right)->sequence;
+    return (a > b) - (a < b);
+}
+
+/* Reports of one partition come from several of librdkafka's queues, in any order. */
+static void rescued_order(pinpipe_kafka_producer *producer) {
+    size_t count = (size_t)(producer->rescued_count - producer->rescued_next);
+    if (count) {
+        qsort(producer->rescued + producer->rescued_next, count, sizeof *producer->rescued, sequence_compare);
     }
 }
 
-/* What the last handle had goes before what it was still to get. */
-static void rescued_order(pinpipe_kafka_producer *producer) {
-    pp_kafka_rescued *begin = producer->rescued + producer->rescued_next;
-    pp_kafka_rescued *fresh = producer->rescued + producer->rescued_fresh;
-    pp_kafka_rescued *end = producer->rescued + producer->rescued_count;
-    rescued_reverse(begin, fresh);
-    rescued_reverse(fresh, end);
-    rescued_reverse(begin, end);
-    producer->rescued_fresh = producer->rescued_count;
-    for (pp_kafka_rescued *at = begin; at < end; at++) {
-        if (at->outcome) {
-            *at->outcome = PINPIPE_KAFKA_WAITING;
+static void rescued_mark(pinpipe_kafka_producer *producer, uint8_t outcome) {
+    for (int64_t i = producer->rescued_next; i < producer->rescued_count; i++) {
+        const int64_t *place = pp_kafka_opaque_place(producer->rescued[i].opaque);
+        if (place) {
+            pp_kafka_delivery_mark(producer, place, outcome);
         }
     }
 }
@@ -189,7 +192,9 @@ static pinpipe_status handle_renew(pinpipe_kafka_producer *producer, rd_kafka_re
     pp_kafka_topics_close(producer);
     rd_kafka_destroy(ended);
     pp_kafka_client_answered(client);
+    rescued_mark(producer, RESCUED);
     pp_kafka_deliveries_settle(producer, fatal);
+    rescued_mark(producer, PINPIPE_KAFKA_WAITING);
     int64_t lost = pp_kafka_producer_waiting(producer) - (producer->rescued_count - producer->rescued_next);
     for (int64_t i = 0; i < lost; i++) {
         pp_kafka_producer_failed_note(producer, "of an ended producer", fatal);
@@ -215,9 +220,9 @@ static pinpipe_status rescued_queue(pinpipe_kafka_producer *producer, int64_t de
         .key = rescued->key,
         .headers = rescued->headers,
         .timestamp_ms = rescued->timestamp_ms,
-        .opaque = rescued->outcome,
+        .opaque = rescued->opaque,
         .partition = rescued->partition,
-        .flags = pp_kafka_delivery_holds(producer, rescued->outcome) ? 0 : RD_KAFKA_MSG_F_COPY,
+        .flags = is_held(producer, rescued->opaque) ? 0 : RD_KAFKA_MSG_F_COPY,
     };
     rd_kafka_resp_err_t code = pp_kafka_message_queue(producer->client.handle, &message);
     if (pp_kafka_queue_shut(code)) {
@@ -249,7 +254,7 @@ pinpipe_status pp_kafka_producer_mend(pinpipe_kafka_producer *producer, int64_t 
         fatal = rd_kafka_fatal_error(producer->client.handle, NULL, 0);
     }
     if (producer->rescued_next == producer->rescued_count) {
-        producer->rescued_next = producer->rescued_count = producer->rescued_fresh = 0;
+        producer->rescued_next = producer->rescued_count = 0;
     }
     return status;
 }

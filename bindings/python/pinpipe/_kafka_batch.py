@@ -239,7 +239,7 @@ class Delivery:
 
     @property
     def offsets(self) -> memoryview:
-        """int64: the offset of a record that was delivered, else -1."""
+        """int64: the offset of a record that was delivered, else a negative number."""
         return self._array(native.kafka_delivery_offsets, "q")
 
     @property
