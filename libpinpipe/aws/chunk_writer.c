@@ -35,7 +35,8 @@ struct pinpipe_chunk_writer {
     uint64_t crc;        /* … or its CRC */
     pinpipe_buf lines;   /* "\ntime\nscope\n": what every string to sign has after its first line */
     char empty_hash[PP_SHA256_HEX_BYTES + 1];
-    char previous[PP_SHA256_HEX_BYTES + 1]; /* signature */
+    char seed[PP_SHA256_HEX_BYTES + 1];     /* signature of the request … */
+    char previous[PP_SHA256_HEX_BYTES + 1]; /* … and of what was framed last */
     char pending[PENDING_MAX];
     size_t pending_len, pending_at;
     char *held; /* a chunk that arrives in pieces; NULL until one does */
@@ -340,13 +341,12 @@ static pinpipe_status writer_begin(pinpipe_chunk_writer *made, const pinpipe_sig
         status = pp_sha256_open(&made->whole, signer->road, err);
     }
     if (status == PINPIPE_OK) {
-        pp_sha256_start(&made->whole);
         status = run_text(made->empty_hash, &made->chunk, (pinpipe_str){NULL, 0}, err);
     }
     if (status == PINPIPE_OK) {
         status = pp_buf_append(&made->lines, text->ptr + first, text->len - PP_SHA256_HEX_BYTES - first, err);
     }
-    memcpy(made->previous, signer->signature->text, sizeof made->previous);
+    memcpy(made->seed, signer->signature->text, sizeof made->seed);
     return status;
 }
 
@@ -366,15 +366,30 @@ pinpipe_status pinpipe_chunk_writer_new(pinpipe_chunk_writer **out, const pinpip
     }
     made->mode = pp_streaming_find(options->payload);
     made->checksum = options->checksum;
-    made->decoded_bytes = made->left_bytes = options->decoded_bytes;
+    made->decoded_bytes = options->decoded_bytes;
     made->chunk_bytes = options->chunk_bytes ? options->chunk_bytes : PP_CHUNK_BYTES_DEFAULT;
     pinpipe_status status = writer_begin(made, signer, key, err);
     if (status == PINPIPE_OK) {
+        pp_chunk_writer_rewind(made);
         *out = made;
         made = NULL;
     }
     pinpipe_chunk_writer_free(made);
     return status;
+}
+
+void pp_chunk_writer_rewind(pinpipe_chunk_writer *writer) {
+    writer->state = STATE_CHUNK;
+    writer->left_bytes = writer->decoded_bytes;
+    writer->chunk_left = writer->held_len = writer->held_at = 0;
+    writer->pending_len = writer->pending_at = 0;
+    writer->crc = 0;
+    pp_sha256_start(&writer->whole);
+    memcpy(writer->previous, writer->seed, sizeof writer->previous);
+}
+
+uint64_t pp_chunk_writer_crc(const pinpipe_chunk_writer *writer) {
+    return writer->crc;
 }
 
 void pinpipe_chunk_writer_free(pinpipe_chunk_writer *writer) {

@@ -32,4 +32,10 @@ pinpipe_status pp_streaming_check(const pinpipe_sign_options *options, pinpipe_e
 /** Length of the framed body; the options were checked. */
 int64_t pp_streaming_bytes(const pinpipe_sign_options *options);
 
+/** Begins the same body anew. */
+void pp_chunk_writer_rewind(pinpipe_chunk_writer *writer);
+
+/** The checksum of what was taken so far, where it is a CRC. */
+uint64_t pp_chunk_writer_crc(const pinpipe_chunk_writer *writer);
+
 #endif

@@ -197,6 +197,27 @@ int64_t pp_http_date_us(pinpipe_str text) {
 
 /* ---- what goes out ---- */
 
+static curl_off_t body_bytes(const pp_http_request *request) {
+    return request->source.give ? (curl_off_t)request->source.size_bytes : (curl_off_t)request->body.len;
+}
+
+static size_t source_give(char *out, size_t size, size_t count, void *user) {
+    pp_transfer *job = user;
+    const pp_http_source *source = &job->request->source;
+    size_t len = 0;
+    job->status = source->give(&len, source->user, out, size * count, &job->error);
+    return job->status == PINPIPE_OK ? len : CURL_READFUNC_ABORT;
+}
+
+static int source_seek(void *user, curl_off_t offset, int origin) {
+    const pp_http_source *source = user;
+    if (offset != 0 || origin != SEEK_SET) {
+        return CURL_SEEKFUNC_CANTSEEK;
+    }
+    source->rewind(source->user);
+    return CURL_SEEKFUNC_OK;
+}
+
 static pinpipe_status header_add(pp_transfer *job, pinpipe_header header, pinpipe_buf *line,
                                  pinpipe_error *err) {
     pp_buf_clear(line);
@@ -218,7 +239,7 @@ static pinpipe_status headers_set(pp_transfer *job, pinpipe_error *err) {
     for (size_t i = 0; status == PINPIPE_OK && i < job->request->header_count; i++) {
         status = header_add(job, job->request->headers[i], &line, err);
     }
-    if (status == PINPIPE_OK && job->request->body.len < EXPECT_FROM_BYTES) {
+    if (status == PINPIPE_OK && body_bytes(job->request) < EXPECT_FROM_BYTES) {
         struct curl_slist *longer = curl_slist_append(job->headers, "Expect:");
         status = longer ? PINPIPE_OK : pp_fail_memory(err, "a header", 8);
         job->headers = longer ? longer : job->headers;
@@ -228,13 +249,28 @@ static pinpipe_status headers_set(pp_transfer *job, pinpipe_error *err) {
     return status;
 }
 
-static void method_set(CURL *curl, const pp_http_request *request) {
+static void body_set(pp_transfer *job) {
+    CURL *curl = job->curl;
+    const pp_http_request *request = job->request;
+    curl_easy_setopt(curl, CURLOPT_POST, 1L);
+    curl_easy_setopt(curl, CURLOPT_POSTFIELDSIZE_LARGE, body_bytes(request));
+    if (request->source.give) {
+        curl_easy_setopt(curl, CURLOPT_READFUNCTION, source_give);
+        curl_easy_setopt(curl, CURLOPT_READDATA, job);
+        curl_easy_setopt(curl, CURLOPT_SEEKFUNCTION, source_seek);
+        curl_easy_setopt(curl, CURLOPT_SEEKDATA, (void *)(uintptr_t)&request->source);
+    } else {
+        curl_easy_setopt(curl, CURLOPT_POSTFIELDS, request->body.len ? request->body.ptr : "");
+    }
+}
+
+static void method_set(pp_transfer *job) {
+    CURL *curl = job->curl;
+    const pp_http_request *request = job->request;
     if (strcmp(request->method, "HEAD") == 0) {
         curl_easy_setopt(curl, CURLOPT_NOBODY, 1L);
     } else if (strcmp(request->method, "PUT") == 0 || strcmp(request->method, "POST") == 0) {
-        curl_easy_setopt(curl, CURLOPT_POST, 1L);
-        curl_easy_setopt(curl, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)request->body.len);
-        curl_easy_setopt(curl, CURLOPT_POSTFIELDS, request->body.len ? request->body.ptr : "");
+        body_set(job);
         curl_easy_setopt(curl, CURLOPT_CUSTOMREQUEST, request->method);
     } else {
         curl_easy_setopt(curl, CURLOPT_HTTPGET, 1L);
@@ -356,7 +392,7 @@ static void request_set(pp_transfer *job, const pp_url *url, int64_t timeout_ms)
         curl_easy_setopt(curl, CURLOPT_PREREQFUNCTION, connection_set);
         curl_easy_setopt(curl, CURLOPT_PREREQDATA, job);
     }
-    method_set(curl, request);
+    method_set(job);
     guard_set(job);
 }
 

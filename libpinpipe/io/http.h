@@ -30,6 +30,21 @@ typedef struct pp_http_options {
  * ends the request with it. */
 typedef pinpipe_status (*pp_http_take)(void *user, pinpipe_str bytes, pinpipe_error *err);
 
+/** Writes up to `cap` of a request body's next bytes to `out`; `*len` is 0 only behind its end. A negative
+ * status ends the request with it. */
+typedef pinpipe_status (*pp_http_give)(size_t *len, void *user, char *out, size_t cap, pinpipe_error *err);
+
+/** Begins the body anew: a kept-alive connection turned out to be closed. */
+typedef void (*pp_http_rewind)(void *user);
+
+/** A body that is made while it is sent. */
+typedef struct pp_http_source {
+    pp_http_give give; /* NULL = there is none */
+    pp_http_rewind rewind;
+    void *user;
+    int64_t size_bytes;
+} pp_http_source;
+
 /** A kept-alive connection that turns out to be closed costs libcurl a silent second try; on a new one there
  * is none, so that whoever must know of every request that the server may have seen does. */
 typedef enum pp_http_connection { PP_HTTP_CONNECTION_ANY = 0, PP_HTTP_CONNECTION_NEW = 1 } pp_http_connection;
@@ -40,7 +55,8 @@ typedef struct pp_http_request {
     const pinpipe_header *headers;
     size_t header_count;
     pinpipe_str body;
-    pinpipe_buf *out; /* takes the body of a 2xx answer; NULL = it is dropped */
+    pp_http_source source; /* in place of `body` */
+    pinpipe_buf *out;      /* takes the body of a 2xx answer; NULL = it is dropped */
     size_t out_max;
     pp_http_take take; /* in place of `out`; NULL = none */
     void *take_user;

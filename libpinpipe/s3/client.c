@@ -160,21 +160,23 @@ static pinpipe_status checksum_set(pinpipe_s3 *s3, int32_t wanted, pinpipe_error
     return status;
 }
 
-/* The number as its bytes, the greatest first, in base64. */
-void pp_s3_checksum_write(char out[PP_S3_CHECKSUM_BYTES], const pinpipe_s3 *s3, pinpipe_str bytes) {
+void pp_s3_checksum_text(char out[PP_S3_CHECKSUM_BYTES], pinpipe_checksum checksum, uint64_t crc) {
     char digest[8];
-    bool is_long = s3->checksum == PINPIPE_CHECKSUM_CRC64NVME;
-    size_t size = is_long ? 8 : 4;
-    out[0] = '\0';
-    if (s3->checksum == PINPIPE_CHECKSUM_NONE) {
-        return;
-    }
-    uint64_t sum = is_long ? pp_crc64nvme(0, bytes.ptr, bytes.len) : pp_crc32c(0, bytes.ptr, bytes.len);
+    size_t size = checksum == PINPIPE_CHECKSUM_CRC64NVME ? 8 : 4;
     for (size_t i = 0; i < size; i++) {
-        digest[i] = (char)(unsigned char)(sum >> (8 * (size - 1 - i)));
+        digest[i] = (char)(unsigned char)(crc >> (8 * (size - 1 - i)));
     }
     pp_base64_write(out, digest, size);
     out[PP_BASE64_LEN(size)] = '\0';
+}
+
+void pp_s3_checksum_write(char out[PP_S3_CHECKSUM_BYTES], const pinpipe_s3 *s3, pinpipe_str bytes) {
+    bool is_long = s3->checksum == PINPIPE_CHECKSUM_CRC64NVME;
+    out[0] = '\0';
+    if (s3->checksum != PINPIPE_CHECKSUM_NONE) {
+        uint64_t crc = is_long ? pp_crc64nvme(0, bytes.ptr, bytes.len) : pp_crc32c(0, bytes.ptr, bytes.len);
+        pp_s3_checksum_text(out, s3->checksum, crc);
+    }
 }
 
 static pinpipe_status numbers_check(const pinpipe_s3_options *options, pinpipe_error *err) {

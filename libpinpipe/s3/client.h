@@ -102,6 +102,9 @@ pinpipe_status pp_s3_fail_call(pinpipe_error *err, const pp_s3_call *call, const
 /** Writes the client's checksum of some bytes as base64 and a NUL; "" where it has none. */
 void pp_s3_checksum_write(char out[PP_S3_CHECKSUM_BYTES], const pinpipe_s3 *s3, pinpipe_str bytes);
 
+/** Writes a CRC as its bytes, the greatest first, in base64, and a NUL. */
+void pp_s3_checksum_text(char out[PP_S3_CHECKSUM_BYTES], pinpipe_checksum checksum, uint64_t crc);
+
 /** Reads a decimal number; -1 when it is none, or has more than 18 digits. */
 int64_t pp_s3_number_read(pinpipe_str text);
 

@@ -70,7 +70,12 @@ static pinpipe_status attempt_sign(pp_s3_job *job, pinpipe_s3 *s3, pinpipe_error
     options.service = pp_str(PP_S3_SERVICE);
     options.region = place ? pp_str(place->region) : pp_buf_view(&s3->region);
     options.time_s = (pp_clock_wall_ms() + job->applied_ms) / 1000;
-    options.payload = payload_choose(s3, call);
+    bool is_trailed = pp_s3_trailer_is_due(s3, call);
+    if (is_trailed) {
+        pp_s3_trailer_options(&options, s3, call);
+    } else {
+        options.payload = payload_choose(s3, call);
+    }
     const pinpipe_signature *signature = NULL;
     pinpipe_status status = pinpipe_signer_sign(&signature, s3->signer, &request, job->key, &options, err);
     size_t sent = status == PINPIPE_OK ? (size_t)pinpipe_signature_header_count(signature) : 0;
@@ -80,7 +85,8 @@ static pinpipe_status attempt_sign(pp_s3_job *job, pinpipe_s3 *s3, pinpipe_error
     }
     job->wire.http.headers = job->headers;
     job->wire.http.header_count = sent;
-    return status;
+    job->wire.http.source = (pp_http_source){.give = NULL};
+    return status == PINPIPE_OK && is_trailed ? pp_s3_trailer_begin(job, s3, signature, err) : status;
 }
 
 /* A provider has the key at hand unless it is the first time, or the key has expired. */
@@ -162,6 +168,7 @@ static void job_end(pp_s3_job *job, pinpipe_s3 *s3, pinpipe_status status) {
     job_unlink(job, s3);
     job->state = PP_S3_JOB_ENDED;
     job->status = status;
+    pp_s3_trailer_end(job, s3);
     if (status < 0 && job->call.out) {
         pp_buf_clear(job->call.out);
     }
@@ -185,7 +192,7 @@ void pp_s3_job_start(pp_s3_job *job, pinpipe_s3 *s3, const pp_s3_call *call, int
     job->error = (pinpipe_error)PINPIPE_ERROR_INIT;
     job->deadline_ms = pp_clock_monotonic_ms() + (timeout_ms > 0 ? timeout_ms : s3->timeout_ms);
     job->checksum[0] = '\0';
-    if (call->is_object) {
+    if (call->is_object && !pp_s3_trailer_is_due(s3, call)) {
         pp_s3_checksum_write(job->checksum, s3, call->body);
     }
     job_link(job, s3);
@@ -378,6 +385,7 @@ void pp_s3_job_stop(pp_s3_job *job, pinpipe_s3 *s3) {
 
 void pp_s3_job_reset(pp_s3_job *job, pinpipe_s3 *s3) {
     pp_s3_job_stop(job, s3);
+    pp_s3_trailer_end(job, s3);
     pinpipe_credentials_free(job->key);
     job->key = NULL;
     pinpipe_buf_reset(&job->url);

@@ -59,7 +59,9 @@ typedef struct pp_s3_job {
     pp_flight_request wire;
     pinpipe_header headers[PP_S3_JOB_HEADERS];
     char range_text[64];
-    char checksum[PP_S3_CHECKSUM_BYTES];
+    char checksum[PP_S3_CHECKSUM_BYTES]; /* what goes with the body, once it is known */
+    pinpipe_chunk_writer *writer;        /* frames the attempt's body where its checksum is a trailer */
+    pinpipe_str unsent;                  /* of the body, not yet framed */
     pinpipe_buf url;
     int64_t deadline_ms, resume_ms;
     int64_t began; /* of a range: where this attempt went on */
@@ -93,6 +95,19 @@ void pp_s3_job_stop(pp_s3_job *job, pinpipe_s3 *s3);
 
 /** Stops and frees what the job holds, not the job. */
 void pp_s3_job_reset(pp_s3_job *job, pinpipe_s3 *s3);
+
+/** True where the checksum of a call's body goes behind it, in a trailer. */
+bool pp_s3_trailer_is_due(const pinpipe_s3 *s3, const pp_s3_call *call);
+
+/** Sets what the signature says of such a body. */
+void pp_s3_trailer_options(pinpipe_sign_options *out, const pinpipe_s3 *s3, const pp_s3_call *call);
+
+/** Makes the body of the request that the client's signer has just signed. */
+pinpipe_status pp_s3_trailer_begin(pp_s3_job *job, const pinpipe_s3 *s3, const pinpipe_signature *signature,
+                                   pinpipe_error *err);
+
+/** Keeps the checksum of a body that has arrived; frees what framed it. */
+void pp_s3_trailer_end(pp_s3_job *job, const pinpipe_s3 *s3);
 
 /** Range and If-Match of the attempt: how many headers were written. */
 size_t pp_s3_range_headers(pinpipe_header *out, pp_s3_job *job);

@@ -20,7 +20,7 @@ from urllib.parse import unquote
 from tests.doubles import faults
 from tests.doubles.backend import HOP_BY_HOP, Backend, Link
 from tests.doubles.journal import Journal, Refused
-from tests.doubles.payload import BodyReset, Payload
+from tests.doubles.payload import BodyReset, Payload, flipped
 from tests.doubles.refusals import Refusal, answer
 from tests.doubles.sigv4_verifier import Claim, Verifier, iso
 from tests.doubles.wire import READ_BYTES, Body, Head, read_head, reply_head
@@ -147,7 +147,11 @@ class Exchange:
         with Payload() as payload:
             try:
                 payload.receive(
-                    body, head, claim, rule.at_bytes if rule and fault == "reset-in-body" else None
+                    body,
+                    head,
+                    claim,
+                    reset_at=place(rule, "reset-in-body"),
+                    flip_at=place(rule, "flipped-in-body"),
                 )
             except BodyReset:
                 raise Dropped(reset=True) from None
@@ -293,7 +297,8 @@ class Exchange:
     def _pieces(said: http.client.HTTPResponse, first: bytes, rule: faults.Rule | None) -> Iterator[bytes]:
         """The body's reads, cut where the script breaks the reply."""
         fault = rule.fault if rule else ""
-        cut = rule.at_bytes if rule and fault in ("truncated", "reset-in-reply", "stalled") else None
+        cut = place(rule, "truncated", "reset-in-reply", "stalled")
+        flip = place(rule, "flipped-in-reply")
         sent = 0
         while True:
             data = first or said.read(READ_BYTES)
@@ -306,8 +311,13 @@ class Exchange:
                 data, cut = data[cut - sent :], None
             if not data:
                 return
+            yield flipped(data, None if flip is None else flip - sent)
             sent += len(data)
-            yield data
+
+
+def place(rule: faults.Rule | None, *names: str) -> int | None:
+    """Where the rule breaks a body, if it is one of these faults."""
+    return rule.at_bytes if rule and rule.fault in names else None
 
 
 def serve(house: House, connection: socket.socket, *, secure: bool) -> None:

@@ -29,6 +29,8 @@ ANSWERS: dict[str, str] = {
 # What happens to the connection, in the order of a request's life.
 BREAKS: dict[str, str] = {
     "reset-before": "the connection is reset before the body is read; nothing is forwarded",
+    "flipped-in-body": "a byte of the body changes after `at_bytes`, before anything but its head is judged",
+    "flipped-in-reply": "a byte of the reply's body changes after `at_bytes`",
     "reset-in-body": "it is reset after `at_bytes` of the body; nothing is forwarded",
     "reset-after": "it is reset after the whole body; nothing is forwarded",
     "lost-reply": "the request is forwarded and the reply withheld: the connection is reset",

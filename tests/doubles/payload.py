@@ -50,6 +50,13 @@ def is_object_checksum(head: Head) -> bool:
     return head.method == "POST" and any(name == "uploadId" for name, _ in query_pairs(head.query))
 
 
+def flipped(data: bytes, at: int | None) -> bytes:
+    """The bytes with the one at `at` changed, if it is among them."""
+    if at is None or not 0 <= at < len(data):
+        return data
+    return data[:at] + bytes([data[at] ^ 1]) + data[at + 1 :]
+
+
 class Payload:
     """One request's body. `sha256`, `size` and `trailers` are those of the decoded bytes in `file`."""
 
@@ -65,8 +72,19 @@ class Payload:
     def __exit__(self, kind: type[BaseException] | None, error: object, trace: TracebackType | None) -> None:
         self.file.close()
 
-    def receive(self, body: Body, head: Head, claim: Claim, reset_at: int | None = None) -> None:
-        """Reads all of `body`; a broken promise is a refusal. `reset_at`: BodyReset after so many bytes."""
+    def receive(
+        self,
+        body: Body,
+        head: Head,
+        claim: Claim,
+        *,
+        reset_at: int | None = None,
+        flip_at: int | None = None,
+    ) -> None:
+        """Reads all of `body`; a broken promise is a refusal.
+
+        reset_at: BodyReset after so many bytes. flip_at: where a byte changes before it is looked at.
+        """
         promised = self._promised(head, claim)
         chunked = claim.payload in STREAMING
         length = _number(head.value("x-amz-decoded-content-length")) if chunked else None
@@ -80,6 +98,7 @@ class Payload:
         for data in chunks or self._plain(body):
             if reset_at is not None and body.bytes_read >= reset_at:
                 raise BodyReset
+            data = flipped(data, None if flip_at is None else flip_at - self.size)
             for summed in (sha256, md5, *sums.values()):
                 summed.update(data)
             self.size += len(data)

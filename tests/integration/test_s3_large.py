@@ -29,6 +29,7 @@ from servers import Store, run_versitygw
 
 from tests.doubles.certificate import make_certificate
 from tests.doubles.gate import Gate
+from tests.doubles.wire import Head
 
 MIB = 1 << 20
 PART = 8 * MIB
@@ -127,9 +128,40 @@ def test_checksums_go_with_the_bytes(gate: Gate, tls_gate: TlsGate, gate_bucket:
             data = os.urandom(size)
             client.upload(gate_bucket, f"{size}", data)
             assert client.get(gate_bucket, f"{size}") == data
-        names = [name for head in running.journal.heads for name, _ in head.headers]
-        assert f"x-amz-checksum-{checksum}" in [name.lower() for name in names]
+        heads = [head for head in running.journal.heads if head.method == "PUT"]
         assert running.journal.refused == []
+        framing = {framing_of(head) for head in heads}
+        kind = "UNSIGNED-PAYLOAD" if running.endpoint.startswith("https") else "AWS4-HMAC-SHA256-PAYLOAD"
+        assert framing == {("", f"x-amz-checksum-{checksum}"), (f"STREAMING-{kind}-TRAILER", "")}
+
+
+def framing_of(head: Head) -> tuple[str, str]:
+    """How a body's checksum came: the streamed payload, or the header's name."""
+    payload = head.value("x-amz-content-sha256")
+    told = next((name.lower() for name, _ in head.headers if name.lower().startswith("x-amz-checksum-")), "")
+    trailer = head.value("x-amz-trailer")
+    assert bool(told) != bool(trailer) and bool(trailer) == payload.startswith("STREAMING-")
+    return (payload if trailer else "", told)
+
+
+@pytest.mark.parametrize("checksum", ["crc32c", "crc64nvme"])
+def test_a_trailer_that_does_not_fit_the_bytes_is_refused(
+    tls_gate: TlsGate, gate_bucket: str, checksum: Any
+) -> None:
+    """A byte that changes on its way behind TLS, where no signature looks at it."""
+    client = client_of(tls_gate.gate, ca_file=tls_gate.certificate.file, checksum=checksum, attempts=1)
+    data = bytearray(os.urandom(3 * MIB))
+    tls_gate.gate.faults.add("flipped-in-body", method="PUT", count=1)
+    with pytest.raises(pinpipe.errors.RefusedError, match="BadDigest"):
+        client.put(gate_bucket, "k", data)
+    with pytest.raises(pinpipe.errors.NotFoundError):
+        client.head(gate_bucket, "k")
+    client.put(gate_bucket, "k", data)
+    assert client.get(gate_bucket, "k") == data
+    again = client_of(tls_gate.gate, ca_file=tls_gate.certificate.file, checksum=checksum)
+    tls_gate.gate.faults.add("reset-in-body", method="PUT", count=1)
+    again.put(gate_bucket, "k2", data)
+    assert again.get(gate_bucket, "k2") == data
 
 
 def test_an_upload_that_is_given_up_leaves_nothing(gate: Gate, gate_bucket: str, versitygw: Store) -> None:
