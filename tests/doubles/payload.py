@@ -95,10 +95,10 @@ class Payload:
         chunks = Chunks(body, claim) if chunked else None
         sums = {name: checksums.new(name.removeprefix(PREFIX)) for name in promised}
         sha256, md5 = hashlib.sha256(), hashlib.md5(usedforsecurity=False)
-        for data in chunks or self._plain(body):
+        for came in chunks or self._plain(body):
             if reset_at is not None and body.bytes_read >= reset_at:
                 raise BodyReset
-            data = flipped(data, None if flip_at is None else flip_at - self.size)
+            data = flipped(came, None if flip_at is None else flip_at - self.size)
             for summed in (sha256, md5, *sums.values()):
                 summed.update(data)
             self.size += len(data)
