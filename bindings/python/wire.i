@@ -362,6 +362,8 @@ int64_t pinpipe_objects_bytes_count(const pinpipe_objects *source);
 %constant int S3_CHECKSUM_NONE = PINPIPE_S3_CHECKSUM_NONE;
 %constant int S3_CHECKSUM_CRC32C = PINPIPE_S3_CHECKSUM_CRC32C;
 %constant int S3_CHECKSUM_CRC64NVME = PINPIPE_S3_CHECKSUM_CRC64NVME;
+%constant int S3_VALIDATION_AUTO = PINPIPE_S3_VALIDATION_AUTO;
+%constant int S3_VALIDATION_NONE = PINPIPE_S3_VALIDATION_NONE;
 %constant int S3_PUT_REPLACE = PINPIPE_S3_PUT_REPLACE;
 %constant int S3_PUT_NEW = PINPIPE_S3_PUT_NEW;
 
@@ -477,8 +479,9 @@ static pinpipe_status msk_token_sign(PyObject **made, const pinpipe_credentials 
 static pinpipe_status s3_new(pinpipe_s3 **out, const pinpipe_provider *provider, pinpipe_str endpoint,
                              pinpipe_str region, pinpipe_str ca_file, int32_t addressing,
                              int64_t connect_timeout_ms, int64_t timeout_ms, int32_t attempts_max,
-                             int32_t in_flight, int64_t part_bytes, int32_t payload, int32_t checksum, pinpipe_str expected_owner,
-                             pinpipe_str request_payer, pinpipe_str encryption, pinpipe_str encryption_key,
+                             int32_t in_flight, int64_t part_bytes, int32_t payload, int32_t checksum,
+                             int32_t validation, pinpipe_str expected_owner, pinpipe_str request_payer,
+                             pinpipe_str encryption, pinpipe_str encryption_key,
                              pinpipe_str encryption_context, pinpipe_error *err) {
     pinpipe_s3_options options = PINPIPE_S3_OPTIONS_INIT;
     options.provider = provider;
@@ -493,6 +496,7 @@ static pinpipe_status s3_new(pinpipe_s3 **out, const pinpipe_provider *provider,
     options.part_bytes = part_bytes;
     options.payload = payload;
     options.checksum = checksum;
+    options.validation = validation;
     options.expected_owner = expected_owner;
     options.request_payer = request_payer;
     options.encryption = encryption;

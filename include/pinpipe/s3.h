@@ -44,6 +44,13 @@ typedef enum pinpipe_s3_checksum {
     PINPIPE_S3_CHECKSUM_CRC64NVME = 3
 } pinpipe_s3_checksum;
 
+/** Whether an object's bytes are compared with the checksum that the store keeps of them: those of a whole
+ * object that one answer brings, and CRCs only. A checksum of checksums ("…-3") is left alone. */
+typedef enum pinpipe_s3_validation {
+    PINPIPE_S3_VALIDATION_AUTO = 0, /* yes, unless AWS_RESPONSE_CHECKSUM_VALIDATION says "when_required" */
+    PINPIPE_S3_VALIDATION_NONE = 1
+} pinpipe_s3_validation;
+
 /** Everything is copied. Empty or zero: the default that the comment names. */
 typedef struct pinpipe_s3_options {
     uint32_t struct_size;
@@ -58,7 +65,7 @@ typedef struct pinpipe_s3_options {
     int32_t attempts_max;       /* else AWS_MAX_ATTEMPTS, the profile's, 3; 1 = never again */
     int32_t retry;              /* pinpipe_retry */
     int32_t in_flight;          /* ranges or parts of one object under way at once, 1 to 64; 4 */
-    int32_t reserved;           /* 0 */
+    int32_t validation;         /* pinpipe_s3_validation */
     int64_t part_bytes;         /* of a range or a part, 5 MiB to 5 GiB; 8 MiB */
     int32_t payload;            /* pinpipe_s3_payload */
     int32_t checksum;           /* pinpipe_s3_checksum */

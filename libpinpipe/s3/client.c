@@ -146,18 +146,40 @@ static bool text_is_ignoring_case(pinpipe_str text, const char *other) {
     return text.len == strlen(other) && strncasecmp(text.ptr, other, text.len) == 0;
 }
 
-static pinpipe_status checksum_set(pinpipe_s3 *s3, int32_t wanted, pinpipe_error *err) {
-    static const pinpipe_checksum rows[] = {PINPIPE_CHECKSUM_CRC64NVME, PINPIPE_CHECKSUM_NONE,
-                                            PINPIPE_CHECKSUM_CRC32C, PINPIPE_CHECKSUM_CRC64NVME};
+/* What the environment says of checksums: "when_required" turns them off. */
+static pinpipe_status is_left_out(bool *out, const char *name, pinpipe_error *err) {
     pinpipe_buf told = PINPIPE_BUF_INIT;
-    pinpipe_status status = pp_env_read(&told, "AWS_REQUEST_CHECKSUM_CALCULATION", err);
-    s3->checksum = rows[wanted];
-    if (wanted == PINPIPE_S3_CHECKSUM_AUTO &&
-        (!s3->at_amazon || text_is_ignoring_case(pp_buf_view(&told), "when_required"))) {
-        s3->checksum = PINPIPE_CHECKSUM_NONE;
-    }
+    pinpipe_status status = pp_env_read(&told, name, err);
+    *out = text_is_ignoring_case(pp_buf_view(&told), "when_required");
     pinpipe_buf_reset(&told);
     return status;
+}
+
+static pinpipe_status checksums_set(pinpipe_s3 *s3, const pinpipe_s3_options *options, pinpipe_error *err) {
+    static const pinpipe_checksum rows[] = {PINPIPE_CHECKSUM_CRC64NVME, PINPIPE_CHECKSUM_NONE,
+                                            PINPIPE_CHECKSUM_CRC32C, PINPIPE_CHECKSUM_CRC64NVME};
+    bool is_unsent = false, is_unread = false;
+    pinpipe_status status = is_left_out(&is_unsent, "AWS_REQUEST_CHECKSUM_CALCULATION", err);
+    if (status == PINPIPE_OK) {
+        status = is_left_out(&is_unread, "AWS_RESPONSE_CHECKSUM_VALIDATION", err);
+    }
+    bool is_off = options->checksum == PINPIPE_S3_CHECKSUM_AUTO && (!s3->at_amazon || is_unsent);
+    s3->checksum = is_off ? PINPIPE_CHECKSUM_NONE : rows[options->checksum];
+    s3->is_validating = options->validation == PINPIPE_S3_VALIDATION_AUTO && !is_unread;
+    return status;
+}
+
+uint64_t pp_s3_checksum_add(pinpipe_checksum checksum, uint64_t crc, pinpipe_str bytes) {
+    switch (checksum) {
+    case PINPIPE_CHECKSUM_CRC32:
+        return pp_crc32((uint32_t)crc, bytes.ptr, bytes.len);
+    case PINPIPE_CHECKSUM_CRC32C:
+        return pp_crc32c((uint32_t)crc, bytes.ptr, bytes.len);
+    case PINPIPE_CHECKSUM_CRC64NVME:
+        return pp_crc64nvme(crc, bytes.ptr, bytes.len);
+    default:
+        return 0;
+    }
 }
 
 void pp_s3_checksum_text(char out[PP_S3_CHECKSUM_BYTES], pinpipe_checksum checksum, uint64_t crc) {
@@ -171,11 +193,9 @@ void pp_s3_checksum_text(char out[PP_S3_CHECKSUM_BYTES], pinpipe_checksum checks
 }
 
 void pp_s3_checksum_write(char out[PP_S3_CHECKSUM_BYTES], const pinpipe_s3 *s3, pinpipe_str bytes) {
-    bool is_long = s3->checksum == PINPIPE_CHECKSUM_CRC64NVME;
     out[0] = '\0';
     if (s3->checksum != PINPIPE_CHECKSUM_NONE) {
-        uint64_t crc = is_long ? pp_crc64nvme(0, bytes.ptr, bytes.len) : pp_crc32c(0, bytes.ptr, bytes.len);
-        pp_s3_checksum_text(out, s3->checksum, crc);
+        pp_s3_checksum_text(out, s3->checksum, pp_s3_checksum_add(s3->checksum, 0, bytes));
     }
 }
 
@@ -193,6 +213,10 @@ static pinpipe_status numbers_check(const pinpipe_s3_options *options, pinpipe_e
     }
     if (options->checksum < PINPIPE_S3_CHECKSUM_AUTO || options->checksum > PINPIPE_S3_CHECKSUM_CRC64NVME) {
         return pp_fail(err, PINPIPE_EINVAL, "checksum: %d is none", options->checksum);
+    }
+    if (options->validation < PINPIPE_S3_VALIDATION_AUTO ||
+        options->validation > PINPIPE_S3_VALIDATION_NONE) {
+        return pp_fail(err, PINPIPE_EINVAL, "validation: %d is none", options->validation);
     }
     return PINPIPE_OK;
 }
@@ -245,7 +269,7 @@ pinpipe_status pinpipe_s3_new(pinpipe_s3 **out, const pinpipe_s3_options *option
         status = wishes_set(made, options, err);
     }
     if (status == PINPIPE_OK) {
-        status = checksum_set(made, options->checksum, err);
+        status = checksums_set(made, options, err);
     }
     if (status == PINPIPE_OK) {
         status = pinpipe_signer_new(&made->signer, err);

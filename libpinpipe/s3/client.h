@@ -54,6 +54,7 @@ struct pinpipe_s3 {
     int64_t part_bytes;
     int32_t payload;           /* pinpipe_s3_payload */
     pinpipe_checksum checksum; /* of what is stored */
+    bool is_validating;        /* checksums of what is read are asked for, and compared */
     pinpipe_signer *signer;
     pinpipe_buf owner, payer, sse, sse_key, sse_context;
     pp_s3_place places[PP_S3_PLACES_MAX];
@@ -101,6 +102,9 @@ pinpipe_status pp_s3_fail_call(pinpipe_error *err, const pp_s3_call *call, const
 
 /** Writes the client's checksum of some bytes as base64 and a NUL; "" where it has none. */
 void pp_s3_checksum_write(char out[PP_S3_CHECKSUM_BYTES], const pinpipe_s3 *s3, pinpipe_str bytes);
+
+/** Continues a CRC; 0 for what is none. */
+uint64_t pp_s3_checksum_add(pinpipe_checksum checksum, uint64_t crc, pinpipe_str bytes);
 
 /** Writes a CRC as its bytes, the greatest first, in base64, and a NUL. */
 void pp_s3_checksum_text(char out[PP_S3_CHECKSUM_BYTES], pinpipe_checksum checksum, uint64_t crc);

@@ -54,6 +54,10 @@ static pinpipe_status attempt_sign(pp_s3_job *job, pinpipe_s3 *s3, pinpipe_error
     const pp_s3_call *call = &job->call;
     const pp_s3_place *place = pp_s3_place_find(s3, call->name.bucket);
     size_t count = client_headers(own, s3, call);
+    job->is_asking = s3->is_validating && call->range && call->range->first == 0 && call->range->next == 0;
+    if (job->is_asking) {
+        own[count++] = (pinpipe_header){pp_str("x-amz-checksum-mode"), pp_str("ENABLED")};
+    }
     count += pp_s3_range_headers(own + count, job);
     if (job->checksum[0]) {
         own[count++] = (pinpipe_header){pp_str(pp_checksum_name(s3->checksum)), pp_str(job->checksum)};
@@ -192,6 +196,7 @@ void pp_s3_job_start(pp_s3_job *job, pinpipe_s3 *s3, const pp_s3_call *call, int
     job->error = (pinpipe_error)PINPIPE_ERROR_INIT;
     job->deadline_ms = pp_clock_monotonic_ms() + (timeout_ms > 0 ? timeout_ms : s3->timeout_ms);
     job->checksum[0] = '\0';
+    job->told_of = PINPIPE_CHECKSUM_NONE;
     if (call->is_object && !pp_s3_trailer_is_due(s3, call)) {
         pp_s3_checksum_write(job->checksum, s3, call->body);
     }
@@ -309,15 +314,15 @@ static void job_judge(pp_s3_job *job, pinpipe_s3 *s3) {
     pinpipe_status status = job->wire.status;
     pp_s3_refusal refusal = {{0}, {0}, {0}};
     job->error = (pinpipe_error)PINPIPE_ERROR_INIT;
-    if (job->call.range && job->call.range->next - job->began >= PROGRESS_BYTES) {
-        job->tries.failed = 0; /* a long read may be cut more often than a short one */
-    }
     if (status < 0) {
         job->is_unanswered = job->is_unanswered || pinpipe_status_retriable(status);
         pp_s3_fail_call(&job->error, &job->call, &job->wire.error);
     } else {
         clock_learn(job, s3);
         status = answer_judge(job, &refusal, &job->error);
+    }
+    if (job->call.range && job->call.range->next - job->began >= PROGRESS_BYTES) {
+        job->tries.failed = 0; /* a long read may be cut more often than a short one */
     }
     if (status >= 0 || !job_again(job, s3, &refusal, status)) {
         job_end(job, s3, status);

@@ -67,6 +67,10 @@ typedef struct pp_s3_job {
     int64_t began; /* of a range: where this attempt went on */
     int64_t at;    /* offset of the attempt's next byte, taken or passed over */
     bool is_head_read;
+    bool is_asking;           /* the attempt asks for the object's checksum */
+    pinpipe_checksum told_of; /* of a whole object that comes: what the store keeps of it; NONE = nothing */
+    char told[PP_S3_CHECKSUM_BYTES];
+    uint64_t crc; /* of what has come */
     pp_retry_call tries;
     pinpipe_credentials *key; /* what the last attempt was signed with */
     int64_t applied_ms;       /* and its correction of the clock */
@@ -115,7 +119,8 @@ size_t pp_s3_range_headers(pinpipe_header *out, pp_s3_job *job);
 /** Takes bytes of an answer; pp_http_take for a job with a range. */
 pinpipe_status pp_s3_range_take(void *job, pinpipe_str bytes, pinpipe_error *err);
 
-/** Looks whether all that was wanted has come. Errors: ENET it has not; those of the answer's head. */
+/** Looks whether all that was wanted has come, as the store keeps it; else it is to come anew.
+ * Errors: ENET it has not; those of the answer's head. */
 pinpipe_status pp_s3_range_end(pp_s3_job *job, pinpipe_error *err);
 
 #endif

@@ -8,7 +8,9 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "aws/chunks.h"
 #include "base/buffer.h"
+#include "text/base64.h"
 
 size_t pp_s3_range_headers(pinpipe_header *out, pp_s3_job *job) {
     const pp_s3_range *range = job->call.range;
@@ -74,6 +76,27 @@ static pinpipe_status etag_pin(pp_s3_range *range, pinpipe_str etag, pinpipe_err
     return PINPIPE_OK;
 }
 
+/* What the store keeps of the whole object, if that is what comes, and a CRC. A checksum of the parts'
+ * checksums has their number behind a '-', or more digits. */
+static void checksum_note(pp_s3_job *job, bool is_whole) {
+    static const pinpipe_checksum known[] = {PINPIPE_CHECKSUM_CRC64NVME, PINPIPE_CHECKSUM_CRC32C,
+                                             PINPIPE_CHECKSUM_CRC32};
+    const pp_http_answer *answer = &job->wire.answer;
+    bool is_composite = pp_str_is(pp_http_header(answer, "x-amz-checksum-type"), "COMPOSITE");
+    job->crc = 0;
+    job->told_of = PINPIPE_CHECKSUM_NONE;
+    for (size_t i = 0; is_whole && !is_composite && i < sizeof known / sizeof known[0]; i++) {
+        pinpipe_str text = pp_http_header(answer, pp_checksum_name(known[i]));
+        size_t digest = known[i] == PINPIPE_CHECKSUM_CRC64NVME ? 8 : 4;
+        if (text.len == PP_BASE64_LEN(digest) && !memchr(text.ptr, '-', text.len)) {
+            pp_str_copy(job->told, text);
+            job->told[text.len] = '\0';
+            job->told_of = known[i];
+            return;
+        }
+    }
+}
+
 /* What the head says of the bytes that follow it. */
 static pinpipe_status head_read(pp_s3_job *job, pinpipe_error *err) {
     pp_s3_range *range = job->call.range;
@@ -96,6 +119,10 @@ static pinpipe_status head_read(pp_s3_job *job, pinpipe_error *err) {
                        (long long)total, (long long)range->total);
     }
     range->total = total >= 0 ? total : range->total;
+    if (job->is_asking) {
+        bool is_whole = answer->status != 206 || (total >= 0 && range->last >= total - 1);
+        checksum_note(job, is_whole);
+    }
     job->at = first;
     job->is_head_read = true;
     return etag_pin(range, pp_http_header(answer, "ETag"), err);
@@ -115,28 +142,38 @@ pinpipe_status pp_s3_range_take(void *user, pinpipe_str bytes, pinpipe_error *er
         return PINPIPE_OK; /* taken before, or beyond what is wanted */
     }
     pinpipe_str fresh = {bytes.ptr + (range->next - begin), (size_t)(stop - range->next)};
+    job->crc = pp_s3_checksum_add(job->told_of, job->crc, fresh);
     status = range->take(range->user, range->next, fresh, err);
     range->next = status == PINPIPE_OK ? stop : range->next;
     return status;
 }
 
+static pinpipe_status torn_fail(pinpipe_error *err, const pp_s3_job *job, const char *text) {
+    pinpipe_error cause = PINPIPE_ERROR_INIT;
+    pp_fail_service(&cause, PINPIPE_ENET, PP_S3_SERVICE, job->wire.answer.status, "%s", text);
+    return pp_s3_fail_call(err, &job->call, &cause);
+}
+
 pinpipe_status pp_s3_range_end(pp_s3_job *job, pinpipe_error *err) {
-    const pp_s3_range *range = job->call.range;
+    pp_s3_range *range = job->call.range;
     pinpipe_status status = job->is_head_read ? PINPIPE_OK : head_read(job, err); /* a body without a byte */
     if (status < 0) {
         return status;
     }
     int64_t end = range->last >= 0 ? range->last + 1 : range->total;
     end = range->total >= 0 && range->total < end ? range->total : end;
-    if (end < 0 || range->next >= end) {
+    if (end >= 0 && range->next < end) {
+        return torn_fail(err, job, "the answer ended before the object did");
+    }
+    char seen[PP_S3_CHECKSUM_BYTES], text[160];
+    pp_s3_checksum_text(seen, job->told_of, job->crc);
+    if (job->told_of == PINPIPE_CHECKSUM_NONE || strcmp(seen, job->told) == 0) {
         return PINPIPE_OK;
     }
-    return pp_s3_fail_call(err, &job->call,
-                           &(pinpipe_error){.struct_size = (uint32_t)sizeof(pinpipe_error),
-                                            .status = PINPIPE_ENET,
-                                            .native_code = job->wire.answer.status,
-                                            .service = PP_S3_SERVICE,
-                                            .message = "the answer ended before the object did"});
+    range->next = range->first;
+    snprintf(text, sizeof text, "the bytes are not those that were stored: %s of them is %s, not %s",
+             pp_checksum_name(job->told_of), seen, job->told);
+    return torn_fail(err, job, text);
 }
 
 #endif

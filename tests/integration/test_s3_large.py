@@ -27,6 +27,7 @@ from botocore.config import Config
 from gates import KEY, TlsGate, backend_of
 from servers import Store, run_versitygw
 
+from tests.doubles import checksums
 from tests.doubles.certificate import make_certificate
 from tests.doubles.gate import Gate
 from tests.doubles.wire import Head
@@ -162,6 +163,77 @@ def test_a_trailer_that_does_not_fit_the_bytes_is_refused(
     tls_gate.gate.faults.add("reset-in-body", method="PUT", count=1)
     again.put(gate_bucket, "k2", data)
     assert again.get(gate_bucket, "k2") == data
+
+
+def test_what_is_read_is_what_was_stored(gate: Gate, gate_bucket: str, versitygw: Store) -> None:
+    """A byte that changes in the reply: the store's CRC, of any writer, tells, and the answer is asked for again."""
+    data, boto = os.urandom(700_000), boto_of(versitygw)
+    client_of(gate, checksum="crc64nvme").put(gate_bucket, "by/0", data)
+    client_of(gate, checksum="crc32c").put(gate_bucket, "by/1", data)
+    boto.put_object(Bucket=gate_bucket, Key="by/2", Body=data, ChecksumAlgorithm="CRC32")
+    client, once, unasked = client_of(gate), client_of(gate, attempts=1), client_of(gate, validation="none")
+    for number, name in enumerate(("crc64nvme", "crc32c", "crc32")):
+        key = f"by/{number}"
+        gate.faults.add("flipped-in-reply", method="GET", path=f"/{key}", at_bytes=699_999)
+        assert client.get(gate_bucket, key) == data
+        gate.faults.add("flipped-in-reply", method="GET", path=f"/{key}", at_bytes=5)
+        with pytest.raises(pinpipe.errors.NetworkError, match=f"s3://.*/{key}: .*checksum-{name} of them is"):
+            once.get(gate_bucket, key)
+        gate.faults.add("flipped-in-reply", method="GET", path=f"/{key}", at_bytes=5)
+        assert unasked.get(gate_bucket, key) != data
+    gate.faults.add("flipped-in-reply", method="GET", path="/by/1", at_bytes=400_000)
+    read = b"".join(piece.data for piece in client.read(gate_bucket, "by/"))
+    assert read == 3 * data
+    gate.faults.add("reset-in-reply", method="GET", path="/by/0", at_bytes=300_000)
+    assert client.get(gate_bucket, "by/0") == data  # the CRC goes on where the bytes do
+    assert gate.journal.refused == []
+
+
+def test_a_checksum_that_never_fits_ends(gate: Gate, gate_bucket: str) -> None:
+    client = client_of(gate, checksum="crc32c")
+    client.put(gate_bucket, "k", os.urandom(300_000))
+    gate.faults.add("flipped-in-reply", method="GET", count=None, at_bytes=7)
+    before = gate.journal.requests
+    with pytest.raises(pinpipe.errors.NetworkError, match="not those that were stored"):
+        client.get(gate_bucket, "k")
+    assert gate.journal.requests - before == 3
+
+
+def test_checksums_of_parts_are_left_alone(gate: Gate, gate_bucket: str, versitygw: Store) -> None:
+    boto, data = boto_of(versitygw), os.urandom(6 * MIB)
+    made = boto.create_multipart_upload(Bucket=gate_bucket, Key="k", ChecksumAlgorithm="CRC32")
+    name = {"Bucket": gate_bucket, "Key": "k", "UploadId": made["UploadId"]}
+    parts = []
+    for number, piece in enumerate((data[: 5 * MIB], data[5 * MIB :]), 1):
+        put = boto.upload_part(**name, PartNumber=number, Body=piece, ChecksumAlgorithm="CRC32")
+        parts.append({key: put[key] for key in ("ETag", "ChecksumCRC32")} | {"PartNumber": number})
+    boto.complete_multipart_upload(**name, MultipartUpload={"Parts": parts})
+    assert boto.head_object(Bucket=gate_bucket, Key="k", ChecksumMode="ENABLED")["ChecksumCRC32"].endswith(
+        "-2"
+    )
+    assert client_of(gate).get(gate_bucket, "k") == data
+    assert next(piece.object.key for piece in client_of(gate).read(gate_bucket)) == "k"
+
+
+@pytest.mark.parametrize("checksum", ["crc32c", "crc64nvme"])
+def test_trailers_are_what_another_client_reads(tmp_path: Path, checksum: Any) -> None:
+    """The strict store itself over TLS, without the gate."""
+    certificate = make_certificate(tmp_path)
+    with run_versitygw(tmp_path / "store", certificate) as store:
+        client = direct_of(store, ca_file=certificate.file, checksum=checksum, part_bytes=5 * MIB)
+        client.create_bucket("bucket")
+        for size in (300_000, 3 * MIB, 11 * MIB):
+            data = os.urandom(size)
+            client.upload("bucket", "k", data)
+            got = boto_of(store, certificate.file).get_object(
+                Bucket="bucket", Key="k", ChecksumMode="ENABLED"
+            )
+            told = got[f"Checksum{checksum.upper()}"]
+            summed = checksums.new(checksum)
+            summed.update(data)
+            assert told.endswith("-3") or told == checksums.text(summed)
+            assert got["Body"].read() == data
+            assert client.get("bucket", "k") == data
 
 
 def test_an_upload_that_is_given_up_leaves_nothing(gate: Gate, gate_bucket: str, versitygw: Store) -> None:

@@ -37,6 +37,7 @@ _CHECKSUMS = {
     "crc32c": native.S3_CHECKSUM_CRC32C,
     "crc64nvme": native.S3_CHECKSUM_CRC64NVME,
 }
+_VALIDATIONS = {"auto": native.S3_VALIDATION_AUTO, "none": native.S3_VALIDATION_NONE}
 _READ_BYTES = 1 << 20
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -100,6 +101,7 @@ class Client:
         part_bytes: int | None = None,
         payload: Literal["auto", "signed"] = "auto",
         checksum: Literal["auto", "none", "crc32c", "crc64nvme"] = "auto",
+        validation: Literal["auto", "none"] = "auto",
         expected_owner: str | None = None,
         request_payer: Literal["requester"] | None = None,
         encryption: Literal["AES256", "aws:kms", "aws:kms:dsse"] | None = None,
@@ -116,8 +118,10 @@ class Client:
         attempts: else AWS_MAX_ATTEMPTS, the profile's, 3. in_flight: ranges or parts of one
         object at once, 4. part_bytes: their size, 8 MiB. payload: signed = bodies are hashed over https too,
         whatever their size. checksum: of what is stored; auto = crc64nvme at Amazon unless
-        AWS_REQUEST_CHECKSUM_CALCULATION says when_required, none elsewhere. expected_owner: account id; a
-        bucket of another is refused. encryption and what goes with it: of objects that are stored.
+        AWS_REQUEST_CHECKSUM_CALCULATION says when_required, none elsewhere. validation: of what is read,
+        against the CRC that the store keeps; auto = unless AWS_RESPONSE_CHECKSUM_VALIDATION says when_required.
+        expected_owner: account id; a bucket of another is refused. encryption and what goes with it: of objects
+        that are stored.
         """
         if addressing not in _ADDRESSING:
             raise InvalidArgumentError(f"addressing '{addressing}': it is one of {', '.join(_ADDRESSING)}")
@@ -125,6 +129,8 @@ class Client:
             raise InvalidArgumentError(f"payload '{payload}': it is one of {', '.join(_PAYLOADS)}")
         if checksum not in _CHECKSUMS:
             raise InvalidArgumentError(f"checksum '{checksum}': it is one of {', '.join(_CHECKSUMS)}")
+        if validation not in _VALIDATIONS:
+            raise InvalidArgumentError(f"validation '{validation}': it is one of {', '.join(_VALIDATIONS)}")
         self._owner = os.getpid()
         self._lock = threading.RLock()  # a reader that is collected while its thread holds it
         self._handle = native.s3_new(
@@ -140,6 +146,7 @@ class Client:
             part_bytes or 0,
             _PAYLOADS[payload],
             _CHECKSUMS[checksum],
+            _VALIDATIONS[validation],
             expected_owner,
             request_payer,
             encryption,
