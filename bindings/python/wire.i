@@ -542,12 +542,14 @@ static pinpipe_status s3_object_delete(pinpipe_s3 *s3, pinpipe_str bucket, pinpi
 }
 
 static pinpipe_status s3_list_new(pinpipe_s3_list **out, pinpipe_s3 *s3, pinpipe_str bucket, pinpipe_str prefix,
-                                  pinpipe_str start_after, int32_t page_max, pinpipe_error *err) {
+                                  pinpipe_str start_after, int32_t page_max, int32_t in_flight,
+                                  pinpipe_error *err) {
     pinpipe_s3_list_options options = PINPIPE_S3_LIST_OPTIONS_INIT;
     options.bucket = bucket;
     options.prefix = prefix;
     options.start_after = start_after;
     options.page_max = page_max;
+    options.in_flight = in_flight;
     return pinpipe_s3_list_new(out, s3, &options, err);
 }
 

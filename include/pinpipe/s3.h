@@ -187,7 +187,8 @@ PINPIPE_API pinpipe_status pinpipe_s3_objects_delete(pinpipe_s3 *s3, pinpipe_str
                                                      int64_t timeout_ms,
                                                      pinpipe_error *err) PINPIPE_MUST_CHECK;
 
-/** The objects of a bucket, page by page, in the order of their keys' bytes. */
+/** The objects of a bucket, page by page, in the order of their keys' bytes. A list of more than a page whose
+ * first page lies below few common prefixes is fetched from several of them at once. */
 typedef struct pinpipe_s3_list pinpipe_s3_list;
 
 typedef struct pinpipe_s3_list_options {
@@ -196,14 +197,12 @@ typedef struct pinpipe_s3_list_options {
     pinpipe_str bucket;
     pinpipe_str prefix;      /* only keys that begin so; empty: all */
     pinpipe_str start_after; /* only keys behind this one; empty: all */
+    int32_t in_flight;       /* requests at once, 1 to 16; 0 = 8; 1: page after page */
+    int32_t reserved;        /* 0 */
 } pinpipe_s3_list_options;
 
 #define PINPIPE_S3_LIST_OPTIONS_INIT                                                                         \
-    {                                                                                                        \
-        (uint32_t)sizeof(pinpipe_s3_list_options), 0, {NULL, 0}, {NULL, 0}, {                                \
-            NULL, 0                                                                                          \
-        }                                                                                                    \
-    }
+    { (uint32_t)sizeof(pinpipe_s3_list_options), 0, {NULL, 0}, {NULL, 0}, {NULL, 0}, 0, 0 }
 
 /** Begins a list; asks nothing yet. `s3` is kept until both are freed; `options` is copied. */
 PINPIPE_API pinpipe_status pinpipe_s3_list_new(pinpipe_s3_list **out, pinpipe_s3 *s3,

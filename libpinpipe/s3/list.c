@@ -1,63 +1,59 @@
-/* Turns ListObjectsV2 answers into pages of objects.
- * Never asks for a page with the token it has just used: a store that repeats one would never end.
- * Rules: Amazon S3 API Reference, ListObjectsV2, with encoding-type=url always. */
+/* Turns ListObjectsV2 answers into pages of objects, from several prefixes at once where that is worth it.
+ * Never hands on a key before one whose bytes come first.
+ * Rules: docs/s3.md, "Lists"; Amazon S3 API Reference, ListObjectsV2. */
 #include "s3/list.h"
 
 #if PINPIPE_WITH_S3
 
 #include <assert.h>
-#include <string.h>
 
-#include "aws/uri.h"
-#include "aws/xml.h"
 #include "base/buffer.h"
 #include "base/memory.h"
-#include "text/time_text.h"
+#include "s3/fan.h"
 
 #define PAGE_MAX 1000
-#define CONTENTS "ListBucketResult/Contents"
+#define IN_FLIGHT 8
+/* Levels of prefixes that are looked at, one below the other. */
+#define LEVELS_MAX 8
 
-/* Places in `bytes`, which may move while a page is read. */
-typedef struct list_item {
-    size_t key, key_len, etag, etag_len;
-    int64_t size_bytes, modified_us;
-} list_item;
+typedef enum list_state {
+    LIST_WHOLE = 0,   /* no page has come yet */
+    LIST_PROBING = 1, /* there is more than a page: its prefixes are looked at */
+    LIST_ROW = 2,     /* page after page, by `trunk` */
+    LIST_FAN = 3
+} list_state;
 
 struct pinpipe_s3_list {
-    pinpipe_s3 *s3;
-    pinpipe_buf bucket, prefix, start_after;
-    int32_t page_max;
-    bool ended;
-    pinpipe_buf token; /* of the next page */
-    pp_s3_job job;     /* asks for it */
-    pinpipe_buf query, document;
-    list_item *items;
-    int64_t count;
-    pinpipe_buf bytes; /* keys and ETags of the page */
+    pp_s3_listing listing;
+    int32_t in_flight, levels;
+    list_state state;
+    pp_s3_branch trunk, probe;
+    pp_s3_fan fan;
+    pp_s3_page page;   /* the caller's */
+    pp_s3_page sample; /* the first, while prefixes are looked at */
 };
 
-/* One page while it is read; the pieces of an object come in any order, encoding-type after them all. */
-typedef struct page_reader {
-    pinpipe_s3_list *list;
-    list_item item;
-    pinpipe_buf token;
-    bool truncated, encoded, error;
-} page_reader;
-
-pinpipe_status pinpipe_s3_list_new(pinpipe_s3_list **out, pinpipe_s3 *s3,
-                                   const pinpipe_s3_list_options *options, pinpipe_error *err) {
-    assert(out && s3);
-    *out = NULL;
+static pinpipe_status options_check(const pinpipe_s3_list_options *options, pinpipe_error *err) {
     if (!options || options->struct_size < sizeof *options) {
         return pp_fail(err, PINPIPE_EINVAL, "list options lack their struct_size");
     }
     if (options->page_max < 0 || options->page_max > PAGE_MAX) {
         return pp_fail(err, PINPIPE_EINVAL, "page_max: %d, not 0 to %d", options->page_max, PAGE_MAX);
     }
+    if (options->in_flight < 0 || options->in_flight > PP_S3_FAN_MAX) {
+        return pp_fail(err, PINPIPE_EINVAL, "in_flight: %d, not 0 to %d", options->in_flight, PP_S3_FAN_MAX);
+    }
     if (options->prefix.len > PP_S3_KEY_MAX || options->start_after.len > PP_S3_KEY_MAX) {
         return pp_fail(err, PINPIPE_EINVAL, "prefix or start_after: more than %d bytes", PP_S3_KEY_MAX);
     }
-    pinpipe_status status = pp_s3_bucket_check(options->bucket, err);
+    return pp_s3_bucket_check(options->bucket, err);
+}
+
+pinpipe_status pinpipe_s3_list_new(pinpipe_s3_list **out, pinpipe_s3 *s3,
+                                   const pinpipe_s3_list_options *options, pinpipe_error *err) {
+    assert(out && s3);
+    *out = NULL;
+    pinpipe_status status = options_check(options, err);
     if (status < 0) {
         return status;
     }
@@ -65,17 +61,15 @@ pinpipe_status pinpipe_s3_list_new(pinpipe_s3_list **out, pinpipe_s3 *s3,
     if (!made) {
         return pp_fail_memory(err, "a list", sizeof *made);
     }
-    made->s3 = pp_s3_retain(s3);
-    made->page_max = options->page_max ? options->page_max : PAGE_MAX;
-    made->items = pp_alloc((size_t)made->page_max * sizeof *made->items);
-    status = made->items ? PINPIPE_OK
-                         : pp_fail_memory(err, "a page", (size_t)made->page_max * sizeof *made->items);
+    made->listing.s3 = pp_s3_retain(s3);
+    made->listing.page_max = options->page_max ? options->page_max : PAGE_MAX;
+    made->in_flight = options->in_flight ? options->in_flight : IN_FLIGHT;
     const struct {
         pinpipe_buf *to;
         pinpipe_str from;
-    } copies[] = {{&made->bucket, options->bucket},
-                  {&made->prefix, options->prefix},
-                  {&made->start_after, options->start_after}};
+    } copies[] = {{&made->listing.bucket, options->bucket},
+                  {&made->trunk.prefix, options->prefix},
+                  {&made->trunk.start_after, options->start_after}};
     for (size_t i = 0; status == PINPIPE_OK && i < sizeof copies / sizeof copies[0]; i++) {
         status = pp_buf_append(copies[i].to, copies[i].from.ptr, copies[i].from.len, err);
     }
@@ -89,217 +83,134 @@ pinpipe_status pinpipe_s3_list_new(pinpipe_s3_list **out, pinpipe_s3 *s3,
 
 void pinpipe_s3_list_free(pinpipe_s3_list *list) {
     if (list) {
-        pp_s3_job_reset(&list->job, list->s3);
-        pinpipe_buf_reset(&list->query);
-        pinpipe_buf_reset(&list->document);
-        pinpipe_buf_reset(&list->bucket);
-        pinpipe_buf_reset(&list->prefix);
-        pinpipe_buf_reset(&list->start_after);
-        pinpipe_buf_reset(&list->token);
-        pinpipe_buf_reset(&list->bytes);
-        pp_free(list->items);
-        pinpipe_s3_free(list->s3);
+        pp_s3_branch_reset(&list->trunk, list->listing.s3);
+        pp_s3_branch_reset(&list->probe, list->listing.s3);
+        pp_s3_fan_reset(&list->fan, list->listing.s3);
+        pp_s3_page_reset(&list->page);
+        pp_s3_page_reset(&list->sample);
+        pinpipe_buf_reset(&list->listing.bucket);
+        pinpipe_s3_free(list->listing.s3);
         pp_free(list);
     }
 }
 
-/* ---- reading a page ---- */
+/* ---- looking at prefixes ---- */
 
-static pinpipe_status bytes_keep(size_t *place, size_t *len, page_reader *page, pinpipe_str text,
-                                 pinpipe_error *err) {
-    *place = page->list->bytes.len;
-    *len = text.len;
-    return pp_buf_append(&page->list->bytes, text.ptr, text.len, err);
+static pinpipe_status probe_set(pinpipe_s3_list *list, pinpipe_str prefix, pinpipe_error *err) {
+    bool is_worth = list->levels++ < LEVELS_MAX && pp_s3_fan_is_worth(&list->sample, prefix);
+    list->state = is_worth ? LIST_PROBING : LIST_ROW;
+    list->probe.is_delimited = true;
+    list->probe.is_ended = false;
+    pp_buf_clear(&list->probe.prefix);
+    pp_buf_clear(&list->probe.token);
+    return pp_buf_append(&list->probe.prefix, prefix.ptr, prefix.len, err);
 }
 
-static bool integer_read(int64_t *out, pinpipe_str text) {
-    int64_t value = 0;
-    for (size_t i = 0; i < text.len; i++) {
-        if (text.ptr[i] < '0' || text.ptr[i] > '9') {
-            return false;
-        }
-        value = value * 10 + (text.ptr[i] - '0');
+/* Goes on as the level that has come lets it. A probe that fails is no failure of the list. */
+static pinpipe_status probe_move(pinpipe_s3_list *list, pinpipe_error *err) {
+    pp_s3_branch *probe = &list->probe;
+    pp_s3_page level = {.entries = NULL};
+    pinpipe_str below = {NULL, 0};
+    pinpipe_status status = pp_s3_branch_move(probe, &list->listing, 1, PP_S3_BRANCH_AHEAD, err);
+    if (status < 0 || (probe->count == 0 && !probe->is_failed)) {
+        return status;
     }
-    *out = value;
-    return text.len >= 1 && text.len <= 18;
-}
-
-static pinpipe_status item_finish(page_reader *page, pinpipe_error *err) {
-    pinpipe_s3_list *list = page->list;
-    if (list->count == list->page_max) {
-        return pp_fail(err, PINPIPE_EDATA, "the page has more than the %d objects asked for", list->page_max);
-    }
-    if (!page->item.key_len || page->item.size_bytes < 0) {
-        return pp_fail(err, PINPIPE_EDATA, "object %lld of the page lacks its key or its size",
-                       (long long)list->count);
-    }
-    list->items[list->count++] = page->item;
-    page->item = (list_item){.size_bytes = -1, .modified_us = -1};
-    return PINPIPE_OK;
-}
-
-static pinpipe_status page_element(pinpipe_str path, pinpipe_str text, void *user, pinpipe_error *err) {
-    page_reader *page = user;
-    list_item *item = &page->item;
-    if (pp_str_is(path, CONTENTS "/Key")) {
-        return bytes_keep(&item->key, &item->key_len, page, text, err);
-    }
-    if (pp_str_is(path, CONTENTS "/ETag")) {
-        return bytes_keep(&item->etag, &item->etag_len, page, text, err);
-    }
-    if (pp_str_is(path, CONTENTS "/Size")) {
-        return integer_read(&item->size_bytes, text)
-                   ? PINPIPE_OK
-                   : pp_fail(err, PINPIPE_EDATA, "size '%.*s' of an object is no number",
-                             pp_quote_len(text.len), text.ptr);
-    }
-    if (pp_str_is(path, CONTENTS "/LastModified")) {
-        item->modified_us = pp_time_parse(&item->modified_us, text) ? item->modified_us : -1;
-        return PINPIPE_OK;
-    }
-    if (pp_str_is(path, CONTENTS)) {
-        return item_finish(page, err);
-    }
-    if (pp_str_is(path, "ListBucketResult/NextContinuationToken")) {
-        return pp_buf_append(&page->token, text.ptr, text.len, err);
-    }
-    if (pp_str_is(path, "ListBucketResult/IsTruncated")) {
-        page->truncated = pp_str_is(text, "true");
-    } else if (pp_str_is(path, "ListBucketResult/EncodingType")) {
-        page->encoded = pp_str_is(text, "url");
-    } else if (pp_str_is(path, "Error")) {
-        page->error = true;
-    }
-    return PINPIPE_OK;
-}
-
-/* Keys get shorter, so they are decoded where they stand. */
-static pinpipe_status keys_decode(pinpipe_s3_list *list, pinpipe_error *err) {
-    pinpipe_buf key = PINPIPE_BUF_INIT;
-    pinpipe_status status = PINPIPE_OK;
-    for (int64_t i = 0; status == PINPIPE_OK && i < list->count; i++) {
-        list_item *item = &list->items[i];
-        pp_buf_clear(&key);
-        status = pp_uri_decode(&key, (pinpipe_str){list->bytes.ptr + item->key, item->key_len},
-                               PP_PLUS_IS_BLANK, err);
-        if (status == PINPIPE_OK) {
-            pp_str_copy(list->bytes.ptr + item->key, pp_buf_view(&key));
-            item->key_len = key.len;
+    list->state = LIST_ROW;
+    if (probe->count > 0) {
+        pinpipe_str behind = pp_s3_page_at(&list->sample, list->sample.count - 1).key;
+        pp_s3_branch_take(&level, probe);
+        pp_s3_level judged = pp_s3_fan_judge(&below, &list->fan, &level, behind);
+        list->state = judged == PP_S3_LEVEL_FAN ? LIST_FAN : LIST_ROW;
+        if (judged == PP_S3_LEVEL_BELOW) {
+            status = probe_set(list, below, err);
         }
     }
-    pinpipe_buf_reset(&key);
+    pp_s3_page_reset(&level);
     return status;
 }
 
-static pinpipe_status page_end(page_reader *page, pinpipe_error *err) {
-    pinpipe_s3_list *list = page->list;
-    bool same = page->token.len && pp_str_equal(pp_buf_view(&page->token), pp_buf_view(&list->token));
-    if (page->truncated && (!page->token.len || same)) {
-        return pp_fail(err, PINPIPE_EDATA, "there is more, but the page %s",
-                       same ? "repeats its continuation token" : "has no continuation token");
-    }
-    pinpipe_status status = page->encoded ? keys_decode(list, err) : PINPIPE_OK;
-    if (status == PINPIPE_OK) {
-        pp_buf_clear(&list->token);
-        status = pp_buf_append(&list->token, page->token.ptr, page->token.len, err);
-        list->ended = !page->truncated;
-    }
-    return status;
-}
-
-pinpipe_status pp_s3_list_read(pinpipe_s3_list *list, pinpipe_str document, pinpipe_error *err) {
-    const pp_s3_call call = {.doing = "list", .name = {pp_buf_view(&list->bucket), {NULL, 0}}};
-    page_reader page = {.list = list, .item = {.size_bytes = -1, .modified_us = -1}};
-    pinpipe_error cause = PINPIPE_ERROR_INIT;
-    list->count = 0;
-    pp_buf_clear(&list->bytes);
-    pinpipe_status status = pp_xml_walk(document, page_element, &page, &cause);
-    if (status == PINPIPE_OK && !page.error) {
-        status = page_end(&page, &cause);
-    }
-    if (status < 0) {
-        list->count = 0;
-        pp_fail_service(err, status, PP_S3_SERVICE, list->job.wire.answer.status, "list s3://%.*s: %s",
-                        pp_quote_len(list->bucket.len), list->bucket.ptr, cause.message);
-    } else if (page.error) {
-        list->count = 0;
-        status = pp_s3_fail(err, &call, &list->job.wire.answer, document);
-    }
-    pinpipe_buf_reset(&page.token);
-    return status;
-}
-
-/* ---- asking for a page ---- */
-
-static pinpipe_status parameter_write(pinpipe_buf *query, const char *name, pinpipe_str value,
-                                      pinpipe_error *err) {
-    if (!value.len) {
-        return PINPIPE_OK;
-    }
-    pinpipe_status status = pp_buf_printf(query, err, "&%s=", name);
-    return status == PINPIPE_OK ? pp_uri_encode(query, value, PP_SLASH_ENCODED, err) : status;
-}
-
-static pinpipe_status query_write(pinpipe_buf *query, const pinpipe_s3_list *list, pinpipe_error *err) {
-    pinpipe_status status =
-        pp_buf_printf(query, err, "list-type=2&encoding-type=url&max-keys=%d", list->page_max);
-    if (status == PINPIPE_OK) {
-        status = parameter_write(query, "prefix", pp_buf_view(&list->prefix), err);
-    }
-    if (status == PINPIPE_OK && list->token.len) {
-        return parameter_write(query, "continuation-token", pp_buf_view(&list->token), err);
-    }
-    return status == PINPIPE_OK ? parameter_write(query, "start-after", pp_buf_view(&list->start_after), err)
-                                : status;
-}
+/* ---- moving ---- */
 
 pinpipe_status pp_s3_list_start(pinpipe_s3_list *list, int64_t timeout_ms, pinpipe_error *err) {
-    if (list->ended || list->job.state != PP_S3_JOB_IDLE) {
-        return list->ended ? PINPIPE_DONE : PINPIPE_OK;
+    pinpipe_status status = PINPIPE_OK;
+    list->listing.timeout_ms = timeout_ms;
+    while (status == PINPIPE_OK && list->state == LIST_PROBING) {
+        int32_t levels = list->levels;
+        status = probe_move(list, err);
+        if (list->state == LIST_PROBING && list->levels == levels) {
+            return status; /* it is under way */
+        }
     }
-    pp_buf_clear(&list->query);
-    pinpipe_status status = query_write(&list->query, list, err);
+    if (status == PINPIPE_OK && list->state == LIST_FAN) {
+        return pp_s3_fan_move(&list->fan, &list->listing, list->in_flight, err);
+    }
     if (status == PINPIPE_OK) {
-        pp_s3_call call = {.method = "GET",
-                           .doing = "list",
-                           .name = {pp_buf_view(&list->bucket), {NULL, 0}},
-                           .query = list->query.ptr,
-                           .out = &list->document,
-                           .out_max = PP_S3_XML_MAX};
-        pp_s3_job_start(&list->job, list->s3, &call, timeout_ms);
+        status = pp_s3_branch_move(&list->trunk, &list->listing, 1, PP_S3_BRANCH_WANTED, err);
     }
-    return status;
+    bool is_done = status == PINPIPE_OK && list->trunk.is_ended && list->trunk.count == 0;
+    return is_done ? PINPIPE_DONE : status;
 }
 
 bool pp_s3_list_is_ready(const pinpipe_s3_list *list) {
-    return list->job.state == PP_S3_JOB_ENDED;
+    return list->state == LIST_FAN ? pp_s3_fan_is_ready(&list->fan)
+                                   : list->state != LIST_PROBING && list->trunk.count > 0;
+}
+
+static pinpipe_status page_take(pinpipe_s3_list *list, pinpipe_error *err) {
+    if (list->state == LIST_FAN) {
+        return pp_s3_fan_take(&list->page, &list->fan, list->listing.page_max, err);
+    }
+    pp_s3_branch_take(&list->page, &list->trunk);
+    if (list->state == LIST_WHOLE) {
+        list->state = LIST_ROW;
+        if (!list->trunk.is_ended && list->in_flight > 1 && list->page.count > 0) {
+            for (int64_t i = 0; i < list->page.count; i++) {
+                pinpipe_s3_object object = pp_s3_page_at(&list->page, i);
+                pinpipe_status status = pp_s3_page_add(&list->sample, &object, err);
+                if (status < 0) {
+                    return status;
+                }
+            }
+            return probe_set(list, pp_buf_view(&list->trunk.prefix), err);
+        }
+    }
+    return PINPIPE_OK;
 }
 
 pinpipe_status pinpipe_s3_list_next(pinpipe_s3_list *list, int64_t timeout_ms, pinpipe_error *err) {
     assert(list);
-    list->count = 0;
-    pinpipe_status status = pp_s3_list_start(list, timeout_ms, err);
-    if (status == PINPIPE_OK) {
-        status = pp_s3_job_wait(&list->job, list->s3, err);
-        list->job.state = PP_S3_JOB_IDLE;
-        if (status == PINPIPE_OK) {
-            status = pp_s3_list_read(list, pp_buf_view(&list->document), err);
+    list->page.count = 0;
+    pp_buf_clear(&list->page.bytes);
+    for (;;) {
+        pinpipe_status status = pp_s3_list_start(list, timeout_ms, err);
+        if (status != PINPIPE_OK) {
+            return status;
         }
+        if (pp_s3_list_is_ready(list)) {
+            return page_take(list, err);
+        }
+        status = pp_s3_jobs_wait(list->listing.s3, err);
+        if (status < 0) {
+            return status;
+        }
+    }
+}
+
+pinpipe_status pp_s3_list_read(pinpipe_s3_list *list, pinpipe_str document, pinpipe_error *err) {
+    list->page.count = 0;
+    pinpipe_status status = pp_s3_branch_read(&list->trunk, &list->listing, document, err);
+    if (status == PINPIPE_OK) {
+        pp_s3_branch_take(&list->page, &list->trunk);
     }
     return status;
 }
 
 int64_t pinpipe_s3_list_count(const pinpipe_s3_list *list) {
-    return list->count;
+    return list->page.count;
 }
 
 pinpipe_s3_object pinpipe_s3_list_at(const pinpipe_s3_list *list, int64_t index) {
-    assert(index >= 0 && index < list->count);
-    const list_item *item = &list->items[index];
-    return (pinpipe_s3_object){.key = {list->bytes.ptr + item->key, item->key_len},
-                               .etag = {list->bytes.ptr + item->etag, item->etag_len},
-                               .size_bytes = item->size_bytes,
-                               .modified_us = item->modified_us};
+    return pp_s3_page_at(&list->page, index);
 }
 
 #endif

@@ -232,22 +232,29 @@ class Client:
         *,
         start_after: str = "",
         page_size: int = 1000,
+        in_flight: int | None = None,
         timeout: float | None = None,
     ) -> Iterator[Object]:
         """Yields the objects whose keys begin with `prefix`, in the order of their keys' bytes.
 
-        Pages of `page_size` (1 to 1000) are fetched as they are needed; `timeout` is that of one page.
+        Pages of `page_size` (1 to 1000) are fetched as they are needed. Where there is more than a page and its
+        keys lie below few common prefixes, up to `in_flight` of these (1 to 16; 8) are listed at once, some pages
+        ahead; 1 = page after page. `timeout` is that of one page.
         """
         milliseconds = _milliseconds("timeout", timeout)
         with self._alone() as handle:
-            pages = native.s3_list_new(handle, bucket, prefix, start_after, page_size)
-        while True:
-            with self._alone():
-                ended = native.pinpipe_s3_list_next(pages, milliseconds)
-                page = [] if ended else native.s3_list_page(pages)
-            if ended:
-                return
-            yield from map(_object, page)
+            pages = native.s3_list_new(handle, bucket, prefix, start_after, page_size, in_flight or 0)
+        try:
+            while True:
+                with self._alone():
+                    ended = native.pinpipe_s3_list_next(pages, milliseconds)
+                    page = [] if ended else native.s3_list_page(pages)
+                if ended:
+                    return
+                yield from map(_object, page)
+        finally:
+            with contextlib.suppress(ForkedError), self._alone():
+                del pages
 
     def delete_many(self, bucket: str, keys: Iterable[str], *, timeout: float | None = None) -> None:
         """Deletes objects, 1000 a request; raises for the first that could not be deleted."""
