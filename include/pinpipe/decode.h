@@ -121,6 +121,12 @@ PINPIPE_API pinpipe_status pinpipe_decoder_feed_arrow(int64_t *taken_rows, pinpi
 PINPIPE_API pinpipe_status pinpipe_batch_encode(pinpipe_buf *out, const pinpipe_batch *batch, int32_t format,
                                                 pinpipe_error *err) PINPIPE_MUST_CHECK;
 
+/** Appends each row to `out` as one JSON object, with nothing between them. `offsets` has room for one more
+ * than the rows: where in `out` each begins, and where the last ends. */
+PINPIPE_API pinpipe_status pinpipe_batch_encode_values(pinpipe_buf *out, int64_t *offsets,
+                                                       const pinpipe_batch *batch,
+                                                       pinpipe_error *err) PINPIPE_MUST_CHECK;
+
 /** Remembers keys or rows over all batches of a run. Memory: about 40 bytes a distinct key or row. */
 typedef struct pinpipe_dedup pinpipe_dedup;
 

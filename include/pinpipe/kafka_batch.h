@@ -4,6 +4,7 @@
 #ifndef PINPIPE_KAFKA_BATCH_H
 #define PINPIPE_KAFKA_BATCH_H
 
+#include "arrow.h"
 #include "kafka.h"
 
 PINPIPE_BEGIN_DECLS
@@ -103,6 +104,68 @@ PINPIPE_API const int64_t *
 pinpipe_kafka_delivery_offsets(const pinpipe_kafka_delivery *delivery); /* negative = not known */
 PINPIPE_API const int16_t *
 pinpipe_kafka_delivery_errors(const pinpipe_kafka_delivery *delivery); /* librdkafka's codes; 0 = none */
+
+/* ---- reading ---- */
+
+/** Records that were read, in columns; reused from call to call. */
+typedef struct pinpipe_kafka_records pinpipe_kafka_records;
+
+/** The columns of records, borrowed until they are read into, exported or freed. */
+typedef struct pinpipe_kafka_records_view {
+    uint32_t struct_size;
+    int32_t topic_count;
+    int64_t count;
+    pinpipe_kafka_column values; /* offsets of 8 bytes */
+    pinpipe_kafka_column keys;
+    const int32_t *topics; /* which of `topic_names` */
+    const int32_t *partitions;
+    const int64_t *offsets;
+    const int64_t *timestamps_ms; /* since 1970 in UTC; -1 = none */
+    const pinpipe_str *topic_names;
+    const pinpipe_kafka_offset *revoked; /* no longer this consumer's; the records came before */
+    int64_t revoked_count;
+} pinpipe_kafka_records_view;
+
+#define PINPIPE_KAFKA_RECORDS_VIEW_INIT                                                                      \
+    { .struct_size = (uint32_t)sizeof(pinpipe_kafka_records_view) }
+
+/** Zero in a field means its default. */
+typedef struct pinpipe_kafka_read_options {
+    uint32_t struct_size;
+    int32_t reserved;    /* 0 */
+    int64_t max_records; /* 0 = 100,000; at most 10,000,000 */
+    int64_t max_bytes;   /* of keys and values, at which a batch ends; 0 = 16 MiB, at most 1 GiB */
+} pinpipe_kafka_read_options;
+
+#define PINPIPE_KAFKA_READ_OPTIONS_INIT                                                                      \
+    { .struct_size = (uint32_t)sizeof(pinpipe_kafka_read_options) }
+
+/** Makes room for records. Owns: the caller frees it. Errors: ENOMEM. */
+PINPIPE_API pinpipe_status pinpipe_kafka_records_new(pinpipe_kafka_records **out,
+                                                     pinpipe_error *err) PINPIPE_MUST_CHECK;
+PINPIPE_API void pinpipe_kafka_records_free(pinpipe_kafka_records *records);
+
+/** Reads what is there, in place of what `records` held: waits for the first record up to `timeout_ms`, then
+ * takes what has come without waiting for more. Ends where partitions are moved, as
+ * pinpipe_kafka_consumer_poll. `options` NULL = defaults. Returns OK; AGAIN when nothing came. Errors: as
+ * pinpipe_kafka_consumer_poll; an error behind records comes with the next call. */
+PINPIPE_API pinpipe_status pinpipe_kafka_consumer_read(pinpipe_kafka_records *records,
+                                                       pinpipe_kafka_consumer *consumer,
+                                                       const pinpipe_kafka_read_options *options,
+                                                       int64_t timeout_ms,
+                                                       pinpipe_error *err) PINPIPE_MUST_CHECK;
+
+/** The columns of what was read. Errors: EINVAL no struct_size. */
+PINPIPE_API pinpipe_status pinpipe_kafka_records_get(pinpipe_kafka_records_view *out,
+                                                     const pinpipe_kafka_records *records,
+                                                     pinpipe_error *err) PINPIPE_MUST_CHECK;
+
+/** Moves the records out as an Arrow struct array without copying, and describes it: topic (dictionary of
+ * utf8), partition, offset, timestamp (ms, UTC), key and value (large_binary). The records are left empty,
+ * what was revoked stays. Owns: the caller releases both. Errors: ENOMEM, and the records are as before. */
+PINPIPE_API pinpipe_status pinpipe_kafka_records_export(struct ArrowArray *out, struct ArrowSchema *schema,
+                                                        pinpipe_kafka_records *records,
+                                                        pinpipe_error *err) PINPIPE_MUST_CHECK;
 
 PINPIPE_END_DECLS
 

@@ -22,6 +22,7 @@
 #include "kafka.h"
 #include "kafka_rest.h"
 #include "kafka_batch.h"
+#include "kafka_rows.h"
 #include "profile.h"
 #include "sink.h"
 #include "objects.h"

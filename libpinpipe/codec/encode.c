@@ -139,8 +139,8 @@ static char *json_row(char *to, const encoder *e, int64_t row) {
         }
         to = json_value(to + f->key_len, f, row);
     }
-    memcpy(to, "}\n", 2);
-    return to + 2;
+    *to = '}';
+    return to + 1;
 }
 
 static char *csv_quoted(char *to, const char *text, size_t len) {
@@ -212,8 +212,7 @@ static char *csv_row(char *to, const encoder *e, int64_t row) {
         to = csv_value(to, f, row);
         *to++ = ',';
     }
-    to[-1] = '\n';
-    return to;
+    return to - 1;
 }
 
 /* Most bytes that rows can need: every byte of text an escape. */
@@ -262,6 +261,34 @@ pinpipe_status pinpipe_batch_encode(pinpipe_buf *out, const pinpipe_batch *batch
         char *to = out->ptr + out->len;
         for (int64_t end = row + count; row < end; row++) {
             to = format == PINPIPE_FORMAT_NDJSON ? json_row(to, &e, row) : csv_row(to, &e, row);
+            *to++ = '\n';
+        }
+        out->len = (size_t)(to - out->ptr);
+    }
+    out->ptr[out->len] = '\0';
+    return PINPIPE_OK;
+}
+
+pinpipe_status pinpipe_batch_encode_values(pinpipe_buf *out, int64_t *offsets, const pinpipe_batch *batch,
+                                           pinpipe_error *err) {
+    int64_t rows = pinpipe_batch_rows(batch);
+    pinpipe_status status = pp_buf_reserve(out, 0, PP_BUF_MAX, err);
+    offsets[0] = (int64_t)out->len;
+    if (status < 0 || rows == 0) {
+        return status;
+    }
+    encoder e;
+    encoder_open(&e, batch);
+    for (int64_t row = 0; row < rows;) {
+        int64_t count = 0;
+        status = rows_reserve(&count, out, &e, row, rows, err);
+        if (status < 0) {
+            return status;
+        }
+        char *to = out->ptr + out->len;
+        for (int64_t end = row + count; row < end; row++) {
+            to = json_row(to, &e, row);
+            offsets[row + 1] = to - out->ptr;
         }
         out->len = (size_t)(to - out->ptr);
     }

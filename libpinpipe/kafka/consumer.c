@@ -5,7 +5,7 @@
 
 #if PINPIPE_WITH_KAFKA
 
-#include "kafka/client.h"
+#include "kafka/consumer.h"
 
 #include <assert.h>
 #include <pthread.h>
@@ -32,6 +32,8 @@ struct pinpipe_kafka_consumer {
     pinpipe_kafka_message *views;
     int64_t view_count;
     int64_t view_cap;
+    int64_t take_records; /* where the batch that is being taken ends; at most view_cap */
+    int64_t take_bytes;
     rd_kafka_message_t *next;                 /* what stopped the last batch: first of the next */
     rd_kafka_topic_partition_list_t *revoked; /* since the last batch */
     pinpipe_kafka_offset *revoked_views;
@@ -307,7 +309,7 @@ static pinpipe_status messages_take(pinpipe_kafka_consumer *consumer, int64_t de
     pinpipe_status status = PINPIPE_OK;
     size_t bytes = 0;
     while (status == PINPIPE_OK && !consumer->moved && !(consumer->next && consumer->view_count) &&
-           consumer->view_count < consumer->view_cap && bytes < POLL_BYTES_MAX) {
+           consumer->view_count < consumer->take_records && bytes < (size_t)consumer->take_bytes) {
         rd_kafka_message_t *message = consumer->next;
         consumer->next = NULL;
         if (!message) {
@@ -378,6 +380,15 @@ static pinpipe_status silence_judge(pinpipe_kafka_consumer *consumer, pinpipe_er
 
 pinpipe_status pinpipe_kafka_consumer_poll(pinpipe_kafka_batch *out, pinpipe_kafka_consumer *consumer,
                                            int64_t timeout_ms, pinpipe_error *err) {
+    return pp_kafka_consumer_take(out, consumer, (pp_kafka_limits){INT64_MAX, INT64_MAX}, timeout_ms, err);
+}
+
+void pp_kafka_consumer_release(pinpipe_kafka_consumer *consumer) {
+    messages_release(consumer);
+}
+
+pinpipe_status pp_kafka_consumer_take(pinpipe_kafka_batch *out, pinpipe_kafka_consumer *consumer,
+                                      pp_kafka_limits limits, int64_t timeout_ms, pinpipe_error *err) {
     pinpipe_status status = pp_kafka_client_check(&consumer->client, err);
     if (status < 0) {
         return status;
@@ -387,6 +398,8 @@ pinpipe_status pinpipe_kafka_consumer_poll(pinpipe_kafka_batch *out, pinpipe_kaf
     }
     *out = (pinpipe_kafka_batch)PINPIPE_KAFKA_BATCH_INIT;
     messages_release(consumer);
+    consumer->take_records = limits.records < consumer->view_cap ? limits.records : consumer->view_cap;
+    consumer->take_bytes = limits.bytes < POLL_BYTES_MAX ? limits.bytes : POLL_BYTES_MAX;
     status = messages_take(consumer, pp_kafka_deadline_ms(timeout_ms), err);
     if (status == PINPIPE_OK && consumer->moved) {
         status = revoked_publish(out, consumer, err);
