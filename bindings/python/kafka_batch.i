@@ -323,3 +323,162 @@ PyObject *kafka_delivery_errors(const pinpipe_kafka_delivery *delivery) {
                                      (Py_ssize_t)(pinpipe_kafka_delivery_count(delivery) * (int64_t)sizeof(int16_t)));
 }
 %}
+
+PINPIPE_HANDLE(pinpipe_kafka_records)
+
+pinpipe_status pinpipe_kafka_records_new(pinpipe_kafka_records **out, pinpipe_error *err);
+
+%nothread kafka_records_capsules;
+%nothread kafka_records_list;
+%nothread kafka_records_numbers;
+%nothread kafka_records_topics;
+%nothread kafka_records_revoked;
+%nothread kafka_records_next;
+
+%{
+static void array_capsule_free(PyObject *capsule) {
+    struct ArrowArray *array = PyCapsule_GetPointer(capsule, "arrow_array");
+    if (array->release) {
+        array->release(array);
+    }
+    free(array);
+}
+
+/* A handle keeps its view: the pointers live as long as nothing is read into it. */
+static pinpipe_kafka_records_view view_of(const pinpipe_kafka_records *records) {
+    pinpipe_kafka_records_view view = PINPIPE_KAFKA_RECORDS_VIEW_INIT;
+    if (pinpipe_kafka_records_get(&view, records, NULL) < 0) {
+        view.count = 0;
+    }
+    return view;
+}
+
+static pinpipe_str column_entry(const pinpipe_kafka_column *column, int64_t row) {
+    const int64_t *offsets = column->offsets;
+    if (column->validity && !(column->validity[row >> 3] >> (row & 7) & 1)) {
+        return (pinpipe_str){NULL, 0};
+    }
+    return (pinpipe_str){column->data + offsets[row], (size_t)(offsets[row + 1] - offsets[row])};
+}
+%}
+
+%inline %{
+/* The rows of a batch as JSON values of a topic; key column -1 = no key. */
+pinpipe_status kafka_delivery_encode(pinpipe_kafka_delivery **out, pinpipe_str topic, const pinpipe_batch *batch,
+                                     int32_t key_column, pinpipe_error *err) {
+    pinpipe_kafka_columns columns = PINPIPE_KAFKA_COLUMNS_INIT;
+    pinpipe_status status = pinpipe_kafka_columns_encode(&columns, batch, key_column, err);
+    if (status >= 0) {
+        columns.topic = topic;
+        status = pinpipe_kafka_delivery_new(out, &columns, err);
+        if (status < 0) {
+            columns.release(columns.release_context);
+        }
+    }
+    return status;
+}
+
+pinpipe_status kafka_consumer_read(pinpipe_kafka_records *records, pinpipe_kafka_consumer *consumer,
+                                   int64_t max_records, int64_t max_bytes, int64_t timeout_ms, pinpipe_error *err) {
+    pinpipe_kafka_read_options options = PINPIPE_KAFKA_READ_OPTIONS_INIT;
+    options.max_records = max_records;
+    options.max_bytes = max_bytes;
+    return pinpipe_kafka_consumer_read(records, consumer, &options, timeout_ms, err);
+}
+
+int64_t kafka_records_count(const pinpipe_kafka_records *records) {
+    return view_of(records).count;
+}
+
+/* Values (0) or keys (1) as a list of bytes and None. */
+PyObject *kafka_records_list(const pinpipe_kafka_records *records, int keys) {
+    pinpipe_kafka_records_view view = view_of(records);
+    PyObject *list = PyList_New((Py_ssize_t)view.count);
+    for (int64_t row = 0; list && row < view.count; row++) {
+        PyObject *entry = bytes_or_none(column_entry(keys ? &view.keys : &view.values, row));
+        if (!entry) {
+            Py_DECREF(list);
+            return NULL;
+        }
+        PyList_SetItem(list, (Py_ssize_t)row, entry);
+    }
+    return list;
+}
+
+/* A copy of an array of numbers: topics (0), partitions (1), offsets (2), timestamps (3). */
+PyObject *kafka_records_numbers(const pinpipe_kafka_records *records, int which) {
+    pinpipe_kafka_records_view view = view_of(records);
+    const void *const arrays[] = {view.topics, view.partitions, view.offsets, view.timestamps_ms};
+    size_t size = which < 2 ? sizeof(int32_t) : sizeof(int64_t);
+    return PyBytes_FromStringAndSize(view.count ? arrays[which] : "", (Py_ssize_t)((size_t)view.count * size));
+}
+
+PyObject *kafka_records_topics(const pinpipe_kafka_records *records) {
+    pinpipe_kafka_records_view view = view_of(records);
+    PyObject *list = PyList_New((Py_ssize_t)view.topic_count);
+    for (int32_t i = 0; list && i < view.topic_count; i++) {
+        PyList_SetItem(list, i, text_of(view.topic_names[i]));
+    }
+    return list;
+}
+
+/* A list of (topic, partition) that are no longer the consumer's. */
+PyObject *kafka_records_revoked(const pinpipe_kafka_records *records) {
+    pinpipe_kafka_records_view view = view_of(records);
+    PyObject *list = PyList_New((Py_ssize_t)view.revoked_count);
+    for (int64_t i = 0; list && i < view.revoked_count; i++) {
+        PyList_SetItem(list, (Py_ssize_t)i,
+                       Py_BuildValue("(Nl)", text_of(view.revoked[i].topic), (long)view.revoked[i].partition));
+    }
+    return list;
+}
+
+/* {(topic, partition): the next offset to read}: a partition's records come in the order of their offsets. */
+PyObject *kafka_records_next(const pinpipe_kafka_records *records) {
+    pinpipe_kafka_records_view view = view_of(records);
+    PyObject *next = PyDict_New();
+    for (int64_t row = 0; next && row < view.count; row++) {
+        bool is_last = row + 1 == view.count || view.topics[row + 1] != view.topics[row] ||
+                       view.partitions[row + 1] != view.partitions[row];
+        if (!is_last) {
+            continue;
+        }
+        PyObject *place = Py_BuildValue("(Nl)", text_of(view.topic_names[view.topics[row]]), (long)view.partitions[row]);
+        PyObject *offset = PyLong_FromLongLong((long long)view.offsets[row] + 1);
+        if (!place || !offset || PyDict_SetItem(next, place, offset) != 0) {
+            Py_CLEAR(next);
+        }
+        Py_XDECREF(place);
+        Py_XDECREF(offset);
+    }
+    return next;
+}
+
+/* (schema, array) capsules; the records are left empty. */
+PyObject *kafka_records_capsules(pinpipe_kafka_records *records) {
+    pinpipe_error err = PINPIPE_ERROR_INIT;
+    struct ArrowSchema *schema = calloc(1, sizeof *schema);
+    struct ArrowArray *array = calloc(1, sizeof *array);
+    if (!schema || !array) {
+        free(schema);
+        free(array);
+        return PyErr_NoMemory();
+    }
+    if (pinpipe_kafka_records_export(array, schema, records, &err) < 0) {
+        free(schema);
+        free(array);
+        raise_error(&err);
+        return NULL;
+    }
+    return Py_BuildValue("(NN)", PyCapsule_New(schema, "arrow_schema", schema_capsule_free),
+                         PyCapsule_New(array, "arrow_array", array_capsule_free));
+}
+
+/* How many values were read, from `first` on, until the batch was full. */
+pinpipe_status kafka_records_decode(int64_t *OUTPUT, pinpipe_decoder *decoder, pinpipe_batch *batch,
+                                    const pinpipe_kafka_records *records, int64_t first, pinpipe_report *report,
+                                    pinpipe_error *err) {
+    pinpipe_status status = pinpipe_kafka_records_decode(OUTPUT, decoder, batch, records, first, report, err);
+    return status < 0 ? status : PINPIPE_OK;
+}
+%}

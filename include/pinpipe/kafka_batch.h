@@ -160,9 +160,9 @@ PINPIPE_API pinpipe_status pinpipe_kafka_records_get(pinpipe_kafka_records_view 
                                                      const pinpipe_kafka_records *records,
                                                      pinpipe_error *err) PINPIPE_MUST_CHECK;
 
-/** Moves the records out as an Arrow struct array without copying, and describes it: topic (dictionary of
- * utf8), partition, offset, timestamp (ms, UTC), key and value (large_binary). The records are left empty,
- * what was revoked stays. Owns: the caller releases both. Errors: ENOMEM, and the records are as before. */
+/** Shares the records as an Arrow struct array without copying, and describes it: topic (dictionary of utf8),
+ * partition, offset, timestamp (ms, UTC), key and value (large_binary). The next read into the records takes
+ * new memory. Owns: the caller releases both, at any time and in any thread. Errors: ENOMEM. */
 PINPIPE_API pinpipe_status pinpipe_kafka_records_export(struct ArrowArray *out, struct ArrowSchema *schema,
                                                         pinpipe_kafka_records *records,
                                                         pinpipe_error *err) PINPIPE_MUST_CHECK;

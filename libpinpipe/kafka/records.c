@@ -252,6 +252,10 @@ static pinpipe_status options_check(pp_kafka_limits *out, const pinpipe_kafka_re
 
 static pinpipe_status records_clear(pinpipe_kafka_records *records, pinpipe_error *err) {
     records->revoked_count = 0;
+    if (records->block && atomic_load(&records->block->holders) > 1) {
+        pp_kafka_block_release(records->block);
+        records->block = NULL;
+    }
     if (records->block) {
         block_clear(records->block);
     } else {

@@ -193,10 +193,6 @@ pinpipe_status pinpipe_kafka_records_export(struct ArrowArray *out, struct Arrow
     if (status < 0 && schema->release) {
         schema->release(schema);
     }
-    if (status == PINPIPE_OK) {
-        pp_kafka_block_release(records->block);
-        records->block = NULL;
-    }
     return status;
 }
 

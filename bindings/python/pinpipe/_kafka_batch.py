@@ -165,26 +165,31 @@ class Delivery:
         self._producer = producer
         self._handles = list(handles)
 
+    def add(self, handle: Any, timeout: float) -> None:
+        """Makes one more of the core's batches a part of this one and writes it."""
+        self._handles.append(handle)
+        self._call(native.pinpipe_kafka_producer_write_batch, [handle], timeout)
+
     def write(self, timeout: float = 30.0) -> None:
         """Queues the records that are not queued yet, in order; waits up to `timeout` seconds for room.
 
         Raises as `Producer.write`; after a DeadlineError or NetworkError a second call goes on where it stopped. What a
         single record is refused for is that record's result.
         """
-        self._each(native.pinpipe_kafka_producer_write_batch, timeout)
+        self._call(native.pinpipe_kafka_producer_write_batch, self._handles, timeout)
 
     def wait(self, timeout: float = 30.0) -> Delivery:
         """Waits until every queued record has its result, whatever it is; returns itself.
 
         Raises DeadlineError or NetworkError with records still on their way: the call may be repeated.
         """
-        self._each(native.pinpipe_kafka_producer_wait_batch, timeout)
+        self._call(native.pinpipe_kafka_producer_wait_batch, self._handles, timeout)
         return self
 
-    def _each(self, call: Any, timeout: float) -> None:
+    def _call(self, call: Any, handles: Sequence[Any], timeout: float) -> None:
         def attempt(step_ms: int) -> None:
             with self._producer._alone() as producer:
-                for handle in self._handles:
+                for handle in handles:
                     call(producer, handle, step_ms)
 
         in_steps(attempt, timeout)

@@ -395,6 +395,16 @@ class Reader:
             if at < len(held):
                 yield self._deduped()
 
+    def read_topics(self, records: Any) -> Iterator[Any]:
+        """Reads the values of consumed records (the core's), one record each."""
+        at, count = 0, native.kafka_records_count(records)
+        while at < count:
+            at += native.kafka_records_decode(self._decoder, self._batch, records, at, self._report)
+            self._take_rejects()
+            if at < count:
+                yield self._deduped()
+        yield from self.rest()
+
     def read_arrow(self, data: ArrowStreamExportable) -> Iterator[Any]:
         """Reads any Arrow object in the raw shape."""
         source = native.arrow_input_open(data.__arrow_c_stream__())
@@ -454,7 +464,8 @@ class Reader:
         yield from self.rest()
 
 
-def _read_table(reader: Reader, batches: Iterator[Any]) -> Table:
+def read_table(reader: Reader, batches: Iterator[Any]) -> Table:
+    """A table of what a reader yields."""
     handle = native.pinpipe_table_new(kind_index(reader.schema.kind), SHAPES[reader.schema.shape])
     for batch in batches:
         native.pinpipe_table_append(handle, batch)
@@ -468,13 +479,13 @@ def _read_table_by_threads(reader: Reader, data: Input, threads: int) -> Table:
     else:
         whole = data if isinstance(data, (bytes, bytearray, memoryview)) else cast(IO[bytes], data).read()
     if reader.is_arrow(whole):
-        return _read_table(reader, reader.read(whole))
+        return read_table(reader, reader.read(whole))
     handle = native.pinpipe_table_new(kind_index(reader.schema.kind), SHAPES[reader.schema.shape])
     reader.read_whole(handle, whole, threads)
     return Table(handle, reader)
 
 
-def _profile_of(source: str | os.PathLike[str] | Mapping[str, Any] | Profile) -> Profile | None:
+def chosen_profile(source: str | os.PathLike[str] | Mapping[str, Any] | Profile) -> Profile | None:
     """The profile, or None for the default, whose rules need no second list."""
     if source == "course":
         return None
@@ -508,7 +519,7 @@ def clean(
     expect: "course", a rule file or its content (docs/census.md); None is what the profile's rule file expects.
     Raises pinpipe.Error; ExpectationError when a fatal expectation failed, after all was read.
     """
-    chosen = _profile_of(profile)
+    chosen = chosen_profile(profile)
     reader = Reader(kind, "clean", input_format, dedupe, max_record_bytes, profile=chosen)
     expect = chosen.expect if expect is None and chosen else expect
     if statistics or expect is not None:
@@ -518,7 +529,7 @@ def clean(
     if threads != 1 and dedupe == "none" and is_bytes_like(data):
         table = _read_table_by_threads(reader, data, threads)
     else:
-        table = _read_table(reader, reader.read(data, client))
+        table = read_table(reader, reader.read(data, client))
     if table.expectations:
         from pinpipe._expectations import raise_fatal
 
@@ -536,7 +547,7 @@ def decode(
 ) -> Table:
     """Reads records of a type into the raw shape: the wire's names, order and values."""
     reader = Reader(kind, "raw", input_format, "none", max_record_bytes)
-    return _read_table(reader, reader.read(data, client))
+    return read_table(reader, reader.read(data, client))
 
 
 def encode(table: Table, output_format: str = "ndjson") -> bytes:

@@ -9,19 +9,25 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable, Mapping
 from types import TracebackType
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from pinpipe import native
 from pinpipe._credentials import Credentials, shared_default
-from pinpipe._inputs import file_error
+from pinpipe._inputs import ArrowStreamExportable, file_error
 from pinpipe._kafka_batch import Column, Delivery, Failure, Headers, Numbers, Values, delivery_handle
+from pinpipe._kafka_records import CleanBatch, RecordReject, Records, clean
+from pinpipe._records import Table, decode
 from pinpipe._rest import RestProducer, RestResult
 from pinpipe._sign import msk_token
 from pinpipe._waiting import STEP_MS, Handle, beside, in_steps, milliseconds, steps
 from pinpipe.errors import DeadlineError, InvalidArgumentError, NetworkError
 
+if TYPE_CHECKING:
+    from pinpipe._profiles import Profile
+
 __all__ = [
     "Admin",
+    "CleanBatch",
     "Column",
     "Consumer",
     "Delivery",
@@ -29,6 +35,8 @@ __all__ = [
     "Message",
     "MockCluster",
     "Producer",
+    "RecordReject",
+    "Records",
     "RestProducer",
     "RestResult",
     "Settings",
@@ -185,6 +193,30 @@ class Producer(Handle):
         delivery.write(timeout)
         return delivery
 
+    def produce_table(
+        self,
+        topic: str,
+        table: Table | ArrowStreamExportable,
+        *,
+        record: str = "pin",
+        key: str | None = None,
+        timeout: float = 30.0,
+    ) -> Delivery:
+        """Queues every row as a JSON object, written by the C core; the result tells of each row by `Delivery.wait`.
+
+        table: a `Table`, or Arrow data in the raw shape of `record`. key: a column of text or integers whose value is
+        the record's key. timeout: as `produce_batch`, for each 16,384 rows.
+        """
+        rows = table if isinstance(table, Table) else decode(record, table)
+        names = rows.column_names
+        if key is not None and key not in names:
+            raise InvalidArgumentError(f"key '{key}': the columns are {', '.join(names)}")
+        column = -1 if key is None else names.index(key)
+        delivery = Delivery(self, [])
+        for batch in rows.batches():
+            delivery.add(native.kafka_delivery_encode(topic, batch, column), timeout)
+        return delivery
+
     def flush(self, timeout: float = 30.0) -> None:
         """Waits until every record is delivered.
 
@@ -287,6 +319,44 @@ class Consumer(Handle):
                 if last:
                     raise
         return []
+
+    def consume_batch(
+        self, max_records: int = 100_000, max_bytes: int = 16 << 20, timeout: float = 1.0
+    ) -> Records:
+        """Reads records into columns: waits for the first up to `timeout` seconds, then takes what has come.
+
+        max_records, max_bytes: where a batch ends. Empty after the timeout or a revocation. Raises as `poll`.
+        """
+        records = native.pinpipe_kafka_records_new()
+        for step_ms, last in steps(timeout):
+            try:
+                with self._alone() as handle:
+                    if (
+                        native.kafka_consumer_read(records, handle, max_records, max_bytes, step_ms)
+                        != native.STATUS_AGAIN
+                    ):
+                        break
+            except NetworkError:
+                if last:
+                    raise
+        found = Records(records)
+        self.revoked = found.revoked
+        return found
+
+    def clean_batch(
+        self,
+        kind: str,
+        max_records: int = 100_000,
+        max_bytes: int = 16 << 20,
+        timeout: float = 1.0,
+        *,
+        profile: str | _Path | Mapping[str, Any] | Profile = "course",
+    ) -> CleanBatch:
+        """Reads records as `consume_batch` and cleans their values: rows, rejects by place, what to commit.
+
+        kind: pin, geo or user. profile: as `pinpipe.clean`.
+        """
+        return clean(kind, self.consume_batch(max_records, max_bytes, timeout), profile)
 
     def commit(self, offsets: Mapping[tuple[str, int], int], timeout: float = 10.0) -> None:
         """Commits the next offset to read of each (topic, partition).
