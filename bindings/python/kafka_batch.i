@@ -390,12 +390,13 @@ int64_t kafka_records_count(const pinpipe_kafka_records *records) {
     return view_of(records).count;
 }
 
-/* Values (0) or keys (1) as a list of bytes and None. */
-PyObject *kafka_records_list(const pinpipe_kafka_records *records, int keys) {
+/* Values (0) or keys (1) from record `first` on, at most `count`, as a list of bytes and None. */
+PyObject *kafka_records_list(const pinpipe_kafka_records *records, int keys, int64_t first, int64_t count) {
     pinpipe_kafka_records_view view = view_of(records);
-    PyObject *list = PyList_New((Py_ssize_t)view.count);
-    for (int64_t row = 0; list && row < view.count; row++) {
-        PyObject *entry = bytes_or_none(column_entry(keys ? &view.keys : &view.values, row));
+    int64_t left = view.count - first;
+    PyObject *list = PyList_New((Py_ssize_t)(left < count ? left : count));
+    for (int64_t row = 0; list && row < left && row < count; row++) {
+        PyObject *entry = bytes_or_none(column_entry(keys ? &view.keys : &view.values, first + row));
         if (!entry) {
             Py_DECREF(list);
             return NULL;

@@ -134,7 +134,7 @@ typedef struct pinpipe_kafka_read_options {
     uint32_t struct_size;
     int32_t reserved;    /* 0 */
     int64_t max_records; /* 0 = 100,000; at most 10,000,000 */
-    int64_t max_bytes;   /* of keys and values, at which a batch ends; 0 = 16 MiB, at most 1 GiB */
+    int64_t max_bytes;   /* of keys and values, at which a batch ends; 0 = 2 MiB, at most 1 GiB */
 } pinpipe_kafka_read_options;
 
 #define PINPIPE_KAFKA_READ_OPTIONS_INIT                                                                      \

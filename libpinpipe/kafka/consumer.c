@@ -231,7 +231,8 @@ static bool group_leave(rd_kafka_t *handle) {
     bool leaving = !error;
     error_log(error, "leaving the group");
     while (leaving && !rd_kafka_consumer_closed(handle) && pp_kafka_wait_ms(deadline_ms, 1) > 0) {
-        rd_kafka_queue_poll_callback(queue, pp_kafka_wait_ms(deadline_ms, CLOSE_STEP_MS));
+        /* Not queue_poll_callback: that ends the process when a message is still in the queue. */
+        rd_kafka_event_destroy(rd_kafka_queue_poll(queue, pp_kafka_wait_ms(deadline_ms, CLOSE_STEP_MS)));
     }
     bool closed = rd_kafka_consumer_closed(handle) != 0;
     rd_kafka_queue_destroy(queue);

@@ -15,7 +15,8 @@
 
 #define RECORDS_DEFAULT 100000
 #define RECORDS_MAX 10000000
-#define BYTES_DEFAULT ((int64_t)16 << 20)
+/* What stays in a core's second cache from the copy to whoever reads it. */
+#define BYTES_DEFAULT ((int64_t)2 << 20)
 #define BYTES_MAX ((int64_t)1 << 30)
 #define FIRST_CAP 4096
 
@@ -319,6 +320,10 @@ pinpipe_status pinpipe_kafka_consumer_read(pinpipe_kafka_records *records, pinpi
         pinpipe_error held = records->held;
         records->held = (pinpipe_error)PINPIPE_ERROR_INIT;
         return pp_fail_service(err, held.status, held.service, held.native_code, "%s", held.message);
+    }
+    if (status == PINPIPE_OK) {
+        int64_t room = left.bytes < BYTES_DEFAULT ? left.bytes : BYTES_DEFAULT;
+        status = pp_buf_reserve(&records->block->values.data, (size_t)room, PP_BUF_MAX, err);
     }
     if (status == PINPIPE_OK) {
         status = poll_append(records, consumer, &left, timeout_ms, err);

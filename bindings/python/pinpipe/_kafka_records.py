@@ -7,10 +7,14 @@ Rules: docs/kafka.md, "Batches"; the Arrow PyCapsule interface; CONTRACT §4 for
 from __future__ import annotations
 
 import dataclasses
+import itertools
+from collections.abc import Iterator
 from typing import Any
 
 from pinpipe import native
 from pinpipe._records import Reader, Table, chosen_profile, read_table
+
+PIECE_RECORDS = 256  # made at once, so that their memory is used again and stays in the first cache
 
 
 class Records:
@@ -19,28 +23,37 @@ class Records:
     Arrow consumers take it without a copy (pyarrow.record_batch, polars.DataFrame, duckdb), any number of times.
     """
 
-    def __init__(self, handle: Any) -> None:
-        """Made by `Consumer.consume_batch`."""
+    def __init__(self, handle: Any, spare: list[Any]) -> None:
+        """Made by `Consumer.consume_batch`. spare: where the core's memory goes for the next read."""
         self._handle = handle
+        self._spare = spare
         self.num_records = int(native.kafka_records_count(handle))
         self.revoked: list[tuple[str, int]] = native.kafka_records_revoked(handle)
         """Partitions that belong to the consumer no longer; their records came before."""
         self.next_offsets: dict[tuple[str, int], int] = native.kafka_records_next(handle)
         """What `Consumer.commit` takes once all of this is done."""
 
+    def __del__(self) -> None:
+        """Lets the next read have the memory, while it is in the caches; what Arrow data shares is not touched."""
+        if not self._spare:
+            self._spare.append(self._handle)
+
     def __len__(self) -> int:
         """How many records."""
         return self.num_records
 
-    def values(self) -> list[bytes | None]:
-        """The values; None is Kafka's null."""
-        found: list[bytes | None] = native.kafka_records_list(self._handle, 0)
-        return found
+    def values(self) -> Iterator[bytes | None]:
+        """The values, one by one; None is Kafka's null."""
+        return self._entries(0)
 
-    def keys(self) -> list[bytes | None]:
-        """The keys; None is Kafka's null."""
-        found: list[bytes | None] = native.kafka_records_list(self._handle, 1)
-        return found
+    def keys(self) -> Iterator[bytes | None]:
+        """The keys, one by one; None is Kafka's null."""
+        return self._entries(1)
+
+    def _entries(self, which: int) -> Iterator[bytes | None]:
+        firsts = range(0, self.num_records, PIECE_RECORDS)
+        pieces = (native.kafka_records_list(self._handle, which, first, PIECE_RECORDS) for first in firsts)
+        return itertools.chain.from_iterable(pieces)
 
     @property
     def topic_names(self) -> list[str]:

@@ -298,6 +298,7 @@ class Consumer(Handle):
         config = native_settings(settings, properties=properties, iam=iam, region=region)
         super().__init__(native.kafka_consumer_new(brokers, group, names, poll_records, config))
         self._batch = native.kafka_batch_new()
+        self._spare: list[Any] = []
         self.revoked: list[tuple[str, int]] = []
         """Partitions that the last poll found to belong to this consumer no longer; its messages came before."""
 
@@ -321,13 +322,13 @@ class Consumer(Handle):
         return []
 
     def consume_batch(
-        self, max_records: int = 100_000, max_bytes: int = 16 << 20, timeout: float = 1.0
+        self, max_records: int = 100_000, max_bytes: int = 2 << 20, timeout: float = 1.0
     ) -> Records:
         """Reads records into columns: waits for the first up to `timeout` seconds, then takes what has come.
 
         max_records, max_bytes: where a batch ends. Empty after the timeout or a revocation. Raises as `poll`.
         """
-        records = native.pinpipe_kafka_records_new()
+        records = self._spare.pop() if self._spare else native.pinpipe_kafka_records_new()
         for step_ms, last in steps(timeout):
             try:
                 with self._alone() as handle:
@@ -339,7 +340,7 @@ class Consumer(Handle):
             except NetworkError:
                 if last:
                     raise
-        found = Records(records)
+        found = Records(records, self._spare)
         self.revoked = found.revoked
         return found
 
@@ -347,7 +348,7 @@ class Consumer(Handle):
         self,
         kind: str,
         max_records: int = 100_000,
-        max_bytes: int = 16 << 20,
+        max_bytes: int = 2 << 20,
         timeout: float = 1.0,
         *,
         profile: str | _Path | Mapping[str, Any] | Profile = "course",
