@@ -269,6 +269,42 @@ PINPIPE_API int64_t pinpipe_kafka_admin_topic_count(const pinpipe_kafka_admin *a
 /** The topic at `index`, from 0 to the count - 1; valid until the next listing. */
 PINPIPE_API pinpipe_kafka_topic pinpipe_kafka_admin_topic_at(const pinpipe_kafka_admin *admin, int64_t index);
 
+/** Deletes one topic with its records. Errors: ENOTFOUND; EREFUSED the broker's reason is in the text; ENET,
+ * EAUTH, ETIMEOUT. */
+PINPIPE_API pinpipe_status pinpipe_kafka_admin_topic_delete(pinpipe_kafka_admin *admin, pinpipe_str name,
+                                                            int64_t timeout_ms,
+                                                            pinpipe_error *err) PINPIPE_MUST_CHECK;
+
+/** A partition of a topic that was described. */
+typedef struct pinpipe_kafka_partition {
+    int32_t partition;
+    int32_t leader; /* a broker's id; -1 = none now */
+    int32_t replica_count;
+    int32_t in_sync_count; /* of the replicas */
+} pinpipe_kafka_partition;
+
+/** A setting of a topic that was described; borrowed from the admin. */
+typedef struct pinpipe_kafka_topic_config {
+    pinpipe_str name;
+    pinpipe_str value; /* a NULL ptr = the broker does not tell it */
+    int32_t is_default;
+    int32_t reserved; /* 0 */
+} pinpipe_kafka_topic_config;
+
+/** Reads a topic's partitions and settings into the admin, in place of the last description's. Errors:
+ * ENOTFOUND; ENET, EAUTH, ETIMEOUT, ENOMEM; the last description is gone then. */
+PINPIPE_API pinpipe_status pinpipe_kafka_admin_topic_describe(pinpipe_kafka_admin *admin, pinpipe_str name,
+                                                              int64_t timeout_ms,
+                                                              pinpipe_error *err) PINPIPE_MUST_CHECK;
+
+/** What the last description says; `index` from 0 to the count - 1. */
+PINPIPE_API int64_t pinpipe_kafka_admin_partition_count(const pinpipe_kafka_admin *admin);
+PINPIPE_API pinpipe_kafka_partition pinpipe_kafka_admin_partition_at(const pinpipe_kafka_admin *admin,
+                                                                     int64_t index);
+PINPIPE_API int64_t pinpipe_kafka_admin_config_count(const pinpipe_kafka_admin *admin);
+PINPIPE_API pinpipe_kafka_topic_config pinpipe_kafka_admin_config_at(const pinpipe_kafka_admin *admin,
+                                                                     int64_t index);
+
 /* ---- mock cluster ---- */
 
 /** Starts a cluster of `broker_count` (1 to 16) brokers on free loopback ports. Errors: EINVAL, ENOMEM. */

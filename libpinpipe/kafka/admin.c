@@ -1,11 +1,11 @@
 /* Turns topic names into topics on a broker, and the cluster's topics into a sorted list.
- * Never deletes or alters a topic.
+ * Never alters a topic, and deletes none but the one that is named.
  * Rules: docs/kafka.md, "Topics"; Kafka protocol, CreateTopics and Metadata. */
 #include "pinpipe/kafka.h"
 
 #if PINPIPE_WITH_KAFKA
 
-#include "kafka/client.h"
+#include "kafka/admin.h"
 
 #include <assert.h>
 #include <stdlib.h>
@@ -13,19 +13,7 @@
 
 #include "base/memory.h"
 
-#define TOPIC_NAME_BYTES_MAX 249
 #define STEP_MS 200
-
-typedef struct listed_topic {
-    char *name;
-    int64_t partition_count;
-} listed_topic;
-
-struct pinpipe_kafka_admin {
-    pp_kafka_client client;
-    listed_topic *topics;
-    int64_t topic_count;
-};
 
 static const pp_kafka_default admin_defaults[] = {{NULL, NULL}};
 
@@ -66,60 +54,74 @@ void pinpipe_kafka_admin_free(pinpipe_kafka_admin *admin) {
         return;
     }
     listing_clear(admin);
+    pp_kafka_description_clear(admin);
     pp_kafka_client_close(&admin->client, 0);
     pp_free(admin);
 }
 
-static pinpipe_status created_judge(rd_kafka_event_t *event, const char *name, pinpipe_error *err) {
-    rd_kafka_resp_err_t code = rd_kafka_event_error(event);
-    if (code) {
-        return pp_kafka_fail(err, code, name, rd_kafka_event_error_string(event));
-    }
-    size_t count = 0;
-    const rd_kafka_CreateTopics_result_t *result = rd_kafka_event_CreateTopics_result(event);
-    const rd_kafka_topic_result_t **topics = rd_kafka_CreateTopics_result_topics(result, &count);
+pinpipe_status pp_kafka_topic_results_judge(const rd_kafka_topic_result_t **topics, size_t count,
+                                            const char *name, pinpipe_error *err) {
     for (size_t i = 0; i < count; i++) {
-        code = rd_kafka_topic_result_error(topics[i]);
+        rd_kafka_resp_err_t code = rd_kafka_topic_result_error(topics[i]);
         if (code) {
-            const char *text = rd_kafka_topic_result_error_string(topics[i]);
-            return pp_kafka_fail(err, code, name, text);
+            return pp_kafka_fail(err, code, name, rd_kafka_topic_result_error_string(topics[i]));
         }
     }
     return PINPIPE_OK;
 }
 
 /* Waits in steps, so that refused credentials end the wait at once. */
-static pinpipe_status created_wait(pinpipe_kafka_admin *admin, rd_kafka_queue_t *queue, const char *name,
-                                   int64_t deadline_ms, pinpipe_error *err) {
+pinpipe_status pp_kafka_admin_wait(rd_kafka_event_t **out, pinpipe_kafka_admin *admin,
+                                   rd_kafka_queue_t *queue, const char *name, int64_t deadline_ms,
+                                   pinpipe_error *err) {
     rd_kafka_event_t *event = NULL;
     bool expired = false;
+    *out = NULL;
     while (!event && !expired && !pp_kafka_client_refused(&admin->client)) {
         expired = pp_kafka_wait_ms(deadline_ms, 1) == 0;
         event = rd_kafka_queue_poll(queue, pp_kafka_wait_ms(deadline_ms, STEP_MS));
         rd_kafka_poll(admin->client.handle, 0);
     }
-    bool timed_out = event && rd_kafka_event_error(event) == RD_KAFKA_RESP_ERR__TIMED_OUT;
+    rd_kafka_resp_err_t code = event ? rd_kafka_event_error(event) : RD_KAFKA_RESP_ERR__TIMED_OUT;
     pinpipe_status status = PINPIPE_OK;
-    if (!event || (timed_out && admin->client.trouble)) {
+    if (!event || (code == RD_KAFKA_RESP_ERR__TIMED_OUT && admin->client.trouble)) {
         status = pp_kafka_client_fail(&admin->client, name, err);
-    } else {
-        status = created_judge(event, name, err);
+    } else if (code) {
+        status = pp_kafka_fail(err, code, name, rd_kafka_event_error_string(event));
     }
-    rd_kafka_event_destroy(event);
+    if (status < 0 && event) {
+        rd_kafka_event_destroy(event);
+    } else {
+        *out = event;
+    }
     return status;
+}
+
+rd_kafka_AdminOptions_t *pp_kafka_admin_request(const pinpipe_kafka_admin *admin, rd_kafka_admin_op_t kind,
+                                                int64_t deadline_ms) {
+    rd_kafka_AdminOptions_t *request = rd_kafka_AdminOptions_new(admin->client.handle, kind);
+    char reason[PP_KAFKA_TEXT_BYTES] = "";
+    int wait_ms = pp_kafka_wait_ms(deadline_ms, 3600000);
+    rd_kafka_AdminOptions_set_request_timeout(request, wait_ms > 0 ? wait_ms : 1, reason, sizeof reason);
+    return request;
 }
 
 static pinpipe_status topic_request(pinpipe_kafka_admin *admin, rd_kafka_NewTopic_t *topic, const char *name,
                                     int64_t timeout_ms, pinpipe_error *err) {
     int64_t deadline_ms = pp_kafka_deadline_ms(timeout_ms);
     rd_kafka_AdminOptions_t *request =
-        rd_kafka_AdminOptions_new(admin->client.handle, RD_KAFKA_ADMIN_OP_CREATETOPICS);
+        pp_kafka_admin_request(admin, RD_KAFKA_ADMIN_OP_CREATETOPICS, deadline_ms);
     rd_kafka_queue_t *queue = rd_kafka_queue_new(admin->client.handle);
-    char reason[PP_KAFKA_TEXT_BYTES] = "";
-    int wait_ms = pp_kafka_wait_ms(deadline_ms, 3600000);
-    rd_kafka_AdminOptions_set_request_timeout(request, wait_ms > 0 ? wait_ms : 1, reason, sizeof reason);
+    rd_kafka_event_t *event = NULL;
     rd_kafka_CreateTopics(admin->client.handle, &topic, 1, request, queue);
-    pinpipe_status status = created_wait(admin, queue, name, deadline_ms, err);
+    pinpipe_status status = pp_kafka_admin_wait(&event, admin, queue, name, deadline_ms, err);
+    if (status == PINPIPE_OK) {
+        size_t count = 0;
+        const rd_kafka_topic_result_t **topics =
+            rd_kafka_CreateTopics_result_topics(rd_kafka_event_CreateTopics_result(event), &count);
+        status = pp_kafka_topic_results_judge(topics, count, name, err);
+        rd_kafka_event_destroy(event);
+    }
     rd_kafka_queue_destroy(queue);
     rd_kafka_AdminOptions_destroy(request);
     return status;
@@ -132,12 +134,12 @@ pinpipe_status pinpipe_kafka_admin_topic_create(pinpipe_kafka_admin *admin,
     if (status < 0) {
         return status;
     }
-    if (!topic || topic->struct_size < sizeof *topic || topic->name.len > TOPIC_NAME_BYTES_MAX) {
+    if (!topic || topic->struct_size < sizeof *topic || topic->name.len > PP_KAFKA_TOPIC_BYTES_MAX) {
         return pp_fail(err, PINPIPE_EINVAL,
                        "a topic's options lack their struct_size or its name is longer than %d bytes",
-                       TOPIC_NAME_BYTES_MAX);
+                       PP_KAFKA_TOPIC_BYTES_MAX);
     }
-    char name[TOPIC_NAME_BYTES_MAX + 1] = "";
+    char name[PP_KAFKA_TOPIC_BYTES_MAX + 1] = "";
     char reason[PP_KAFKA_TEXT_BYTES] = "";
     memcpy(name, topic->name.len ? topic->name.ptr : "", topic->name.len);
     int32_t partitions = topic->partition_count ? topic->partition_count : 1;
@@ -152,7 +154,7 @@ pinpipe_status pinpipe_kafka_admin_topic_create(pinpipe_kafka_admin *admin,
 }
 
 static int topic_compare(const void *left, const void *right) {
-    return strcmp(((const listed_topic *)left)->name, ((const listed_topic *)right)->name);
+    return strcmp(((const pp_kafka_listed_topic *)left)->name, ((const pp_kafka_listed_topic *)right)->name);
 }
 
 static pinpipe_status listing_take(pinpipe_kafka_admin *admin, const rd_kafka_metadata_t *metadata,
@@ -168,9 +170,24 @@ static pinpipe_status listing_take(pinpipe_kafka_admin *admin, const rd_kafka_me
             listing_clear(admin);
             return pp_fail_memory(err, "a topic's name", strlen(metadata->topics[i].topic));
         }
-        admin->topics[admin->topic_count++] = (listed_topic){name, metadata->topics[i].partition_cnt};
+        admin->topics[admin->topic_count++] =
+            (pp_kafka_listed_topic){name, metadata->topics[i].partition_cnt};
     }
     qsort(admin->topics, (size_t)admin->topic_count, sizeof *admin->topics, topic_compare);
+    return PINPIPE_OK;
+}
+
+pinpipe_status pp_kafka_admin_metadata(const rd_kafka_metadata_t **out, pinpipe_kafka_admin *admin,
+                                       const char *what_for, int64_t deadline_ms, pinpipe_error *err) {
+    rd_kafka_resp_err_t code = RD_KAFKA_RESP_ERR__TIMED_OUT;
+    do {
+        code = rd_kafka_metadata(admin->client.handle, 1, NULL, out, pp_kafka_wait_ms(deadline_ms, STEP_MS));
+        rd_kafka_poll(admin->client.handle, 0);
+    } while (code && pp_kafka_wait_ms(deadline_ms, 1) > 0 && !pp_kafka_client_refused(&admin->client));
+    if (code) {
+        return pp_kafka_client_fail(&admin->client, what_for, err);
+    }
+    pp_kafka_client_answered(&admin->client);
     return PINPIPE_OK;
 }
 
@@ -180,20 +197,13 @@ pinpipe_status pinpipe_kafka_admin_list(pinpipe_kafka_admin *admin, int64_t time
         return status;
     }
     listing_clear(admin);
-    int64_t deadline_ms = pp_kafka_deadline_ms(timeout_ms);
     const rd_kafka_metadata_t *metadata = NULL;
-    rd_kafka_resp_err_t code = RD_KAFKA_RESP_ERR__TIMED_OUT;
-    do {
-        code = rd_kafka_metadata(admin->client.handle, 1, NULL, &metadata,
-                                 pp_kafka_wait_ms(deadline_ms, STEP_MS));
-        rd_kafka_poll(admin->client.handle, 0);
-    } while (code && pp_kafka_wait_ms(deadline_ms, 1) > 0 && !pp_kafka_client_refused(&admin->client));
-    if (code) {
-        return pp_kafka_client_fail(&admin->client, "listing topics", err);
+    status =
+        pp_kafka_admin_metadata(&metadata, admin, "listing topics", pp_kafka_deadline_ms(timeout_ms), err);
+    if (status == PINPIPE_OK) {
+        status = listing_take(admin, metadata, err);
+        rd_kafka_metadata_destroy(metadata);
     }
-    pp_kafka_client_answered(&admin->client);
-    status = listing_take(admin, metadata, err);
-    rd_kafka_metadata_destroy(metadata);
     return status;
 }
 
@@ -203,7 +213,7 @@ int64_t pinpipe_kafka_admin_topic_count(const pinpipe_kafka_admin *admin) {
 
 pinpipe_kafka_topic pinpipe_kafka_admin_topic_at(const pinpipe_kafka_admin *admin, int64_t index) {
     assert(index >= 0 && index < admin->topic_count);
-    const listed_topic *topic = &admin->topics[index];
+    const pp_kafka_listed_topic *topic = &admin->topics[index];
     return (pinpipe_kafka_topic){{topic->name, strlen(topic->name)}, topic->partition_count};
 }
 

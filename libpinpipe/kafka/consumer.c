@@ -41,6 +41,7 @@ struct pinpipe_kafka_consumer {
     rd_kafka_topic_partition_list_t *reported; /* behind `revoked_views` */
     bool moved;
     bool joined;
+    pinpipe_error held; /* an error behind what the last read brought; status 0 = none */
 };
 
 static const pp_kafka_default consumer_defaults[] = {
@@ -388,6 +389,16 @@ void pp_kafka_consumer_release(pinpipe_kafka_consumer *consumer) {
     messages_release(consumer);
 }
 
+void pp_kafka_consumer_hold(pinpipe_kafka_consumer *consumer, const pinpipe_error *cause) {
+    consumer->held = *cause;
+}
+
+static pinpipe_status held_fail(pinpipe_kafka_consumer *consumer, pinpipe_error *err) {
+    pinpipe_error held = consumer->held;
+    consumer->held = (pinpipe_error)PINPIPE_ERROR_INIT;
+    return pp_fail_service(err, held.status, held.service, held.native_code, "%s", held.message);
+}
+
 pinpipe_status pp_kafka_consumer_take(pinpipe_kafka_batch *out, pinpipe_kafka_consumer *consumer,
                                       pp_kafka_limits limits, int64_t timeout_ms, pinpipe_error *err) {
     pinpipe_status status = pp_kafka_client_check(&consumer->client, err);
@@ -399,6 +410,9 @@ pinpipe_status pp_kafka_consumer_take(pinpipe_kafka_batch *out, pinpipe_kafka_co
     }
     *out = (pinpipe_kafka_batch)PINPIPE_KAFKA_BATCH_INIT;
     messages_release(consumer);
+    if (consumer->held.status) {
+        return held_fail(consumer, err);
+    }
     consumer->take_records = limits.records < consumer->view_cap ? limits.records : consumer->view_cap;
     consumer->take_bytes = limits.bytes < POLL_BYTES_MAX ? limits.bytes : POLL_BYTES_MAX;
     status = messages_take(consumer, pp_kafka_deadline_ms(timeout_ms), err);

@@ -20,4 +20,7 @@ pinpipe_status pp_kafka_consumer_take(pinpipe_kafka_batch *out, pinpipe_kafka_co
 /** Gives the last batch's messages back before the next one is taken. */
 void pp_kafka_consumer_release(pinpipe_kafka_consumer *consumer);
 
+/** Lets the next take fail by `cause`. */
+void pp_kafka_consumer_hold(pinpipe_kafka_consumer *consumer, const pinpipe_error *cause);
+
 #endif

@@ -316,11 +316,6 @@ pinpipe_status pinpipe_kafka_consumer_read(pinpipe_kafka_records *records, pinpi
     if (status == PINPIPE_OK) {
         status = records_clear(records, err);
     }
-    if (status == PINPIPE_OK && records->held.status) {
-        pinpipe_error held = records->held;
-        records->held = (pinpipe_error)PINPIPE_ERROR_INIT;
-        return pp_fail_service(err, held.status, held.service, held.native_code, "%s", held.message);
-    }
     if (status == PINPIPE_OK) {
         int64_t room = left.bytes < BYTES_DEFAULT ? left.bytes : BYTES_DEFAULT;
         status = pp_buf_reserve(&records->block->values.data, (size_t)room, PP_BUF_MAX, err);
@@ -331,8 +326,10 @@ pinpipe_status pinpipe_kafka_consumer_read(pinpipe_kafka_records *records, pinpi
     while (status == PINPIPE_OK && !records->revoked_count && left.records > 0 && left.bytes > 0) {
         pinpipe_error cause = PINPIPE_ERROR_INIT;
         pinpipe_status next = poll_append(records, consumer, &left, 0, &cause);
+        if (next < 0) {
+            pp_kafka_consumer_hold(consumer, &cause);
+        }
         if (next != PINPIPE_OK) {
-            records->held = next < 0 ? cause : records->held;
             break;
         }
     }

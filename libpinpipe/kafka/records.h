@@ -40,7 +40,6 @@ struct pinpipe_kafka_records {
     pinpipe_kafka_offset *revoked;
     pinpipe_buf revoked_text; /* of their topics */
     int64_t revoked_count;
-    pinpipe_error held; /* an error behind records; status 0 = none */
 };
 
 /** Makes an empty block with one holder; NULL = no memory. */

@@ -1,0 +1,175 @@
+/* Turns a topic's name into what its cluster knows of it, or into nothing: partitions, leaders, settings;
+ * deletion. Never creates a topic by asking for it. Rules: docs/kafka.md, "Topics"; Kafka protocol, Metadata,
+ * DescribeConfigs, DeleteTopics. */
+#include "pinpipe/kafka.h"
+
+#if PINPIPE_WITH_KAFKA
+
+#include "kafka/admin.h"
+
+#include <assert.h>
+#include <string.h>
+
+#include "base/memory.h"
+
+void pp_kafka_description_clear(pinpipe_kafka_admin *admin) {
+    pp_free(admin->partitions);
+    rd_kafka_event_destroy(admin->described);
+    admin->partitions = NULL;
+    admin->partition_count = 0;
+    admin->described = NULL;
+    admin->configs = NULL;
+    admin->config_count = 0;
+}
+
+static pinpipe_status name_take(char *out, const pinpipe_kafka_admin *admin, pinpipe_str name,
+                                pinpipe_error *err) {
+    pinpipe_status status = pp_kafka_client_check(&admin->client, err);
+    if (status == PINPIPE_OK && (name.len == 0 || name.len > PP_KAFKA_TOPIC_BYTES_MAX)) {
+        return pp_fail_service(err, PINPIPE_EINVAL, "kafka", 0, "topic '%.*s': a name has 1 to %d bytes",
+                               pp_quote_len(name.len), name.len ? name.ptr : "", PP_KAFKA_TOPIC_BYTES_MAX);
+    }
+    if (status == PINPIPE_OK) {
+        memcpy(out, name.ptr, name.len);
+        out[name.len] = '\0';
+    }
+    return status;
+}
+
+pinpipe_status pinpipe_kafka_admin_topic_delete(pinpipe_kafka_admin *admin, pinpipe_str name,
+                                                int64_t timeout_ms, pinpipe_error *err) {
+    char text[PP_KAFKA_TOPIC_BYTES_MAX + 1];
+    pinpipe_status status = name_take(text, admin, name, err);
+    if (status < 0) {
+        return status;
+    }
+    int64_t deadline_ms = pp_kafka_deadline_ms(timeout_ms);
+    rd_kafka_AdminOptions_t *request =
+        pp_kafka_admin_request(admin, RD_KAFKA_ADMIN_OP_DELETETOPICS, deadline_ms);
+    rd_kafka_queue_t *queue = rd_kafka_queue_new(admin->client.handle);
+    rd_kafka_DeleteTopic_t *topic = rd_kafka_DeleteTopic_new(text);
+    rd_kafka_event_t *event = NULL;
+    rd_kafka_DeleteTopics(admin->client.handle, &topic, 1, request, queue);
+    status = pp_kafka_admin_wait(&event, admin, queue, text, deadline_ms, err);
+    if (status == PINPIPE_OK) {
+        size_t count = 0;
+        const rd_kafka_topic_result_t **topics =
+            rd_kafka_DeleteTopics_result_topics(rd_kafka_event_DeleteTopics_result(event), &count);
+        status = pp_kafka_topic_results_judge(topics, count, text, err);
+        rd_kafka_event_destroy(event);
+    }
+    rd_kafka_DeleteTopic_destroy(topic);
+    rd_kafka_queue_destroy(queue);
+    rd_kafka_AdminOptions_destroy(request);
+    return status;
+}
+
+static pinpipe_status partitions_take(pinpipe_kafka_admin *admin, const rd_kafka_metadata_topic_t *topic,
+                                      pinpipe_error *err) {
+    size_t size = (size_t)topic->partition_cnt * sizeof *admin->partitions;
+    admin->partitions = pp_alloc_zero(size ? size : 1);
+    if (!admin->partitions) {
+        return pp_fail_memory(err, "a topic's partitions", size);
+    }
+    for (int i = 0; i < topic->partition_cnt; i++) {
+        const rd_kafka_metadata_partition_t *from = &topic->partitions[i];
+        admin->partitions[i] =
+            (pinpipe_kafka_partition){from->id, from->leader, from->replica_cnt, from->isr_cnt};
+    }
+    admin->partition_count = topic->partition_cnt;
+    return PINPIPE_OK;
+}
+
+static pinpipe_status partitions_ask(pinpipe_kafka_admin *admin, const char *name, int64_t deadline_ms,
+                                     pinpipe_error *err) {
+    const rd_kafka_metadata_t *metadata = NULL;
+    pinpipe_status status = pp_kafka_admin_metadata(&metadata, admin, name, deadline_ms, err);
+    if (status < 0) {
+        return status;
+    }
+    int at = 0;
+    while (at < metadata->topic_cnt && strcmp(metadata->topics[at].topic, name) != 0) {
+        at++;
+    }
+    rd_kafka_resp_err_t code =
+        at < metadata->topic_cnt ? metadata->topics[at].err : RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART;
+    status = code ? pp_kafka_fail(err, code, name, NULL) : partitions_take(admin, &metadata->topics[at], err);
+    rd_kafka_metadata_destroy(metadata);
+    return status;
+}
+
+static pinpipe_status configs_take(pinpipe_kafka_admin *admin, const char *name, pinpipe_error *err) {
+    size_t count = 0, entries = 0;
+    const rd_kafka_ConfigResource_t **resources = rd_kafka_DescribeConfigs_result_resources(
+        rd_kafka_event_DescribeConfigs_result(admin->described), &count);
+    rd_kafka_resp_err_t code =
+        count ? rd_kafka_ConfigResource_error(resources[0]) : RD_KAFKA_RESP_ERR__BAD_MSG;
+    if (code) {
+        return pp_kafka_fail(err, code, name,
+                             count ? rd_kafka_ConfigResource_error_string(resources[0]) : NULL);
+    }
+    admin->configs = rd_kafka_ConfigResource_configs(resources[0], &entries);
+    admin->config_count = (int64_t)entries;
+    return PINPIPE_OK;
+}
+
+static pinpipe_status configs_ask(pinpipe_kafka_admin *admin, const char *name, int64_t deadline_ms,
+                                  pinpipe_error *err) {
+    rd_kafka_AdminOptions_t *request =
+        pp_kafka_admin_request(admin, RD_KAFKA_ADMIN_OP_DESCRIBECONFIGS, deadline_ms);
+    rd_kafka_queue_t *queue = rd_kafka_queue_new(admin->client.handle);
+    rd_kafka_ConfigResource_t *resource = rd_kafka_ConfigResource_new(RD_KAFKA_RESOURCE_TOPIC, name);
+    rd_kafka_DescribeConfigs(admin->client.handle, &resource, 1, request, queue);
+    pinpipe_status status = pp_kafka_admin_wait(&admin->described, admin, queue, name, deadline_ms, err);
+    if (status == PINPIPE_OK) {
+        status = configs_take(admin, name, err);
+    }
+    rd_kafka_ConfigResource_destroy(resource);
+    rd_kafka_queue_destroy(queue);
+    rd_kafka_AdminOptions_destroy(request);
+    return status;
+}
+
+pinpipe_status pinpipe_kafka_admin_topic_describe(pinpipe_kafka_admin *admin, pinpipe_str name,
+                                                  int64_t timeout_ms, pinpipe_error *err) {
+    char text[PP_KAFKA_TOPIC_BYTES_MAX + 1];
+    pinpipe_status status = name_take(text, admin, name, err);
+    if (status < 0) {
+        return status;
+    }
+    int64_t deadline_ms = pp_kafka_deadline_ms(timeout_ms);
+    pp_kafka_description_clear(admin);
+    status = partitions_ask(admin, text, deadline_ms, err);
+    if (status == PINPIPE_OK) {
+        status = configs_ask(admin, text, deadline_ms, err);
+    }
+    if (status < 0) {
+        pp_kafka_description_clear(admin);
+    }
+    return status;
+}
+
+int64_t pinpipe_kafka_admin_partition_count(const pinpipe_kafka_admin *admin) {
+    return admin->partition_count;
+}
+
+pinpipe_kafka_partition pinpipe_kafka_admin_partition_at(const pinpipe_kafka_admin *admin, int64_t index) {
+    assert(index >= 0 && index < admin->partition_count);
+    return admin->partitions[index];
+}
+
+int64_t pinpipe_kafka_admin_config_count(const pinpipe_kafka_admin *admin) {
+    return admin->config_count;
+}
+
+pinpipe_kafka_topic_config pinpipe_kafka_admin_config_at(const pinpipe_kafka_admin *admin, int64_t index) {
+    assert(index >= 0 && index < admin->config_count);
+    const rd_kafka_ConfigEntry_t *entry = admin->configs[index];
+    const char *name = rd_kafka_ConfigEntry_name(entry), *value = rd_kafka_ConfigEntry_value(entry);
+    return (pinpipe_kafka_topic_config){{name, strlen(name)},
+                                        {value, value ? strlen(value) : 0},
+                                        rd_kafka_ConfigEntry_is_default(entry) == 1,
+                                        0};
+}
+
+#endif
