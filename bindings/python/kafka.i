@@ -111,6 +111,10 @@ pinpipe_status pinpipe_kafka_consumer_committed(pinpipe_kafka_offset *offsets, i
 pinpipe_status pinpipe_kafka_admin_new(pinpipe_kafka_admin **out, pinpipe_str brokers,
                                        const pinpipe_kafka_config *config, pinpipe_error *err);
 pinpipe_status pinpipe_kafka_admin_list(pinpipe_kafka_admin *admin, int64_t timeout_ms, pinpipe_error *err);
+pinpipe_status pinpipe_kafka_admin_topic_delete(pinpipe_kafka_admin *admin, pinpipe_str name, int64_t timeout_ms,
+                                                pinpipe_error *err);
+pinpipe_status pinpipe_kafka_admin_topic_describe(pinpipe_kafka_admin *admin, pinpipe_str name, int64_t timeout_ms,
+                                                  pinpipe_error *err);
 pinpipe_status pinpipe_kafka_mock_new(pinpipe_kafka_mock **out, int64_t broker_count, pinpipe_error *err);
 pinpipe_str pinpipe_kafka_mock_brokers(const pinpipe_kafka_mock *mock);
 pinpipe_status pinpipe_sink_poll(pinpipe_sink *sink, int64_t timeout_ms, pinpipe_error *err);
@@ -125,6 +129,7 @@ void pinpipe_draws_skip(pinpipe_draws *draws, int64_t count);
 %nothread kafka_batch_messages;
 %nothread kafka_batch_revoked;
 %nothread kafka_admin_topics;
+%nothread kafka_admin_description;
 %nothread sink_counters;
 %nothread sink_positions;
 %nothread draws_next;
@@ -225,6 +230,26 @@ static PyObject *kafka_admin_topics(const pinpipe_kafka_admin *admin) {
         Py_XDECREF(tuple);
     }
     return list;
+}
+
+/* [(partition, leader, replicas, in sync)], [(name, value, is default)] of the last description. */
+static PyObject *kafka_admin_description(const pinpipe_kafka_admin *admin) {
+    int64_t partition_count = pinpipe_kafka_admin_partition_count(admin);
+    int64_t config_count = pinpipe_kafka_admin_config_count(admin);
+    PyObject *partitions = PyList_New((Py_ssize_t)partition_count);
+    PyObject *configs = PyList_New((Py_ssize_t)config_count);
+    for (int64_t i = 0; partitions && i < partition_count; i++) {
+        pinpipe_kafka_partition one = pinpipe_kafka_admin_partition_at(admin, i);
+        PyList_SetItem(partitions, (Py_ssize_t)i,
+                       Py_BuildValue("(iiii)", (int)one.partition, (int)one.leader, (int)one.replica_count,
+                                     (int)one.in_sync_count));
+    }
+    for (int64_t i = 0; configs && i < config_count; i++) {
+        pinpipe_kafka_topic_config one = pinpipe_kafka_admin_config_at(admin, i);
+        PyObject *value = one.value.ptr ? text_of(one.value) : Py_BuildValue("");
+        PyList_SetItem(configs, (Py_ssize_t)i, Py_BuildValue("(NNi)", text_of(one.name), value, (int)one.is_default));
+    }
+    return Py_BuildValue("(NN)", partitions, configs);
 }
 
 static pinpipe_status kafka_mock_topic_create(pinpipe_kafka_mock *mock, pinpipe_str name, int32_t partition_count,

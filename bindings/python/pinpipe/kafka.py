@@ -6,6 +6,7 @@ Rules: docs/kafka.md; settings are librdkafka's (CONFIGURATION.md), passed throu
 
 from __future__ import annotations
 
+import dataclasses
 import os
 from collections.abc import Iterable, Mapping
 from types import TracebackType
@@ -34,12 +35,14 @@ __all__ = [
     "Failure",
     "Message",
     "MockCluster",
+    "Partition",
     "Producer",
     "RecordReject",
     "Records",
     "RestProducer",
     "RestResult",
     "Settings",
+    "TopicDescription",
     "msk_token",
 ]
 
@@ -58,6 +61,27 @@ class Message(NamedTuple):
     key: bytes | None
     value: bytes | None
     timestamp_ms: int
+
+
+class Partition(NamedTuple):
+    """A partition of a topic: the broker that leads it (-1 = none now), its replicas, and those in sync."""
+
+    partition: int
+    leader: int
+    replicas: int
+    in_sync: int
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class TopicDescription:
+    """What a cluster knows of a topic."""
+
+    name: str
+    partitions: list[Partition]
+    configs: dict[str, str | None]
+    """Every setting; None = the broker does not tell its value."""
+    changed: set[str]
+    """The settings that are not the broker's default."""
 
 
 def native_settings(
@@ -123,6 +147,8 @@ class Producer(Handle):
         """
         config = native_settings(settings, properties=properties, iam=iam, region=region)
         super().__init__(native.pinpipe_kafka_producer_new(brokers, config))
+        self.dropped = 0
+        """Records that `close` gave up."""
 
     def write(
         self,
@@ -260,6 +286,26 @@ class Producer(Handle):
         """Records whose delivery report has not come."""
         return self.written - self.delivered - self.failed
 
+    @property
+    def recoveries(self) -> int:
+        """Times that the producer went on in a new handle after a fatal error of idempotence."""
+        with self._alone() as handle:
+            return int(native.pinpipe_kafka_producer_recovery_count(handle))
+
+    def clear(self) -> int:
+        """Gives up what waits, within about a second; every record gets its report. Returns how many.
+
+        What was on its way to a broker may be stored all the same.
+        """
+        with self._alone() as handle:
+            return int(native.pinpipe_kafka_producer_clear(handle))
+
+    def close(self) -> None:
+        """Gives up what waits and frees the producer, within about 3 s; `dropped` says how many records that were."""
+        if self._native is not None and os.getpid() == self._owner:
+            self.dropped = self.clear()
+        super().close()
+
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
@@ -328,7 +374,10 @@ class Consumer(Handle):
 
         max_records, max_bytes: where a batch ends. Empty after the timeout or a revocation. Raises as `poll`.
         """
-        records = self._spare.pop() if self._spare else native.pinpipe_kafka_records_new()
+        try:
+            records = self._spare.pop()
+        except IndexError:
+            records = native.pinpipe_kafka_records_new()
         for step_ms, last in steps(timeout):
             try:
                 with self._alone() as handle:
@@ -394,12 +443,12 @@ class Consumer(Handle):
 
     def close(self) -> None:
         """Leaves the group, within 5 s."""
-        super().close()
+        beside(super().close)
         self._batch = None
 
 
 class Admin(Handle):
-    """Creates and lists topics."""
+    """Creates, lists, describes and deletes topics."""
 
     def __init__(
         self,
@@ -438,6 +487,34 @@ class Admin(Handle):
                 return dict(native.kafka_admin_topics(handle))
 
         return in_steps(attempt, timeout)
+
+
+    def describe_topic(self, name: str, timeout: float = 30.0) -> TopicDescription:
+        """A topic's partitions and settings. Raises NotFoundError where it does not exist."""
+        timeout_ms = milliseconds(timeout)
+
+        def call() -> TopicDescription:
+            with self._alone() as handle:
+                native.pinpipe_kafka_admin_topic_describe(handle, name, timeout_ms)
+                partitions, configs = native.kafka_admin_description(handle)
+                return TopicDescription(
+                    name,
+                    [Partition(*one) for one in partitions],
+                    {name: value for name, value, _ in configs},
+                    {name for name, _, is_default in configs if not is_default},
+                )
+
+        return beside(call)
+
+    def delete_topic(self, name: str, timeout: float = 30.0) -> None:
+        """Deletes a topic with its records. Raises NotFoundError, RefusedError with the broker's reason."""
+        timeout_ms = milliseconds(timeout)
+
+        def call() -> None:
+            with self._alone() as handle:
+                native.pinpipe_kafka_admin_topic_delete(handle, name, timeout_ms)
+
+        beside(call)
 
 
 class MockCluster(Handle):
