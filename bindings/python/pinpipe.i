@@ -24,3 +24,4 @@
 %include "kafka.i"
 %include "rest.i"
 %include "kafka_batch.i"
+%include "log.i"

@@ -36,6 +36,9 @@ typedef struct pinpipe_library_options {
 PINPIPE_API pinpipe_status pinpipe_library_configure(const pinpipe_library_options *options,
                                                      pinpipe_error *err) PINPIPE_MUST_CHECK;
 
+/** Changes the log's level alone, at any time and from any thread; 0 = no line at all. */
+PINPIPE_API void pinpipe_library_log_level_set(int32_t level);
+
 /** Writes "name version" lines of this library and of every library linked in, one a line. */
 PINPIPE_API pinpipe_status pinpipe_library_versions(pinpipe_buf *out, pinpipe_error *err) PINPIPE_MUST_CHECK;
 

@@ -3,6 +3,7 @@
  * Rules: docs/architecture.md, "Hygiene". */
 #include "pinpipe/library.h"
 
+#include <stdatomic.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -12,7 +13,7 @@
 #include "pinpipe/version.h"
 
 static struct {
-    int32_t level;
+    _Atomic int32_t level;
     pinpipe_log_fn log;
     void *user;
 } logger;
@@ -29,14 +30,22 @@ pinpipe_status pinpipe_library_configure(const pinpipe_library_options *options,
         return pp_fail(err, PINPIPE_EINVAL, "realloc_bytes and free_bytes are set together");
     }
     pp_memory_configure(options->realloc_bytes, options->free_bytes, options->allocator_user);
-    logger.level = options->log_level ? options->log_level : PP_LOG_WARNING;
+    pinpipe_library_log_level_set(options->log_level ? options->log_level : PP_LOG_WARNING);
     logger.log = options->log;
     logger.user = options->log_user;
     return PINPIPE_OK;
 }
 
+void pinpipe_library_log_level_set(int32_t level) {
+    atomic_store_explicit(&logger.level, level, memory_order_relaxed);
+}
+
+bool pp_log_wants(int32_t level) {
+    return logger.log && level <= atomic_load_explicit(&logger.level, memory_order_relaxed);
+}
+
 void pp_log(int32_t level, const char *area, const char *format, ...) {
-    if (!logger.log || level > logger.level) {
+    if (!pp_log_wants(level)) {
         return;
     }
     char line[512];

@@ -39,6 +39,9 @@ static const pp_kafka_default iam_defaults[] = {
     {NULL, NULL},
 };
 
+/* Whoever wants every line wants to see logins. */
+static const pp_kafka_default trace_defaults[] = {{"debug", "security"}, {NULL, NULL}};
+
 static void log_line(const rd_kafka_t *handle, int level, const char *facility, const char *text) {
     (void)handle;
     pp_log(level, "kafka", "%s: %s", facility, text);
@@ -140,6 +143,9 @@ pinpipe_status pp_kafka_conf_new(rd_kafka_conf_t **out, pp_kafka_client *client,
     }
     if (status == PINPIPE_OK && client->iam) {
         status = defaults_set(conf, iam_defaults, err);
+    }
+    if (status == PINPIPE_OK && pp_log_wants(PP_LOG_TRACE)) {
+        status = defaults_set(conf, trace_defaults, err);
     }
     if (status == PINPIPE_OK) {
         status = settings_set(conf, config, client->iam, err);

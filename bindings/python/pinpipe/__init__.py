@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from pinpipe import kafka, native, s3  # noqa: F401 - native is private, and known to the type checker
     from pinpipe._credentials import Credentials
     from pinpipe._emulator import emulate
+    from pinpipe._log import set_log_level
     from pinpipe._matches import matches
     from pinpipe._profiles import Profile, profile
     from pinpipe._query import query
@@ -43,6 +44,7 @@ __all__ = [
     "query",
     "s3",
     "schema",
+    "set_log_level",
     "sign",
 ]
 
@@ -62,6 +64,7 @@ _HOMES = {
     "profile": "pinpipe._profiles",
     "query": "pinpipe._query",
     "schema": "pinpipe._schema",
+    "set_log_level": "pinpipe._log",
     "sign": "pinpipe._sign",
 }
 _MODULES = ("errors", "kafka", "s3")
