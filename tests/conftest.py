@@ -1,4 +1,4 @@
-"""Turns `--soak full` into the length of the tests that are marked `soak`.
+"""Turns `--soak full` into the length of the tests that are marked `soak`, and every run into a search for secrets.
 
 Never leaves a test out: without the option they run at a tenth of their length.
 Rules: DESIGN §5, "Time"; docs/testing.md.
@@ -7,13 +7,29 @@ Rules: DESIGN §5, "Time"; docs/testing.md.
 from __future__ import annotations
 
 import os
+import tempfile
+from pathlib import Path
 
 import pytest
+
+from tests.told import Told, ToldPlugin
+
+# The library tells everything, in this process and in its children, before either loads it.
+_folder = tempfile.TemporaryDirectory(prefix="pinpipe-told-")
+os.environ["PINPIPE_LOG"] = "trace"
+os.environ["PINPIPE_LOG_FILE"] = f"{_folder.name}/log"
 
 # No test asks the machine that it runs on for its role.
 os.environ["AWS_EC2_METADATA_DISABLED"] = "true"
 
 SHARES = {"tenth": 0.1, "full": 1.0}
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """From here on it is listened to what the library tells."""
+    told = Told(Path(_folder.name))
+    told.listen()
+    config.pluginmanager.register(ToldPlugin(told))
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
