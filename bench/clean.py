@@ -22,6 +22,7 @@ import rows
 import s3
 import sections
 import sign
+import start
 from ask_spark import ask
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -101,7 +102,13 @@ def _clean(bench: sections.Bench) -> dict[str, Any]:
     return {kind: _one_table(kind, bench, spark) for kind in rows.TABLES} | {"hashes": hashes}
 
 
-SECTIONS = {"clean": _clean, **sections.SECTIONS, "sign": sign.section, "s3": s3.section}
+SECTIONS = {
+    "clean": _clean,
+    **sections.SECTIONS,
+    "sign": sign.section,
+    "start": start.section,
+    "s3": s3.section,
+}
 
 
 def _machine() -> dict[str, Any]:

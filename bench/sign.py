@@ -31,7 +31,7 @@ CASE = {
 }
 
 
-def _botocore() -> Path:
+def botocore_python() -> Path:
     """The interpreter of botocore's environment, made once."""
     python = FOLDER / "bin/python"
     if not (FOLDER / "ready").exists():
@@ -49,7 +49,7 @@ def _commands(bench: Bench) -> dict[str, list[str]]:
     return {
         "C": [bench.program("sign")],
         "Python": [sys.executable, str(HERE / "peer_sign.py"), case],
-        "botocore": [str(_botocore()), str(HERE / "peer_botocore.py"), case],
+        "botocore": [str(botocore_python()), str(HERE / "peer_botocore.py"), case],
     }
 
 

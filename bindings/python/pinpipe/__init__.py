@@ -5,10 +5,7 @@ notebook cell. Never loads an optional package; modules that begin with an under
 Rules: CONTRACT §3.
 """
 
-from __future__ import annotations
-
-import importlib
-from typing import TYPE_CHECKING
+TYPE_CHECKING = False  # as typing's own, which takes longer to load than all of this
 
 if TYPE_CHECKING:
     from pinpipe import kafka, native, s3  # noqa: F401 - native is private, and known to the type checker
@@ -76,9 +73,9 @@ if not TYPE_CHECKING:  # a type checker reads the imports above, and would take 
         """Loads a public name from its home, once."""
         value: object
         if name in _HOMES:
-            value = getattr(importlib.import_module(_HOMES[name]), name)
+            value = getattr(__import__(_HOMES[name], fromlist=[name]), name)
         elif name in _MODULES:
-            value = importlib.import_module(f"pinpipe.{name}")
+            value = __import__(f"pinpipe.{name}", fromlist=["__name__"])
         elif name == "__version__":
             from pinpipe import native
 

@@ -7,12 +7,16 @@ Rules: docs/credentials.md; CONTRACT §3.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping
-from datetime import UTC, datetime
-from typing import Any
 
 from pinpipe import native
 from pinpipe.errors import DataError, Error, InvalidArgumentError
+
+TYPE_CHECKING = False  # as typing's own, which takes longer to load than all of this
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from datetime import datetime
+    from typing import Any
 
 _PREFIXES = ("AWS_", "HOME")
 #: What each part is called by the services and by botocore.
@@ -106,6 +110,8 @@ class Credentials:
     @property
     def expires(self) -> datetime | None:
         """When the key that is valid now expires; None = never."""
+        from datetime import UTC, datetime
+
         seconds = int(native.pinpipe_credentials_expires_s(self._handle))
         return datetime.fromtimestamp(seconds, UTC) if seconds else None
 
@@ -155,6 +161,8 @@ class Credentials:
 
 
 def _named(made: object, names: tuple[str, ...]) -> object:
+    from collections.abc import Mapping
+
     for name in names:
         found = made.get(name) if isinstance(made, Mapping) else getattr(made, name, None)
         if found is not None:
@@ -163,6 +171,8 @@ def _named(made: object, names: tuple[str, ...]) -> object:
 
 
 def _expiry_s(value: object) -> int:
+    from datetime import UTC, datetime
+
     if value is None:
         return 0
     if isinstance(value, str):

@@ -6,10 +6,12 @@ Rules: docs/errors.md; the statuses are those of pinpipe/status.h.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+TYPE_CHECKING = False  # as typing's own, which takes longer to load than all of this
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from typing import Any
+
     from pinpipe._expectations import Expectation
 
 
