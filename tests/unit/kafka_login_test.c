@@ -15,6 +15,7 @@
 #include <librdkafka/rdkafka.h>
 
 #include "base/buffer.h"
+#include "c11_threads.h"
 #include "io/clock.h"
 #include "io/provider.h"
 #include "pinpipe/kafka.h"
@@ -25,6 +26,7 @@
 #define HOUR_S 3600
 #define PUSHED_MS 1000
 #define TRIES 5
+#define CLOCK_S 90
 
 static const char secret[] = "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY";
 static const char session[] = "IQoJb3JpZ2luX2VjEXAMPLE//////////wEaCXVzLWVhc3QtMSJ+/=";
@@ -254,7 +256,9 @@ static void test_first_token(void) {
         int64_t begun_ms = pp_clock_monotonic_ms(), before = taken_count();
         pinpipe_kafka_producer *producer = producer_of(provider);
         CHECK(taken_count() > before); /* before anybody has the client, and so before any poll */
+        pthread_mutex_lock(&taken.lock);
         int64_t took_ms = taken.at_ms - begun_ms;
+        pthread_mutex_unlock(&taken.lock);
         quickest_ms = took_ms < quickest_ms ? took_ms : quickest_ms;
         pinpipe_kafka_producer_free(producer);
     }
@@ -284,6 +288,28 @@ static void test_a_clock_that_proves_wrong(void) {
         CHECK(off_s >= -2 && off_s <= 2);
         CHECK(taken.until_ms > pp_clock_wall_ms() && taken.until_ms <= pp_clock_wall_ms() + 900000);
     }
+    pinpipe_kafka_producer_free(producer);
+    pinpipe_provider_free(provider);
+}
+
+/* The provider's thread, librdkafka's and the caller's all have tokens to hand over; the thread sanitizer
+ * looks on. */
+static void test_three_threads_at_once(void) {
+    key_maker maker = {.life_s = 2};
+    pinpipe_provider *provider = provider_of(&maker, PINPIPE_REFRESH_THREAD);
+    pinpipe_kafka_producer *producer = producer_of(provider);
+    pinpipe_error err = PINPIPE_ERROR_INIT;
+    int64_t before = taken_count(), calls = 0, end_ms = pp_clock_monotonic_ms() + 4000;
+    for (; pp_clock_monotonic_ms() < end_ms && maker.made_count < 4; calls++) {
+        pinpipe_credentials *key = NULL;
+        clock_tell(provider, calls % 2 ? -CLOCK_S : 0); /* the caller signs anew */
+        CHECK_INT(pinpipe_kafka_producer_poll(producer, &err), PINPIPE_OK);
+        CHECK_INT(pinpipe_provider_get(&key, provider, 1000, &err),
+                  PINPIPE_OK); /* the provider's thread wakes */
+        pinpipe_credentials_free(key);
+    }
+    CHECK(maker.made_count >= 4);
+    CHECK(taken_count() > before + calls / 2);
     pinpipe_kafka_producer_free(producer);
     pinpipe_provider_free(provider);
 }
@@ -325,6 +351,7 @@ int main(void) {
     test_principal_is_stable();
     test_rotation_is_pushed();
     test_a_clock_that_proves_wrong();
+    test_three_threads_at_once();
     test_fork();
     secret_search_end();
     return check_report();
