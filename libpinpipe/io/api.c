@@ -314,6 +314,7 @@ void pp_api_attempt_reset(pp_api *api, pp_api_attempt *attempt) {
     pinpipe_credentials_free(attempt->key);
     attempt->key = NULL;
     pinpipe_buf_reset(&attempt->url);
+    pp_buf_reset_secret(&attempt->wire.answer.refusal); /* a refusal may repeat what was sent */
     pp_http_answer_reset(&attempt->wire.answer);
 }
 

@@ -54,7 +54,7 @@ void pp_rest_batch_end(pp_rest_topic *topic) {
 void pp_rest_batch_reset(pinpipe_kafka_rest *rest, pp_rest_batch *batch) {
     pp_api_attempt_reset(rest->api, &batch->attempt);
     pp_rest_body_reset(&batch->body);
-    pinpipe_buf_reset(&batch->answer);
+    pp_buf_reset_secret(&batch->answer); /* it may repeat what was sent */
     pp_free(batch);
 }
 
