@@ -67,8 +67,8 @@ typedef struct pp_http_request {
 /** Reused from call to call; starts zeroed. */
 typedef struct pp_http_answer {
     int32_t status;
-    int32_t sent;        /* times that it began to go out: 2 where a kept-alive connection was closed already */
-    pinpipe_buf head;    /* "Name: value" lines */
+    int32_t sent;     /* times that it began to go out: 2 where a kept-alive connection was closed already */
+    pinpipe_buf head; /* "Name: value" lines */
     pinpipe_buf refusal; /* body of an answer that is not 2xx */
 } pp_http_answer;
 
