@@ -18,6 +18,7 @@ from typing import Any
 
 import figures
 import pinpipe
+import rest
 import rows
 import s3
 import sections
@@ -108,6 +109,7 @@ SECTIONS = {
     "sign": sign.section,
     "start": start.section,
     "s3": s3.section,
+    "rest": rest.section,
 }
 
 
