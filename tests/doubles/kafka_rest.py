@@ -52,9 +52,14 @@ Answerer = Callable[[Request], Answer | None]
 
 
 class Server:
-    """A server in this process, from `with` to its end; `requests` and `connections` are what it has seen."""
+    """A server in this process, from `with` to its end; `requests` and `connections` are what it has seen.
 
-    def __init__(self, answer: Answerer, *, certificate: Certificate | None = None) -> None:
+    keep: whether it keeps the requests.
+    """
+
+    def __init__(
+        self, answer: Answerer, *, certificate: Certificate | None = None, keep: bool = True
+    ) -> None:
         self.requests: list[Request] = []
         self.connections = 0
         self._answer = answer
@@ -77,8 +82,9 @@ class Server:
                 body = self.rfile.read(length)
                 names = {name.lower(): value for name, value in self.headers.items()}
                 request = Request(self.command, self.path, names, body)
-                with server._lock:
-                    server.requests.append(request)
+                if keep:
+                    with server._lock:
+                        server.requests.append(request)
                 server._send(self, server._answer(request))
 
             do_GET = do_PUT = do_POST

@@ -17,8 +17,8 @@ from tests.house.conftest import BUILD, ROOT
 from tests.house.lint import exported
 
 PARTS = {"KAFKA": ("librdkafka",), "S3": ("libcurl", "libexpat")}
-CALLS = {"KAFKA": ("producer", "consumer", "admin", "mock", "sink"), "S3": ("s3",)}
-UNIT_TESTS = {"KAFKA": ("kafka_test", "sink_test"), "S3": ("s3_test", "aws_test")}
+CALLS = {"KAFKA": ("producer", "consumer", "admin", "mock", "sink"), "S3": ("s3", "kafka_rest")}
+UNIT_TESTS = {"KAFKA": ("kafka_test", "sink_test"), "S3": ("s3_test", "aws_test", "rest_test")}
 
 
 @dataclass(frozen=True)

@@ -57,8 +57,18 @@ static void s3(void) {
     pinpipe_credentials_free(credentials);
 }
 
+static void rest(void) {
+    pinpipe_error err = PINPIPE_ERROR_INIT;
+    pinpipe_kafka_rest *client = NULL;
+    pinpipe_kafka_rest_options options = PINPIPE_KAFKA_REST_OPTIONS_INIT;
+    options.endpoint = text("http://127.0.0.1:1/test");
+    print("kafka_rest", pinpipe_kafka_rest_new(&client, &options, &err), &err);
+    pinpipe_kafka_rest_free(client);
+}
+
 int main(void) {
     kafka();
     s3();
+    rest();
     return 0;
 }
