@@ -2,13 +2,19 @@
 find_package(PkgConfig REQUIRED)
 pkg_check_modules(pinpipe_crypto REQUIRED IMPORTED_TARGET libcrypto)
 pkg_check_modules(pinpipe_jansson REQUIRED IMPORTED_TARGET jansson)
-pkg_check_modules(pinpipe_isal IMPORTED_TARGET libisal) # without it CRC-32 and CRC-32C go by tables
+if(PINPIPE_WITH_ISAL)
+  pkg_check_modules(pinpipe_isal IMPORTED_TARGET libisal) # without it CRC-32 and CRC-32C go by tables, gzip by zlib
+endif()
+pkg_check_modules(pinpipe_zlib REQUIRED IMPORTED_TARGET zlib)
+pkg_check_modules(pinpipe_zstd REQUIRED IMPORTED_TARGET libzstd)
 pkg_check_modules(xxhash REQUIRED IMPORTED_TARGET libxxhash) # its header only: the hash is inlined
 
 set(pinpipe_folders base text schema record codec clean aws io)
-set(pinpipe_links PkgConfig::pinpipe_crypto PkgConfig::pinpipe_jansson m Threads::Threads)
-set(pinpipe_private_flags ${pinpipe_crypto_LDFLAGS} ${pinpipe_jansson_LDFLAGS})
-set(pinpipe_static_modules "crypto libcrypto" "jansson jansson") # what pinpipeConfig.cmake looks for, as pkg_check_modules wants it
+set(pinpipe_links PkgConfig::pinpipe_crypto PkgConfig::pinpipe_jansson PkgConfig::pinpipe_zlib PkgConfig::pinpipe_zstd m
+    Threads::Threads)
+set(pinpipe_private_flags ${pinpipe_crypto_LDFLAGS} ${pinpipe_jansson_LDFLAGS} ${pinpipe_zlib_LDFLAGS}
+    ${pinpipe_zstd_LDFLAGS})
+set(pinpipe_static_modules "crypto libcrypto" "jansson jansson" "zlib zlib" "zstd libzstd") # what pinpipeConfig.cmake looks for, as pkg_check_modules wants it
 find_package(Threads REQUIRED)
 if(pinpipe_isal_FOUND)
   list(APPEND pinpipe_links PkgConfig::pinpipe_isal)

@@ -6,13 +6,14 @@ set -euo pipefail
 
 declare -A packages=(
     [build]="ca-certificates cmake gcc libc6-dev libcurl4-openssl-dev libexpat1-dev librdkafka-dev libssl-dev
-             libisal-dev libjansson-dev libxxhash-dev ninja-build pkg-config python3 python3-dev python3-venv"
+             libisal-dev libjansson-dev libxxhash-dev libzstd-dev ninja-build pkg-config python3 python3-dev python3-venv
+             zlib1g-dev"
     [bench]="valgrind"
     [lint]="clang-format clang-tidy g++"
     [fuzz]="clang libclang-rt-dev"
     [kafka]="g++ libzstd-dev make zlib1g-dev"
     [levels]="binutils-aarch64-linux-gnu gcc-aarch64-linux-gnu libc6-dev-arm64-cross libjansson-dev:arm64
-              libssl-dev:arm64 libxxhash-dev:arm64 qemu-user"
+              libssl-dev:arm64 libxxhash-dev:arm64 libzstd-dev:arm64 qemu-user zlib1g-dev:arm64"
 )
 
 is_installed() {

@@ -6,6 +6,7 @@
 
 #include "credentials.h"
 #include "provider.h"
+#include "sign.h"
 #include "status.h"
 #include "value.h"
 
@@ -131,19 +132,20 @@ typedef enum pinpipe_s3_put_flag {
     PINPIPE_S3_PUT_NEW = 1      /* If-None-Match: *, so that an existing object is kept */
 } pinpipe_s3_put_flag;
 
+/** Most entries of an object's metadata that one call takes. */
+#define PINPIPE_S3_METADATA_MAX 8
+
 typedef struct pinpipe_s3_put_options {
     uint32_t struct_size;
-    int32_t flags;            /* pinpipe_s3_put_flag */
-    pinpipe_str content_type; /* empty: "application/octet-stream" */
-    pinpipe_str if_match;     /* ETag that the object in place must have, with its quotes; empty: any */
+    int32_t flags;                  /* pinpipe_s3_put_flag */
+    pinpipe_str content_type;       /* empty: "application/octet-stream" */
+    pinpipe_str if_match;           /* ETag that the object in place must have, with its quotes; empty: any */
+    const pinpipe_header *metadata; /* names begin with "x-amz-meta-"; kept with the object */
+    int64_t metadata_count;         /* at most PINPIPE_S3_METADATA_MAX */
 } pinpipe_s3_put_options;
 
 #define PINPIPE_S3_PUT_OPTIONS_INIT                                                                          \
-    {                                                                                                        \
-        (uint32_t)sizeof(pinpipe_s3_put_options), 0, {NULL, 0}, {                                            \
-            NULL, 0                                                                                          \
-        }                                                                                                    \
-    }
+    { (uint32_t)sizeof(pinpipe_s3_put_options), 0, {NULL, 0}, {NULL, 0}, NULL, 0 }
 
 /** Stores `body` (at most 5 GiB) as one object by one request; `options` NULL = defaults. Of a condition
  * whose answer was lost, the object in place decides: with the ETag of `body` (MD5; not so under KMS) it is
@@ -175,6 +177,10 @@ PINPIPE_API pinpipe_status pinpipe_s3_object_get_into(int64_t *size_bytes, pinpi
 PINPIPE_API pinpipe_status pinpipe_s3_object_head(pinpipe_s3_object *out, pinpipe_s3 *s3,
                                                   pinpipe_s3_name name, int64_t timeout_ms,
                                                   pinpipe_error *err) PINPIPE_MUST_CHECK;
+
+/** A piece of metadata ("x-amz-meta-…") of the object that the last pinpipe_s3_object_head asked for; empty
+ * where it has none. Borrowed until the next call with the client. */
+PINPIPE_API pinpipe_str pinpipe_s3_metadata_text(const pinpipe_s3 *s3, pinpipe_str name);
 
 /** Deletes an object; one that does not exist is no error, as S3 has it. */
 PINPIPE_API pinpipe_status pinpipe_s3_object_delete(pinpipe_s3 *s3, pinpipe_s3_name name, int64_t timeout_ms,
@@ -270,14 +276,12 @@ typedef struct pinpipe_s3_upload_options {
     pinpipe_str if_match;     /* as for a put */
     int64_t size_bytes;       /* of the whole, where it is known: makes parts large enough; 0 = not known */
     pinpipe_str journal; /* file that outlives a crash: the same bytes then are not sent again; empty: none */
+    const pinpipe_header *metadata; /* as for a put */
+    int64_t metadata_count;
 } pinpipe_s3_upload_options;
 
 #define PINPIPE_S3_UPLOAD_OPTIONS_INIT                                                                       \
-    {                                                                                                        \
-        (uint32_t)sizeof(pinpipe_s3_upload_options), 0, {NULL, 0}, {NULL, 0}, 0, {                           \
-            NULL, 0                                                                                          \
-        }                                                                                                    \
-    }
+    { (uint32_t)sizeof(pinpipe_s3_upload_options), 0, {NULL, 0}, {NULL, 0}, 0, {NULL, 0}, NULL, 0 }
 
 /** Begins an upload; asks nothing yet. With a journal of an upload of the same name, that one goes on: a part
  * is sent only where the store has none with the same size and MD5. `options` NULL = defaults.

@@ -1,7 +1,7 @@
 /* Turns every call of pinpipe/s3.h into ENOTSUP where S3 was left out of the build.
  * Never compiled together with the client.
  * Rules: docs/architecture.md, "Parts that can be switched off". */
-#include "pinpipe/s3.h"
+#include "s3/copy.h"
 
 #if !PINPIPE_WITH_S3
 
@@ -57,6 +57,17 @@ pinpipe_status pinpipe_s3_object_get_into(int64_t *size_bytes, pinpipe_s3 *s3, p
 pinpipe_status pinpipe_s3_object_head(pinpipe_s3_object *out, pinpipe_s3 *s3, pinpipe_s3_name name,
                                       int64_t timeout_ms, pinpipe_error *err) {
     (void)out, (void)s3, (void)name, (void)timeout_ms;
+    return part_missing(err);
+}
+
+pinpipe_str pinpipe_s3_metadata_text(const pinpipe_s3 *s3, pinpipe_str name) {
+    (void)s3, (void)name;
+    return (pinpipe_str){NULL, 0};
+}
+
+pinpipe_status pp_s3_copy(pinpipe_s3 **out, const pinpipe_s3 *s3, pinpipe_error *err) {
+    (void)s3;
+    *out = NULL;
     return part_missing(err);
 }
 

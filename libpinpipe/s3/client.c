@@ -87,17 +87,11 @@ static pinpipe_status place_set(pinpipe_s3 *s3, const pinpipe_s3_options *option
 static pinpipe_status http_set(pinpipe_s3 *s3, const pinpipe_s3_options *options, pinpipe_error *err) {
     const pp_settings *settings = pp_provider_settings(s3->provider);
     pinpipe_str bundle = options->ca_file;
-    pinpipe_buf ca_file = PINPIPE_BUF_INIT;
     bundle = bundle.len ? bundle : pp_environment_get(&settings->environment, PP_ENV_CA_BUNDLE);
-    pinpipe_status status = pp_buf_append(&ca_file, bundle.ptr, bundle.len, err);
-    pp_http_options http = {.ca_file = ca_file.ptr,
-                            .connect_timeout_ms = options->connect_timeout_ms ? options->connect_timeout_ms
-                                                                              : CONNECT_TIMEOUT_MS};
-    if (status == PINPIPE_OK) {
-        status = pp_flight_new(&s3->flight, &http, err);
-    }
-    pinpipe_buf_reset(&ca_file);
-    return status;
+    pinpipe_status status = pp_buf_append(&s3->ca_file, bundle.ptr, bundle.len, err);
+    s3->connect_timeout_ms = options->connect_timeout_ms ? options->connect_timeout_ms : CONNECT_TIMEOUT_MS;
+    pp_http_options http = {.ca_file = s3->ca_file.ptr, .connect_timeout_ms = s3->connect_timeout_ms};
+    return status == PINPIPE_OK ? pp_flight_new(&s3->flight, &http, err) : status;
 }
 
 static pinpipe_status provider_set(pinpipe_s3 *s3, const pinpipe_s3_options *options, pinpipe_error *err) {
@@ -285,6 +279,33 @@ pinpipe_status pinpipe_s3_new(pinpipe_s3 **out, const pinpipe_s3_options *option
     return status;
 }
 
+pinpipe_status pp_s3_copy(pinpipe_s3 **out, const pinpipe_s3 *s3, pinpipe_error *err) {
+    static const int32_t checksums[] = {[PINPIPE_CHECKSUM_NONE] = PINPIPE_S3_CHECKSUM_NONE,
+                                        [PINPIPE_CHECKSUM_CRC32C] = PINPIPE_S3_CHECKSUM_CRC32C,
+                                        [PINPIPE_CHECKSUM_CRC64NVME] = PINPIPE_S3_CHECKSUM_CRC64NVME};
+    pinpipe_s3_options options = PINPIPE_S3_OPTIONS_INIT;
+    options.addressing = s3->addressing;
+    options.provider = s3->provider;
+    options.endpoint = s3->at_amazon ? options.endpoint : pp_buf_view(&s3->endpoint);
+    options.region = pp_buf_view(&s3->region);
+    options.ca_file = pp_buf_view(&s3->ca_file);
+    options.connect_timeout_ms = s3->connect_timeout_ms;
+    options.timeout_ms = s3->timeout_ms;
+    options.attempts_max = s3->retry.attempts_max;
+    options.retry =
+        s3->retry.mode == PP_RETRY_STANDARD ? PINPIPE_RETRY_STANDARD : PINPIPE_RETRY_STANDARD_FORMER;
+    options.in_flight = s3->in_flight;
+    options.part_bytes = s3->part_bytes;
+    options.payload = s3->payload;
+    options.checksum = checksums[s3->checksum];
+    options.expected_owner = pp_buf_view(&s3->owner);
+    options.request_payer = pp_buf_view(&s3->payer);
+    options.encryption = pp_buf_view(&s3->sse);
+    options.encryption_key = pp_buf_view(&s3->sse_key);
+    options.encryption_context = pp_buf_view(&s3->sse_context);
+    return pinpipe_s3_new(out, &options, err);
+}
+
 pinpipe_s3 *pp_s3_retain(pinpipe_s3 *s3) {
     s3->owners++;
     return s3;
@@ -300,8 +321,8 @@ void pinpipe_s3_free(pinpipe_s3 *s3) {
         for (int32_t i = 0; i < s3->spare_count; i++) {
             pinpipe_buf_reset(&s3->spares[i]);
         }
-        pinpipe_buf *const held[] = {&s3->endpoint, &s3->region,  &s3->owner,       &s3->payer,
-                                     &s3->sse,      &s3->sse_key, &s3->sse_context, &s3->xml};
+        pinpipe_buf *const held[] = {&s3->endpoint, &s3->region,      &s3->owner, &s3->payer,  &s3->sse,
+                                     &s3->sse_key,  &s3->sse_context, &s3->xml,   &s3->ca_file};
         for (size_t i = 0; i < sizeof held / sizeof held[0]; i++) {
             pinpipe_buf_reset(held[i]);
         }

@@ -8,6 +8,7 @@
 #include "io/provider.h"
 #include "io/retry.h"
 #include "pinpipe/s3.h"
+#include "s3/copy.h"
 #include "s3/job.h"
 
 #define PP_S3_SERVICE "s3"
@@ -49,6 +50,8 @@ struct pinpipe_s3 {
     bool at_amazon; /* the endpoint is computed, not the caller's own */
     bool is_https;
     int32_t addressing;
+    pinpipe_buf ca_file;
+    int64_t connect_timeout_ms;
     int64_t timeout_ms;
     int32_t in_flight;
     int64_t part_bytes;

@@ -144,16 +144,24 @@ static pinpipe_status id_element(pinpipe_str path, pinpipe_str text, void *user,
 static pinpipe_status id_get(pinpipe_s3_upload *upload, int64_t timeout_ms, pinpipe_error *err) {
     pinpipe_s3 *s3 = upload->s3;
     bool is_long = s3->checksum == PINPIPE_CHECKSUM_CRC64NVME;
-    const pinpipe_header headers[] = {
-        {pp_str("content-type"), pp_buf_view(&upload->content_type)},
-        {pp_str("x-amz-checksum-algorithm"), pp_str(is_long ? "CRC64NVME" : "CRC32C")},
-        {pp_str("x-amz-checksum-type"), pp_str(is_long ? "FULL_OBJECT" : "COMPOSITE")}};
+    pinpipe_header headers[3 + PINPIPE_S3_METADATA_MAX] = {
+        {pp_str("content-type"), pp_buf_view(&upload->content_type)}};
+    size_t header_count = 1;
+    for (int64_t i = 0; i < upload->metadata_count; i++) {
+        headers[header_count++] = upload->metadata[i];
+    }
+    if (s3->checksum != PINPIPE_CHECKSUM_NONE) {
+        headers[header_count++] =
+            (pinpipe_header){pp_str("x-amz-checksum-algorithm"), pp_str(is_long ? "CRC64NVME" : "CRC32C")};
+        headers[header_count++] =
+            (pinpipe_header){pp_str("x-amz-checksum-type"), pp_str(is_long ? "FULL_OBJECT" : "COMPOSITE")};
+    }
     pp_s3_call call = {.method = "POST",
                        .doing = "begin upload of",
                        .name = pp_s3_upload_name(upload),
                        .query = "uploads=",
                        .headers = headers,
-                       .header_count = s3->checksum == PINPIPE_CHECKSUM_NONE ? 1 : 3,
+                       .header_count = header_count,
                        .out = &s3->xml,
                        .out_max = PP_S3_XML_MAX,
                        .sse = PP_S3_SSE_WRITE};

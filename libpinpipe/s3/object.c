@@ -10,6 +10,8 @@
 
 #include "base/buffer.h"
 
+#define METADATA_NAME_BYTES 256
+
 pinpipe_status pinpipe_s3_bucket_put(pinpipe_s3 *s3, pinpipe_str bucket, int64_t timeout_ms,
                                      pinpipe_error *err) {
     assert(s3);
@@ -74,6 +76,15 @@ pinpipe_status pinpipe_s3_object_head(pinpipe_s3_object *out, pinpipe_s3 *s3, pi
                                name.key.ptr);
     }
     return PINPIPE_OK;
+}
+
+pinpipe_str pinpipe_s3_metadata_text(const pinpipe_s3 *s3, pinpipe_str name) {
+    char text[METADATA_NAME_BYTES] = "";
+    if (name.len >= sizeof text) {
+        return (pinpipe_str){NULL, 0};
+    }
+    memcpy(text, name.ptr, name.len);
+    return pp_http_header(&s3->job.wire.answer, text);
 }
 
 pinpipe_status pinpipe_s3_object_delete(pinpipe_s3 *s3, pinpipe_s3_name name, int64_t timeout_ms,

@@ -13,6 +13,7 @@
 #include "base/md5.h"
 
 #define HTTP_PRECONDITION_FAILED 412
+#define METADATA_PREFIX "x-amz-meta-"
 
 pinpipe_status pp_s3_condition_check(const pp_s3_condition *condition, pinpipe_error *err) {
     if (condition->flags & ~PINPIPE_S3_PUT_NEW) {
@@ -20,6 +21,22 @@ pinpipe_status pp_s3_condition_check(const pp_s3_condition *condition, pinpipe_e
     }
     if (condition->flags && condition->if_match.len) {
         return pp_fail(err, PINPIPE_EINVAL, "if_match: a new object has no ETag to match");
+    }
+    return PINPIPE_OK;
+}
+
+pinpipe_status pp_s3_metadata_check(const pinpipe_header *metadata, int64_t count, pinpipe_error *err) {
+    size_t prefix = sizeof METADATA_PREFIX - 1;
+    if (count < 0 || count > PINPIPE_S3_METADATA_MAX) {
+        return pp_fail(err, PINPIPE_EINVAL, "metadata: %lld entries, not 0 to %d", (long long)count,
+                       PINPIPE_S3_METADATA_MAX);
+    }
+    for (int64_t i = 0; i < count; i++) {
+        pinpipe_str name = metadata[i].name;
+        if (name.len <= prefix || memcmp(name.ptr, METADATA_PREFIX, prefix) != 0) {
+            return pp_fail(err, PINPIPE_EINVAL, "metadata '%.*s' does not begin with " METADATA_PREFIX,
+                           pp_quote_len(name.len), name.len ? name.ptr : "");
+        }
     }
     return PINPIPE_OK;
 }
@@ -101,16 +118,24 @@ pinpipe_status pinpipe_s3_object_put(pinpipe_s3 *s3, pinpipe_s3_name name, pinpi
     if (status == PINPIPE_OK) {
         status = pp_s3_condition_check(&condition, err);
     }
+    if (status == PINPIPE_OK) {
+        status = pp_s3_metadata_check(options->metadata, options->metadata_count, err);
+    }
     if (status < 0) {
         return status;
     }
-    pinpipe_header headers[3] = {{pp_str("content-type"), pp_s3_content_type(options->content_type)}};
+    pinpipe_header headers[3 + PINPIPE_S3_METADATA_MAX] = {
+        {pp_str("content-type"), pp_s3_content_type(options->content_type)}};
+    size_t header_count = 1 + pp_s3_condition_headers(headers + 1, &condition);
+    for (int64_t i = 0; i < options->metadata_count; i++) {
+        headers[header_count++] = options->metadata[i];
+    }
     pp_s3_call call = {.method = "PUT",
                        .doing = "put",
                        .name = name,
                        .query = "",
                        .headers = headers,
-                       .header_count = 1 + pp_s3_condition_headers(headers + 1, &condition),
+                       .header_count = header_count,
                        .body = body,
                        .out = &s3->xml,
                        .out_max = PP_S3_XML_MAX,

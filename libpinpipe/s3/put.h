@@ -34,6 +34,9 @@ void pp_s3_md5_etag(char out[PP_S3_MD5_ETAG_BYTES], const uint8_t digest[PP_MD5_
 pinpipe_status pp_s3_own_find(bool *is_own, pinpipe_s3 *s3, pinpipe_s3_name name,
                               const pp_s3_content *content, int64_t timeout_ms, pinpipe_error *err);
 
+/** A metadata list that can be sent. Errors: EINVAL too many entries, a name without the prefix. */
+pinpipe_status pp_s3_metadata_check(const pinpipe_header *metadata, int64_t count, pinpipe_error *err);
+
 /** `given`, or what is said where nothing was. */
 pinpipe_str pp_s3_content_type(pinpipe_str given);
 

@@ -31,6 +31,26 @@ static pinpipe_status part_size_set(pinpipe_s3_upload *upload, int64_t size_byte
     return PINPIPE_OK;
 }
 
+static pinpipe_status metadata_set(pinpipe_s3_upload *upload, const pinpipe_s3_upload_options *options,
+                                   pinpipe_error *err) {
+    pinpipe_buf *text = &upload->metadata_text;
+    pinpipe_status status = pp_s3_metadata_check(options->metadata, options->metadata_count, err);
+    for (int64_t i = 0; status == PINPIPE_OK && i < options->metadata_count; i++) {
+        status = pp_buf_append(text, options->metadata[i].name.ptr, options->metadata[i].name.len, err);
+        if (status == PINPIPE_OK) {
+            status = pp_buf_append(text, options->metadata[i].value.ptr, options->metadata[i].value.len, err);
+        }
+    }
+    const char *at = text->ptr;
+    for (int64_t i = 0; status == PINPIPE_OK && i < options->metadata_count; i++) {
+        pinpipe_header *entry = &upload->metadata[upload->metadata_count++];
+        entry->name = (pinpipe_str){at, options->metadata[i].name.len};
+        entry->value = (pinpipe_str){at + entry->name.len, options->metadata[i].value.len};
+        at = entry->value.ptr + entry->value.len;
+    }
+    return status;
+}
+
 static pinpipe_status upload_set(pinpipe_s3_upload *upload, pinpipe_s3_name name,
                                  const pinpipe_s3_upload_options *options, pinpipe_error *err) {
     const struct {
@@ -43,6 +63,9 @@ static pinpipe_status upload_set(pinpipe_s3_upload *upload, pinpipe_s3_name name
     pinpipe_status status = part_size_set(upload, options->size_bytes, err);
     for (size_t i = 0; status == PINPIPE_OK && i < sizeof copies / sizeof copies[0]; i++) {
         status = pp_buf_append(copies[i].to, copies[i].from.ptr, copies[i].from.len, err);
+    }
+    if (status == PINPIPE_OK) {
+        status = metadata_set(upload, options, err);
     }
     if (status == PINPIPE_OK && options->journal.len) {
         bool is_bare = !memchr(options->journal.ptr, '/', options->journal.len);
@@ -113,8 +136,9 @@ void pinpipe_s3_upload_free(pinpipe_s3_upload *upload) {
         pinpipe_buf_reset(&upload->lanes[i].query);
         pinpipe_buf_reset(&upload->lanes[i].body);
     }
-    pinpipe_buf *const held[] = {&upload->bucket,  &upload->key, &upload->content_type, &upload->if_match,
-                                 &upload->journal, &upload->id,  &upload->tail};
+    pinpipe_buf *const held[] = {&upload->bucket,   &upload->key,          &upload->content_type,
+                                 &upload->if_match, &upload->journal,      &upload->id,
+                                 &upload->tail,     &upload->metadata_text};
     for (size_t i = 0; i < sizeof held / sizeof held[0]; i++) {
         pinpipe_buf_reset(held[i]);
     }
@@ -327,6 +351,8 @@ pinpipe_status pinpipe_s3_upload_commit(pinpipe_s3_upload *upload, int64_t timeo
         options.flags = upload->flags;
         options.content_type = pp_buf_view(&upload->content_type);
         options.if_match = pp_buf_view(&upload->if_match);
+        options.metadata = upload->metadata;
+        options.metadata_count = upload->metadata_count;
         status = pinpipe_s3_object_put(upload->s3, pp_s3_upload_name(upload), pp_buf_view(&upload->tail),
                                        &options, timeout_ms, err);
         upload->is_ended = status == PINPIPE_OK;

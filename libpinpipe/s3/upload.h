@@ -28,6 +28,9 @@ typedef struct pp_s3_lane {
 struct pinpipe_s3_upload {
     pinpipe_s3 *s3;
     pinpipe_buf bucket, key, content_type, if_match;
+    pinpipe_buf metadata_text;                        /* names and values, one behind the other */
+    pinpipe_header metadata[PINPIPE_S3_METADATA_MAX]; /* into `metadata_text` */
+    int64_t metadata_count;
     int32_t flags;
     int64_t part_bytes;
     pinpipe_buf journal; /* path; empty = none */

@@ -32,6 +32,8 @@ OUTSIDE_HEADERS: dict[str, frozenset[str]] = {
     "jansson.h": frozenset({"clean", "aws"}),
     "openssl/": frozenset({"base", "io"}),
     "isa-l/": frozenset({"base"}),
+    "zlib.h": frozenset({"base"}),
+    "zstd.h": frozenset({"base"}),
     "sys/socket.h": frozenset({"io"}),
     "netinet/": frozenset({"io"}),
     "netdb.h": frozenset({"io"}),
