@@ -139,10 +139,17 @@ PINPIPE_API int64_t pinpipe_kafka_producer_recovery_count(const pinpipe_kafka_pr
 
 /* ---- consumer ---- */
 
+/** When partitions that the group moves leave the consumer. */
+typedef enum pinpipe_kafka_revocation {
+    PINPIPE_KAFKA_REVOCATION_AT_ONCE = 0, /* before poll returns */
+    PINPIPE_KAFKA_REVOCATION_HELD = 1     /* with the next poll: until then the batch that names them can be
+                                             worked off and its offsets committed */
+} pinpipe_kafka_revocation;
+
 /** `brokers`, `group` and `topics` are needed. */
 typedef struct pinpipe_kafka_consumer_options {
     uint32_t struct_size;
-    int32_t reserved; /* 0 */
+    int32_t revocation; /* pinpipe_kafka_revocation */
     pinpipe_str brokers;
     pinpipe_str group;
     pinpipe_str topics;   /* names parted by commas, or one regular expression that begins with ^ */
@@ -169,6 +176,7 @@ typedef struct pinpipe_kafka_offset {
     int32_t partition;
     int32_t reserved; /* 0 */
     int64_t offset;
+    pinpipe_str metadata; /* text that is committed with the offset, without NUL; brokers take 4 KiB */
 } pinpipe_kafka_offset;
 
 /** What one poll brought, all of it borrowed until the next poll or free: first the messages, in each
@@ -213,12 +221,19 @@ PINPIPE_API pinpipe_status pinpipe_kafka_consumer_commit(pinpipe_kafka_consumer 
                                                          int64_t timeout_ms,
                                                          pinpipe_error *err) PINPIPE_MUST_CHECK;
 
-/** Asks for the group's committed offsets: reads topic and partition of each entry, writes its `offset`.
- * Errors: as commit. */
+/** Asks for the group's committed offsets: reads topic and partition of each entry, writes its `offset` and
+ * its `metadata`, which is borrowed until the next call of this function or free. Errors: as commit. */
 PINPIPE_API pinpipe_status pinpipe_kafka_consumer_committed(pinpipe_kafka_offset *offsets, int64_t count,
                                                             pinpipe_kafka_consumer *consumer,
                                                             int64_t timeout_ms,
                                                             pinpipe_error *err) PINPIPE_MUST_CHECK;
+
+/** Goes on reading at other offsets; partitions must be the consumer's own. Messages of the last batch that
+ * lie behind the new place are stale. Errors: ECONFLICT a partition is not the consumer's; ETIMEOUT; ENET. */
+PINPIPE_API pinpipe_status pinpipe_kafka_consumer_seek(pinpipe_kafka_consumer *consumer,
+                                                       const pinpipe_kafka_offset *offsets, int64_t count,
+                                                       int64_t timeout_ms,
+                                                       pinpipe_error *err) PINPIPE_MUST_CHECK;
 
 /* ---- topics ---- */
 

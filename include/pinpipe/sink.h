@@ -13,53 +13,118 @@ PINPIPE_BEGIN_DECLS
 /** A sink: a group member, its open files, its store. One thread at a time; EFORK in a forked child. */
 typedef struct pinpipe_sink pinpipe_sink;
 
-/* Values become lines of topics/<topic>/partition=<n>/<topic>+<n>+<start offset, 10 digits>.json. A record is
- * left out of its object and counted in three cases: a null value (a tombstone) is passed over; a value with
- * a raw newline and an empty value would break "one value a line", so they go, whole, to
- * rejects/<topic>/partition=<n>/<topic>+<n>+<offset of the first, 10 digits>.json, one line of
- * {"offset","timestamp_ms","reason","key_b64","data_b64"} each, in the same rotation and before the same
- * commit. */
+/* Values become lines of topics/<topic>/<folder>/<topic>+<n>+<start offset, 10 digits>.json, where the folder
+ * is the partitioner's. Every offset is in one object, whatever ends the sink or moves its partitions:
+ * objects are made by conditional requests only, and what an object in the way holds is not stored again
+ * (docs/sink.md, "Exactly once"). Values that are no line (null, empty, with a raw newline) and those that
+ * have no folder are skipped, refused or stored whole in rejects/<topic>/partition=<n>/…, one line of
+ * {"offset","timestamp_ms","reason","key_b64","data_b64"} each. */
+
+/** Which folder a record's object lies in; names as the Confluent S3 sink has them. */
+typedef enum pinpipe_sink_partitioner {
+    PINPIPE_SINK_PARTITIONER_DEFAULT = 0, /* partition=<n> */
+    PINPIPE_SINK_PARTITIONER_FIELD = 1,   /* <field>=<value>/… of `partition_fields` */
+    PINPIPE_SINK_PARTITIONER_TIME = 2,    /* `path_format`, the time cut to `partition_duration_ms` */
+    PINPIPE_SINK_PARTITIONER_DAILY = 3,   /* year=YYYY/month=MM/day=dd */
+    PINPIPE_SINK_PARTITIONER_HOURLY = 4   /* year=YYYY/month=MM/day=dd/hour=HH */
+} pinpipe_sink_partitioner;
+
+/** Whose time a record has. */
+typedef enum pinpipe_sink_timestamp {
+    PINPIPE_SINK_TIMESTAMP_WALLCLOCK = 0,   /* of its arrival here */
+    PINPIPE_SINK_TIMESTAMP_RECORD = 1,      /* Kafka's */
+    PINPIPE_SINK_TIMESTAMP_RECORD_FIELD = 2 /* `timestamp_field` of its value: milliseconds or ISO 8601 */
+} pinpipe_sink_timestamp;
+
+typedef enum pinpipe_sink_format {
+    PINPIPE_SINK_FORMAT_JSON = 0,    /* the value, byte for byte */
+    PINPIPE_SINK_FORMAT_ENVELOPE = 1 /* {"topic","partition","offset","timestamp_ms","key","value"}; a key
+                                        that is not UTF-8 is "key_b64" */
+} pinpipe_sink_format;
+
+typedef enum pinpipe_sink_compression {
+    PINPIPE_SINK_COMPRESSION_NONE = 0,
+    PINPIPE_SINK_COMPRESSION_GZIP = 1, /* .json.gz, members of 256 KiB */
+    PINPIPE_SINK_COMPRESSION_ZSTD = 2  /* .json.zst, frames of 256 KiB */
+} pinpipe_sink_compression;
+
+/** What becomes of values that are no line. */
+typedef enum pinpipe_sink_policy {
+    PINPIPE_SINK_POLICY_DEFAULT = 0, /* null: skip, or keep in envelopes; unreadable: reject */
+    PINPIPE_SINK_POLICY_SKIP = 1,    /* passed over and counted */
+    PINPIPE_SINK_POLICY_FAIL = 2,    /* poll ends with EDATA before it */
+    PINPIPE_SINK_POLICY_REJECT = 3,  /* stored whole in rejects */
+    PINPIPE_SINK_POLICY_KEEP = 4     /* null values only: the line null, or an envelope with it */
+} pinpipe_sink_policy;
 
 /** Zero or empty in a field means: the default that its comment names. */
 typedef struct pinpipe_sink_options {
     uint32_t struct_size;
-    int32_t reserved;    /* 0 */
+    int32_t workers;     /* threads that compress and store, 1 to 64; 4 */
     pinpipe_str brokers; /* needed */
     pinpipe_str topics;  /* needed: a regular expression that matches whole topic names */
-    pinpipe_str target;  /* needed: file:///folder or s3://bucket/prefix; a last segment "topics" is
-                            the folder of topics itself, else topics/ is made in it */
+    pinpipe_str target;  /* needed: file:///folder or s3://bucket/prefix; a last segment that is `topics_dir`
+                            is  the folder of topics itself, else that is made in it */
     pinpipe_str group;   /* "pinpipe-sink" */
     const pinpipe_kafka_config *config; /* copied; NULL = none; enable.auto.commit cannot be among it */
-    pinpipe_s3 *s3;                     /* borrowed until free; NULL = a client made from the environment */
+    const pinpipe_s3 *s3;               /* copied; NULL = a client made from the environment */
     int64_t flush_records;              /* a file is stored at this many lines; 10,000 */
-    int64_t flush_bytes;                /* or when it has this many bytes; 8 MiB */
+    int64_t flush_bytes;                /* or when it has this many bytes, uncompressed; 8 MiB */
     int64_t idle_ms;                    /* or when no record has come for so long; 10,000 */
-    int64_t max_buffered_bytes; /* of all files together, beyond which the largest is stored; 64 MiB */
-    int64_t store_timeout_ms;   /* of one attempt to store, and how long attempts are repeated; 30,000 */
+    int64_t rotate_interval_ms;    /* or before a record so much later than its first, by the records' time;
+                                      never */
+    int64_t rotate_schedule_ms;    /* or when the wall clock passes a multiple of it since midnight; never */
+    int64_t max_buffered_bytes;    /* of all files together, beyond which the largest is stored; 64 MiB */
+    int64_t store_timeout_ms;      /* of one attempt to store, and how long attempts are repeated; 30,000 */
+    pinpipe_str topics_dir;        /* "topics" */
+    pinpipe_str file_delim;        /* between topic, partition and offset; "+" */
+    int32_t offset_width;          /* digits of the start offset, 1 to 20; 10 */
+    int32_t format;                /* pinpipe_sink_format */
+    int32_t compression;           /* pinpipe_sink_compression */
+    int32_t compression_level;     /* gzip 1 to 9, zstd 1 to 19; 1 */
+    int32_t null_values;           /* pinpipe_sink_policy */
+    int32_t unreadable_values;     /* pinpipe_sink_policy */
+    int32_t partitioner;           /* pinpipe_sink_partitioner */
+    int32_t timestamp;             /* pinpipe_sink_timestamp */
+    pinpipe_str partition_fields;  /* names parted by commas; a dot leads into an object; for FIELD */
+    pinpipe_str timestamp_field;   /* such a name; "timestamp" */
+    pinpipe_str path_format;       /* letters of Joda: 'year'=YYYY/'month'=MM; for TIME */
+    pinpipe_str timezone;          /* "Europe/Berlin"; "UTC" */
+    int64_t partition_duration_ms; /* for TIME; one hour */
 } pinpipe_sink_options;
 
 #define PINPIPE_SINK_OPTIONS_INIT                                                                            \
     {                                                                                                        \
         (uint32_t)sizeof(pinpipe_sink_options), 0, {NULL, 0}, {NULL, 0}, {NULL, 0}, {NULL, 0}, NULL, NULL,   \
-            0, 0, 0, 0, 0                                                                                    \
+            0, 0, 0, 0, 0, 0, 0, {NULL, 0}, {NULL, 0}, 0, 0, 0, 0, 0, 0, 0, 0, {NULL, 0}, {NULL, 0},         \
+            {NULL, 0}, {NULL, 0}, 0                                                                          \
     }
 
-/* Always: records_read = records_stored + records_rejected + records_null + records_dropped + what is
- * buffered. */
+/* Always: records_read = records_stored + records_rejected + records_null + records_skipped + records_known +
+ * records_dropped + what is buffered. */
 #define PINPIPE_SINK_COUNTER_MAP(X)                                                                          \
     X(RECORDS_READ, records_read, "records taken from Kafka")                                                \
     X(RECORDS_STORED, records_stored, "records that are lines of stored objects")                            \
     X(RECORDS_REJECTED, records_rejected, "records stored in rejects objects")                               \
     X(RECORDS_NULL, records_null, "null values passed over")                                                 \
-    X(RECORDS_DROPPED, records_dropped, "records of revoked partitions, left to their next owner")           \
-    X(BYTES_STORED, bytes_stored, "bytes of stored objects, rejects included")                               \
+    X(RECORDS_SKIPPED, records_skipped, "unreadable values passed over")                                     \
+    X(RECORDS_KNOWN, records_known, "records read again that were stored before")                            \
+    X(RECORDS_DROPPED, records_dropped,                                                                      \
+      "buffered records left to the partition's next owner, or read again")                                  \
+    X(BYTES_STORED, bytes_stored, "bytes of the lines of stored objects, rejects included, uncompressed")    \
     X(OBJECTS_STORED, objects_stored, "objects stored, rejects included")                                    \
+    X(OBJECTS_FOUND, objects_found,                                                                          \
+      "objects that were in the way: another sink, or an earlier one, made them")                            \
     X(STORE_RETRIES, store_retries, "attempts to store that failed and were repeated")                       \
     X(OFFSETS_SKIPPED, offsets_skipped, "offsets that Kafka did not deliver: compacted, aborted or expired") \
     X(ROTATIONS_COUNT, rotations_count, "files stored because of flush_records")                             \
     X(ROTATIONS_BYTES, rotations_bytes, "files stored because of flush_bytes")                               \
+    X(ROTATIONS_TIME, rotations_time, "files stored because of rotate_interval_ms")                          \
+    X(ROTATIONS_SCHEDULE, rotations_schedule, "files stored because of rotate_schedule_ms")                  \
     X(ROTATIONS_IDLE, rotations_idle, "files stored because of idle_ms")                                     \
     X(ROTATIONS_MEMORY, rotations_memory, "files stored because of max_buffered_bytes")                      \
+    X(ROTATIONS_FOLDERS, rotations_folders, "files stored because a commit takes only so many folders")      \
+    X(ROTATIONS_REVOKE, rotations_revoke, "files stored because the group took their partition away")        \
     X(ROTATIONS_FLUSH, rotations_flush, "files stored because flush was called")                             \
     X(ROTATIONS_REWIND, rotations_rewind, "files stored because Kafka went back to an earlier offset")       \
     X(BYTES_BUFFERED, bytes_buffered, "bytes in memory now")                                                 \
@@ -87,21 +152,21 @@ typedef struct pinpipe_sink_position {
 PINPIPE_API pinpipe_status pinpipe_sink_open(pinpipe_sink **out, const pinpipe_sink_options *options,
                                              pinpipe_error *err) PINPIPE_MUST_CHECK;
 
-/** Leaves the group within 5 s and drops what is not stored: its offsets are not committed, so the next owner
- * reads it again. NULL is allowed. */
+/** Leaves the group within 5 s, after attempts to store that have begun, and drops what is not stored: its
+ * offsets are not committed, so the next owner reads it again. NULL is allowed. */
 PINPIPE_API void pinpipe_sink_free(pinpipe_sink *sink);
 
-/** One step: waits for records up to `timeout_ms`, takes them, stores the files that are due, commits. A
- * store attempt that has begun may outlast the deadline by store_timeout_ms; failed ones are repeated in
- * later calls until store_timeout_ms has passed, and nothing more is read meanwhile than the open files can
- * take. Returns OK; AGAIN when nothing came and nothing was due. Errors: of pinpipe_kafka_consumer_poll and
- * _commit; the store's. After an error nothing is lost or committed too early, and the call may be repeated.
- */
+/** One step: waits for records up to `timeout_ms`, takes them, gives the files that are due to the workers,
+ * and commits what they have stored. Never waits for a worker while there is room for records. Attempts that
+ * fail in a way that may pass are repeated for store_timeout_ms; then poll tells the error, and they begin
+ * anew. Partitions that the group takes away are stored and committed first, for at most 10 s. Returns OK;
+ * AGAIN when nothing came and nothing was stored. Errors: of pinpipe_kafka_consumer_poll and _commit; the
+ * store's; EDATA a value that a policy refuses; ECONFLICT an object in the way holds other records than
+ * Kafka. After an error nothing is lost or committed too early, and the call may be repeated. */
 PINPIPE_API pinpipe_status pinpipe_sink_poll(pinpipe_sink *sink, int64_t timeout_ms,
                                              pinpipe_error *err) PINPIPE_MUST_CHECK;
 
-/** Stores everything that has been read, and commits; reads nothing more. The last attempt may outlast the
- * deadline as in poll. Errors: as poll; ETIMEOUT. */
+/** Stores everything that has been read, and commits; reads nothing more. Errors: as poll; ETIMEOUT. */
 PINPIPE_API pinpipe_status pinpipe_sink_flush(pinpipe_sink *sink, int64_t timeout_ms,
                                               pinpipe_error *err) PINPIPE_MUST_CHECK;
 

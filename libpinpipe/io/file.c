@@ -6,16 +6,19 @@
 #include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/buffer.h"
+#include "base/memory.h"
 
 #define FILE_MODE 0666
 #define FOLDER_MODE 0777
 #define FILE_GROWTH 4096
+#define WALK_BYTES (256 << 10)
 
 /* `path` is changed in between and whole again at the end. */
 static pinpipe_status folders_make(char *path, pinpipe_error *err) {
@@ -42,10 +45,10 @@ static pinpipe_status bytes_write(int file, const char *path, pinpipe_str bytes,
         }
         done += count > 0 ? (size_t)count : 0;
     }
-    return fsync(file) == 0 ? PINPIPE_OK : pp_fail_file(err, "flush", path);
+    return PINPIPE_OK;
 }
 
-/* The rename itself must outlive a crash, and it is the folder that holds it. */
+/* The new name itself must outlive a crash, and it is the folder that holds it. */
 static pinpipe_status folder_flush(char *path, pinpipe_error *err) {
     char *slash = strrchr(path, '/');
     *slash = '\0';
@@ -62,15 +65,16 @@ static pinpipe_status folder_flush(char *path, pinpipe_error *err) {
     return status;
 }
 
-pinpipe_status pp_file_replace(const char *path, pinpipe_str bytes, pinpipe_error *err) {
-    char final[PP_FILE_PATH_BYTES] = "";
-    char part[PP_FILE_PATH_BYTES] = "";
+/* A hidden file beside `path`, with folders made where they are missing, that holds the pieces. `part` takes
+ * its name, of which no two are alike. */
+static pinpipe_status part_write(char part[PP_FILE_PATH_BYTES], const char *path, const pinpipe_str *pieces,
+                                 size_t piece_count, pinpipe_error *err) {
+    static atomic_ulong number;
     const char *slash = strrchr(path, '/');
     assert(slash);
-    int final_len = snprintf(final, sizeof final, "%s", path);
-    int part_len = snprintf(part, sizeof part, "%.*s/.%s.%ld.part", (int)(slash - path), path, slash + 1,
-                            (long)getpid());
-    if (final_len >= PP_FILE_PATH_BYTES || part_len >= PP_FILE_PATH_BYTES) {
+    int len = snprintf(part, PP_FILE_PATH_BYTES, "%.*s/.%s.%ld.%lu.part", (int)(slash - path), path,
+                       slash + 1, (long)getpid(), atomic_fetch_add(&number, 1));
+    if (len >= PP_FILE_PATH_BYTES) {
         return pp_fail(err, PINPIPE_ELIMIT, "path '%.64s…' is longer than %d bytes", path,
                        PP_FILE_PATH_BYTES - 1);
     }
@@ -86,18 +90,70 @@ pinpipe_status pp_file_replace(const char *path, pinpipe_str bytes, pinpipe_erro
     if (file < 0) {
         return pp_fail_file(err, "create", part);
     }
-    pinpipe_status status = bytes_write(file, part, bytes, err);
+    pinpipe_status status = PINPIPE_OK;
+    for (size_t i = 0; status == PINPIPE_OK && i < piece_count; i++) {
+        status = bytes_write(file, part, pieces[i], err);
+    }
+    if (status == PINPIPE_OK && fsync(file) != 0) {
+        status = pp_fail_file(err, "flush", part);
+    }
     if (close(file) != 0 && status == PINPIPE_OK) {
         status = pp_fail_file(err, "close", part);
     }
-    if (status == PINPIPE_OK && rename(part, final) != 0) {
-        status = pp_fail_file(err, "rename to", final);
-    }
     if (status < 0) {
         unlink(part);
+    }
+    return status;
+}
+
+pinpipe_status pp_file_replace(const char *path, pinpipe_str bytes, pinpipe_error *err) {
+    char part[PP_FILE_PATH_BYTES] = "";
+    pinpipe_status status = part_write(part, path, &bytes, 1, err);
+    if (status == PINPIPE_OK && rename(part, path) != 0) {
+        status = pp_fail_file(err, "rename to", path);
+        unlink(part);
+    }
+    return status == PINPIPE_OK ? folder_flush(part, err) : status;
+}
+
+pinpipe_status pp_file_create(pp_file_outcome *outcome, const char *path, const pinpipe_str *pieces,
+                              size_t piece_count, pinpipe_error *err) {
+    char part[PP_FILE_PATH_BYTES] = "";
+    *outcome = PP_FILE_CREATED;
+    pinpipe_status status = part_write(part, path, pieces, piece_count, err);
+    if (status < 0) {
         return status;
     }
-    return folder_flush(final, err);
+    if (link(part, path) != 0) {
+        *outcome = PP_FILE_EXISTS;
+        status = errno == EEXIST ? PINPIPE_OK : pp_fail_file(err, "link to", path);
+    }
+    unlink(part);
+    return status == PINPIPE_OK ? folder_flush(part, err) : status;
+}
+
+pinpipe_status pp_file_walk(const char *path, pp_file_take take, void *user, pinpipe_error *err) {
+    pinpipe_status status = PINPIPE_OK;
+    ssize_t count = 0;
+    char *block = pp_alloc(WALK_BYTES);
+    int file = open(path, O_RDONLY | O_CLOEXEC);
+    if (!block) {
+        status = pp_fail_memory(err, "a block of a file", WALK_BYTES);
+    } else if (file < 0) {
+        status = pp_fail_file(err, "read", path);
+    }
+    while (status == PINPIPE_OK && (count = read(file, block, WALK_BYTES)) != 0) {
+        if (count > 0) {
+            status = take(user, (pinpipe_str){block, (size_t)count}, err);
+        } else if (errno != EINTR) {
+            status = pp_fail_file(err, "read", path);
+        }
+    }
+    if (file >= 0) {
+        close(file);
+    }
+    pp_free(block);
+    return status;
 }
 
 static pinpipe_status bytes_read(pinpipe_buf *out, int file, const char *path, size_t max,

@@ -15,6 +15,23 @@
  * Errors: EIO, ENOTFOUND, ECONFLICT as the system says; ELIMIT a path that is too long. */
 pinpipe_status pp_file_replace(const char *path, pinpipe_str bytes, pinpipe_error *err);
 
+/** What became of a file that may be there already. */
+typedef enum pp_file_outcome {
+    PP_FILE_CREATED = 0,
+    PP_FILE_EXISTS = 1, /* what is there was left as it is */
+} pp_file_outcome;
+
+/** Writes the pieces, one behind the other, as a new file: as pp_file_replace, but by link(2), so that of any
+ * number of writers one creates it. */
+pinpipe_status pp_file_create(pp_file_outcome *outcome, const char *path, const pinpipe_str *pieces,
+                              size_t piece_count, pinpipe_error *err);
+
+/** Takes the next bytes of a file; a negative status ends the reading. */
+typedef pinpipe_status (*pp_file_take)(void *user, pinpipe_str bytes, pinpipe_error *err);
+
+/** Reads a file of any size from its beginning, block by block. Errors: as pp_file_read; those of `take`. */
+pinpipe_status pp_file_walk(const char *path, pp_file_take take, void *user, pinpipe_error *err);
+
 /** What pp_file_read found beside the bytes. */
 typedef enum pp_file_mode {
     PP_FILE_PRIVATE = 0,

@@ -20,29 +20,11 @@
 /* Messages of a batch pin librdkafka's fetch buffers, so a batch ends here whatever its count. */
 #define POLL_BYTES_MAX (1 << 22)
 #define TOPICS_BYTES_MAX (1 << 16)
-#define OFFSETS_MAX 100000
 #define CLOSE_MS 4000
 #define CLOSE_STEP_MS 100
 #define DOWN_MS 30000
 #define PROBE_MS 100
-
-struct pinpipe_kafka_consumer {
-    pp_kafka_client client;
-    rd_kafka_message_t **kept; /* the messages behind `views` */
-    pinpipe_kafka_message *views;
-    int64_t view_count;
-    int64_t view_cap;
-    int64_t take_records; /* where the batch that is being taken ends; at most view_cap */
-    int64_t take_bytes;
-    rd_kafka_message_t *next;                 /* what stopped the last batch: first of the next */
-    rd_kafka_topic_partition_list_t *revoked; /* since the last batch */
-    pinpipe_kafka_offset *revoked_views;
-    int64_t revoked_view_cap;
-    rd_kafka_topic_partition_list_t *reported; /* behind `revoked_views` */
-    bool moved;
-    bool joined;
-    pinpipe_error held; /* an error behind what the last read brought; status 0 = none */
-};
+#define WAIT_STEP_MS 100
 
 static const pp_kafka_default consumer_defaults[] = {
     {"enable.auto.commit", "false"},
@@ -50,6 +32,7 @@ static const pp_kafka_default consumer_defaults[] = {
     {"auto.offset.reset", "earliest"},
     {"queued.min.messages", "1000000"},
     {"queued.max.messages.kbytes", "65536"},
+    {"max.partition.fetch.bytes", "4194304"},
     {"topic.metadata.refresh.interval.ms", "2000"},
     {NULL, NULL},
 };
@@ -69,16 +52,27 @@ static void revoked_note(pinpipe_kafka_consumer *consumer,
     }
 }
 
+static bool is_cooperative(rd_kafka_t *handle) {
+    const char *protocol = rd_kafka_rebalance_protocol(handle);
+    return protocol && strcmp(protocol, "COOPERATIVE") == 0;
+}
+
+static void partitions_release(rd_kafka_t *handle, const rd_kafka_topic_partition_list_t *partitions) {
+    if (is_cooperative(handle)) {
+        error_log(rd_kafka_incremental_unassign(handle, partitions), "revocation");
+    } else {
+        rd_kafka_assign(handle, NULL);
+    }
+}
+
 static void rebalance(rd_kafka_t *handle, rd_kafka_resp_err_t code,
                       rd_kafka_topic_partition_list_t *partitions, void *opaque) {
     pinpipe_kafka_consumer *consumer = opaque;
-    const char *protocol = rd_kafka_rebalance_protocol(handle);
-    bool cooperative = protocol && strcmp(protocol, "COOPERATIVE") == 0;
     consumer->moved = true;
     if (code == RD_KAFKA_RESP_ERR__ASSIGN_PARTITIONS) {
         consumer->joined = true;
         pp_kafka_client_answered(&consumer->client);
-        if (cooperative) {
+        if (is_cooperative(handle)) {
             error_log(rd_kafka_incremental_assign(handle, partitions), "assignment");
         } else {
             rd_kafka_assign(handle, partitions);
@@ -86,11 +80,27 @@ static void rebalance(rd_kafka_t *handle, rd_kafka_resp_err_t code,
         return;
     }
     revoked_note(consumer, partitions);
-    if (cooperative) {
-        error_log(rd_kafka_incremental_unassign(handle, partitions), "revocation");
+    /* What was lost is another's already, and a consumer that closes has nobody to wait for. */
+    if (consumer->revocation == PINPIPE_KAFKA_REVOCATION_HELD && !consumer->held &&
+        !rd_kafka_assignment_lost(handle)) {
+        consumer->held = rd_kafka_topic_partition_list_copy(partitions);
     } else {
-        rd_kafka_assign(handle, NULL);
+        partitions_release(handle, partitions);
     }
+}
+
+/* Gives away what was held, and what had been fetched of it. */
+static void held_release(pinpipe_kafka_consumer *consumer) {
+    if (!consumer->held) {
+        return;
+    }
+    if (consumer->next && !consumer->next->err && pp_kafka_list_has(consumer->held, consumer->next)) {
+        rd_kafka_message_destroy(consumer->next);
+        consumer->next = NULL;
+    }
+    partitions_release(consumer->client.handle, consumer->held);
+    rd_kafka_topic_partition_list_destroy(consumer->held);
+    consumer->held = NULL;
 }
 
 /* A regular expression may hold commas, so it stands alone. */
@@ -142,6 +152,10 @@ static pinpipe_status options_check(const pinpipe_kafka_consumer_options *option
     if (options->group.len == 0 || options->topics.len == 0) {
         return pp_fail(err, PINPIPE_EINVAL, "a consumer needs a group and topics");
     }
+    if (options->revocation < PINPIPE_KAFKA_REVOCATION_AT_ONCE ||
+        options->revocation > PINPIPE_KAFKA_REVOCATION_HELD) {
+        return pp_fail(err, PINPIPE_EINVAL, "revocation %ld is none", (long)options->revocation);
+    }
     if (options->poll_records < 0 || options->poll_records > POLL_RECORDS_MAX) {
         return pp_fail(err, PINPIPE_EINVAL, "poll_records %lld is not between 1 and %d",
                        (long long)options->poll_records, POLL_RECORDS_MAX);
@@ -156,6 +170,12 @@ static void memory_free(pinpipe_kafka_consumer *consumer) {
     if (consumer->reported) {
         rd_kafka_topic_partition_list_destroy(consumer->reported);
     }
+    if (consumer->held) {
+        rd_kafka_topic_partition_list_destroy(consumer->held);
+    }
+    if (consumer->committed) {
+        rd_kafka_topic_partition_list_destroy(consumer->committed);
+    }
     pp_free(consumer->revoked_views);
     pp_free(consumer->kept);
     pp_free(consumer->views);
@@ -165,6 +185,7 @@ static void memory_free(pinpipe_kafka_consumer *consumer) {
 static pinpipe_status consumer_start(pinpipe_kafka_consumer *consumer,
                                      const pinpipe_kafka_consumer_options *options,
                                      const pinpipe_kafka_config *config, pinpipe_error *err) {
+    consumer->revocation = options->revocation;
     int64_t cap = options->poll_records ? options->poll_records : POLL_RECORDS_DEFAULT;
     consumer->view_cap = cap;
     consumer->kept = pp_alloc_zero((size_t)cap * sizeof *consumer->kept);
@@ -232,8 +253,12 @@ static bool group_leave(rd_kafka_t *handle) {
     bool leaving = !error;
     error_log(error, "leaving the group");
     while (leaving && !rd_kafka_consumer_closed(handle) && pp_kafka_wait_ms(deadline_ms, 1) > 0) {
-        /* Not queue_poll_callback: that ends the process when a message is still in the queue. */
-        rd_kafka_event_destroy(rd_kafka_queue_poll(queue, pp_kafka_wait_ms(deadline_ms, CLOSE_STEP_MS)));
+        /* Messages that nobody will read may still come: serving callbacks alone would end the process. */
+        rd_kafka_message_t *message =
+            rd_kafka_consume_queue(queue, pp_kafka_wait_ms(deadline_ms, CLOSE_STEP_MS));
+        if (message) {
+            rd_kafka_message_destroy(message);
+        }
     }
     bool closed = rd_kafka_consumer_closed(handle) != 0;
     rd_kafka_queue_destroy(queue);
@@ -266,6 +291,8 @@ void pinpipe_kafka_consumer_free(pinpipe_kafka_consumer *consumer) {
     }
     rd_kafka_t *handle = consumer->client.handle;
     messages_release(consumer);
+    held_release(consumer);
+    consumer->revocation = PINPIPE_KAFKA_REVOCATION_AT_ONCE;
     if (consumer->next) {
         rd_kafka_message_destroy(consumer->next);
     }
@@ -315,11 +342,15 @@ static pinpipe_status messages_take(pinpipe_kafka_consumer *consumer, int64_t de
         rd_kafka_message_t *message = consumer->next;
         consumer->next = NULL;
         if (!message) {
-            int wait_ms = consumer->view_count ? 0 : pp_kafka_wait_ms(deadline_ms, INT64_MAX);
+            /* librdkafka waits on for a message after it has told of a move. */
+            int wait_ms = consumer->view_count ? 0 : pp_kafka_wait_ms(deadline_ms, WAIT_STEP_MS);
             message = rd_kafka_consumer_poll(consumer->client.handle, wait_ms);
         }
-        if (!message) {
+        if (!message && (consumer->view_count || pp_kafka_wait_ms(deadline_ms, 1) == 0)) {
             break;
+        }
+        if (!message) {
+            continue;
         }
         if (consumer->moved || (message->err && consumer->view_count)) {
             consumer->next = message;
@@ -390,13 +421,13 @@ void pp_kafka_consumer_release(pinpipe_kafka_consumer *consumer) {
 }
 
 void pp_kafka_consumer_hold(pinpipe_kafka_consumer *consumer, const pinpipe_error *cause) {
-    consumer->held = *cause;
+    consumer->late_error = *cause;
 }
 
-static pinpipe_status held_fail(pinpipe_kafka_consumer *consumer, pinpipe_error *err) {
-    pinpipe_error held = consumer->held;
-    consumer->held = (pinpipe_error)PINPIPE_ERROR_INIT;
-    return pp_fail_service(err, held.status, held.service, held.native_code, "%s", held.message);
+static pinpipe_status late_fail(pinpipe_kafka_consumer *consumer, pinpipe_error *err) {
+    pinpipe_error late = consumer->late_error;
+    consumer->late_error = (pinpipe_error)PINPIPE_ERROR_INIT;
+    return pp_fail_service(err, late.status, late.service, late.native_code, "%s", late.message);
 }
 
 pinpipe_status pp_kafka_consumer_take(pinpipe_kafka_batch *out, pinpipe_kafka_consumer *consumer,
@@ -410,8 +441,9 @@ pinpipe_status pp_kafka_consumer_take(pinpipe_kafka_batch *out, pinpipe_kafka_co
     }
     *out = (pinpipe_kafka_batch)PINPIPE_KAFKA_BATCH_INIT;
     messages_release(consumer);
-    if (consumer->held.status) {
-        return held_fail(consumer, err);
+    held_release(consumer);
+    if (consumer->late_error.status) {
+        return late_fail(consumer, err);
     }
     consumer->take_records = limits.records < consumer->view_cap ? limits.records : consumer->view_cap;
     consumer->take_bytes = limits.bytes < POLL_BYTES_MAX ? limits.bytes : POLL_BYTES_MAX;
@@ -428,97 +460,6 @@ pinpipe_status pp_kafka_consumer_take(pinpipe_kafka_batch *out, pinpipe_kafka_co
         pp_kafka_client_answered(&consumer->client);
     }
     return out->message_count || out->revoked_count ? PINPIPE_OK : silence_judge(consumer, err);
-}
-
-static pinpipe_status offsets_list(rd_kafka_topic_partition_list_t **out, const pinpipe_kafka_offset *offsets,
-                                   int64_t count, pinpipe_error *err) {
-    *out = NULL;
-    if (count < 1 || count > OFFSETS_MAX) {
-        return pp_fail(err, PINPIPE_EINVAL, "%lld offsets: one call takes 1 to %d", (long long)count,
-                       OFFSETS_MAX);
-    }
-    rd_kafka_topic_partition_list_t *list = rd_kafka_topic_partition_list_new((int)count);
-    pinpipe_status status = PINPIPE_OK;
-    for (int64_t i = 0; i < count && status == PINPIPE_OK; i++) {
-        char *topic = pp_strndup(offsets[i].topic.len ? offsets[i].topic.ptr : "", offsets[i].topic.len);
-        if (topic) {
-            rd_kafka_topic_partition_list_add(list, topic, offsets[i].partition)->offset = offsets[i].offset;
-        } else {
-            status = pp_fail_memory(err, "a topic's name", offsets[i].topic.len);
-        }
-        pp_free(topic);
-    }
-    if (status < 0) {
-        rd_kafka_topic_partition_list_destroy(list);
-        return status;
-    }
-    *out = list;
-    return PINPIPE_OK;
-}
-
-static pinpipe_status commit_answer(const pinpipe_kafka_consumer *consumer, rd_kafka_event_t *event,
-                                    pinpipe_error *err) {
-    if (!event) {
-        return pp_kafka_client_fail(&consumer->client, "waiting for a commit's answer", err);
-    }
-    rd_kafka_resp_err_t code = rd_kafka_event_error(event);
-    const rd_kafka_topic_partition_list_t *list = rd_kafka_event_topic_partition_list(event);
-    for (int i = 0; list && i < list->cnt && !code; i++) {
-        code = list->elems[i].err;
-    }
-    return code ? pp_kafka_fail(err, code, "committing offsets", NULL) : PINPIPE_OK;
-}
-
-pinpipe_status pinpipe_kafka_consumer_commit(pinpipe_kafka_consumer *consumer,
-                                             const pinpipe_kafka_offset *offsets, int64_t count,
-                                             int64_t timeout_ms, pinpipe_error *err) {
-    rd_kafka_topic_partition_list_t *list = NULL;
-    pinpipe_status status = pp_kafka_client_check(&consumer->client, err);
-    if (status == PINPIPE_OK) {
-        status = offsets_list(&list, offsets, count, err);
-    }
-    if (status < 0) {
-        return status;
-    }
-    /* The blocking form of commit has no deadline; its own queue lets a late answer die with the call. */
-    int64_t deadline_ms = pp_kafka_deadline_ms(timeout_ms);
-    rd_kafka_queue_t *queue = rd_kafka_queue_new(consumer->client.handle);
-    rd_kafka_resp_err_t code = rd_kafka_commit_queue(consumer->client.handle, list, queue, NULL, NULL);
-    if (code) {
-        status = pp_kafka_fail(err, code, "committing offsets", NULL);
-    } else {
-        rd_kafka_event_t *event = rd_kafka_queue_poll(queue, pp_kafka_wait_ms(deadline_ms, INT64_MAX));
-        status = commit_answer(consumer, event, err);
-        rd_kafka_event_destroy(event);
-    }
-    rd_kafka_queue_destroy(queue);
-    rd_kafka_topic_partition_list_destroy(list);
-    return status;
-}
-
-pinpipe_status pinpipe_kafka_consumer_committed(pinpipe_kafka_offset *offsets, int64_t count,
-                                                pinpipe_kafka_consumer *consumer, int64_t timeout_ms,
-                                                pinpipe_error *err) {
-    rd_kafka_topic_partition_list_t *list = NULL;
-    pinpipe_status status = pp_kafka_client_check(&consumer->client, err);
-    if (status == PINPIPE_OK) {
-        status = offsets_list(&list, offsets, count, err);
-    }
-    if (status < 0) {
-        return status;
-    }
-    int wait_ms = pp_kafka_wait_ms(pp_kafka_deadline_ms(timeout_ms), INT64_MAX);
-    rd_kafka_resp_err_t code = rd_kafka_committed(consumer->client.handle, list, wait_ms);
-    assert(list);
-    for (int i = 0; i < list->cnt && !code; i++) {
-        code = list->elems[i].err;
-        offsets[i].offset = list->elems[i].offset >= 0 ? list->elems[i].offset : -1;
-    }
-    if (code) {
-        status = pp_kafka_fail(err, code, "asking for committed offsets", NULL);
-    }
-    rd_kafka_topic_partition_list_destroy(list);
-    return status;
 }
 
 #endif

@@ -1,4 +1,4 @@
-/* Turns a consumer's next messages into a batch with limits of the caller's.
+/* The inside of a consumer, shared by its membership, its offsets and its batches.
  * Never outside kafka/: the limits of the public poll are the consumer's own.
  * Rules: docs/kafka.md, "Consumer", "Batches". */
 #ifndef PP_KAFKA_CONSUMER_H
@@ -7,11 +7,35 @@
 #include "kafka/client.h"
 #include "pinpipe/kafka.h"
 
+struct pinpipe_kafka_consumer {
+    pp_kafka_client client;
+    rd_kafka_message_t **kept; /* the messages behind `views` */
+    pinpipe_kafka_message *views;
+    int64_t view_count;
+    int64_t view_cap;
+    int64_t take_records; /* where the batch that is being taken ends; at most view_cap */
+    int64_t take_bytes;
+    rd_kafka_message_t *next;                 /* what stopped the last batch: first of the next */
+    rd_kafka_topic_partition_list_t *revoked; /* since the last batch */
+    pinpipe_kafka_offset *revoked_views;
+    int64_t revoked_view_cap;
+    rd_kafka_topic_partition_list_t *reported;  /* behind `revoked_views` */
+    rd_kafka_topic_partition_list_t *held;      /* revoked, and still ours until the next poll */
+    rd_kafka_topic_partition_list_t *committed; /* behind the metadata of the last answer */
+    int32_t revocation;                         /* pinpipe_kafka_revocation */
+    bool moved;
+    bool joined;
+    pinpipe_error late_error; /* behind what the last read brought; status 0 = none */
+};
+
 /** At which a batch ends, where the consumer's own limits do not end it before. */
 typedef struct pp_kafka_limits {
     int64_t records;
     int64_t bytes;
 } pp_kafka_limits;
+
+/** True when the message is of one of the partitions. */
+bool pp_kafka_list_has(const rd_kafka_topic_partition_list_t *list, const rd_kafka_message_t *message);
 
 /** As pinpipe_kafka_consumer_poll. */
 pinpipe_status pp_kafka_consumer_take(pinpipe_kafka_batch *out, pinpipe_kafka_consumer *consumer,

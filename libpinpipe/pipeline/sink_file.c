@@ -1,168 +1,157 @@
-/* Turns the records of one partition into one open file: its lines, its rejects, its offsets.
- * Never changes a byte of a value.
+/* Turns records into the lines of an object to be.
+ * Never copies a line twice: it is written where it stays.
  * Rules: docs/sink.md, "Objects". */
 #include "pipeline/sink_file.h"
 
-#include <stdio.h>
-#include <string.h>
-
 #include "base/buffer.h"
+#include "base/checksum.h"
 #include "base/memory.h"
-#include "text/base64.h"
 
-#define REJECT_FRAME_BYTES 160
-#define GROWTH_MIN_BYTES 256 /* base/buffer.c */
-
-pinpipe_status pp_sink_file_init(pp_sink_file *file, pinpipe_str topic, int32_t partition, int64_t offset,
-                                 pinpipe_error *err) {
-    *file = (pp_sink_file){0};
-    file->topic = pp_strndup(topic.ptr, topic.len);
-    if (!file->topic) {
-        return pp_fail_memory(err, "a topic's name", topic.len);
+pinpipe_status pp_sink_file_new(pp_sink_file **out, struct pp_sink_stream *stream, pinpipe_error *err) {
+    pp_sink_file *file = pp_alloc_zero(sizeof *file);
+    *out = file;
+    if (!file) {
+        return pp_fail_memory(err, "an open file", sizeof *file);
     }
-    file->partition = partition;
-    file->read_offset = offset;
-    file->stored_offset = -1;
-    file->committed_offset = -1;
+    file->stream = stream;
     file->due = PP_SINK_NOT_DUE;
+    file->due_ms = INT64_MAX;
     return PINPIPE_OK;
 }
 
-void pp_sink_file_reset(pp_sink_file *file) {
-    pp_free(file->topic);
-    pinpipe_buf_reset(&file->lines);
-    pinpipe_buf_reset(&file->rejects);
-    *file = (pp_sink_file){0};
-}
-
-void pp_sink_file_stored(pp_sink_file *file) {
-    /* Many quiet partitions would otherwise keep the memory of their busiest moment. */
-    pinpipe_buf_reset(&file->lines);
-    pinpipe_buf_reset(&file->rejects);
-    file->line_count = 0;
-    file->reject_count = 0;
-    file->null_count = 0;
-    file->stored_offset = file->read_offset;
-    file->attempts = 0;
-    file->retry_ms = 0;
-    file->failing_ms = 0;
-    file->due = PP_SINK_NOT_DUE;
-}
-
-static const char *reject_reason(pinpipe_str value) {
-    if (value.len == 0) {
-        return "empty value";
+static void bytes_give_back(pinpipe_buf *bytes, pp_sink_spares *spares) {
+    if (bytes->cap > PP_SINK_PIECE_BYTES && bytes->cap <= 2 * PP_SINK_PIECE_BYTES &&
+        spares->count < PP_SINK_SPARES_MAX) {
+        spares->bufs[spares->count++] = *bytes;
+        *bytes = (pinpipe_buf)PINPIPE_BUF_INIT;
     }
-    return memchr(value.ptr, '\n', value.len) ? "newline in value" : NULL;
+    pinpipe_buf_reset(bytes);
 }
 
-/* Bytes that the message adds to lines or rejects, without the final NUL. */
-static size_t message_bytes(const pinpipe_kafka_message *message) {
-    if (!message->value.ptr) {
+void pp_sink_file_free(pp_sink_file *file, pp_sink_spares *spares) {
+    pp_sink_piece *piece = file->pieces;
+    while (piece) {
+        pp_sink_piece *after = piece->after;
+        bytes_give_back(&piece->bytes, spares);
+        pinpipe_buf_reset(&piece->packed);
+        pp_free(piece);
+        piece = after;
+    }
+    pinpipe_buf_reset(&file->key);
+    pp_free(file);
+}
+
+void pp_sink_piece_settle(pp_sink_piece *piece, pp_sink_spares *spares) {
+    int64_t before = (int64_t)piece->bytes.cap;
+    bytes_give_back(&piece->bytes, spares);
+    piece->file->held_bytes += (int64_t)piece->packed.cap - before;
+}
+
+/* Capacity of the tail that takes `len` more bytes; 0 = it stays as it is, or a new piece is needed. */
+static size_t tail_cap(const pinpipe_buf *bytes, size_t len) {
+    size_t needed = bytes->len + len;
+    size_t cap = bytes->cap ? 2 * (bytes->cap - 1) : PP_SINK_PIECE_FIRST_BYTES;
+    if (needed < bytes->cap || (needed > PP_SINK_PIECE_BYTES && bytes->len)) {
         return 0;
     }
-    if (!reject_reason(message->value)) {
-        return message->value.len + 1;
-    }
-    return PP_BASE64_LEN(message->value.len) + PP_BASE64_LEN(message->key.len) + REJECT_FRAME_BYTES;
+    cap = cap > PP_SINK_PIECE_BYTES ? PP_SINK_PIECE_BYTES : cap;
+    return cap < needed ? needed : cap;
 }
 
-int64_t pp_sink_file_growth(const pp_sink_file *file, const pinpipe_kafka_message *message) {
-    bool rejected = message->value.ptr && reject_reason(message->value);
-    const pinpipe_buf *buf = rejected ? &file->rejects : &file->lines;
-    size_t needed = buf->len + message_bytes(message) + 1;
-    size_t grown = buf->cap + buf->cap / 2;
-    if (!message->value.ptr || needed <= buf->cap) {
-        return 0;
-    }
-    grown = grown < GROWTH_MIN_BYTES ? GROWTH_MIN_BYTES : grown;
-    return (int64_t)((grown < needed ? needed : grown) - buf->cap);
+static bool tail_is_full(const pp_sink_file *file, size_t len) {
+    const pinpipe_buf *bytes = file->tail ? &file->tail->bytes : NULL;
+    return bytes && bytes->len && bytes->len + len > PP_SINK_PIECE_BYTES && bytes->len + len >= bytes->cap;
 }
 
-static pinpipe_status line_append(pp_sink_file *file, const pinpipe_kafka_message *message,
-                                  pinpipe_error *err) {
-    pinpipe_status status = pp_buf_reserve(&file->lines, message->value.len + 1, PP_BUF_MAX, err);
-    if (status < 0) {
-        return status;
-    }
-    char *end = file->lines.ptr + file->lines.len;
-    memcpy(end, message->value.ptr, message->value.len);
-    end[message->value.len] = '\n';
-    end[message->value.len + 1] = '\0';
-    file->lines.len += message->value.len + 1;
-    if (file->line_count++ == 0) {
-        file->lines_offset = message->offset;
-    }
-    return PINPIPE_OK;
+/* The first piece of a file begins small, because many files stay small. */
+static size_t piece_first_cap(const pp_sink_file *file, size_t len) {
+    size_t cap = file->tail ? PP_SINK_PIECE_BYTES : PP_SINK_PIECE_FIRST_BYTES;
+    return cap < len ? len : cap;
 }
 
-/* Room has been made for the whole reject before. */
-static void text_add(pinpipe_buf *buf, const char *text) {
-    size_t len = strlen(text);
-    memcpy(buf->ptr + buf->len, text, len + 1);
-    buf->len += len;
-}
-
-static void base64_add(pinpipe_buf *buf, pinpipe_str bytes) {
-    text_add(buf, "\"");
-    pp_base64_write(buf->ptr + buf->len, bytes.ptr, bytes.len);
-    buf->len += PP_BASE64_LEN(bytes.len);
-    text_add(buf, "\"");
-}
-
-static pinpipe_status reject_append(pp_sink_file *file, const pinpipe_kafka_message *message,
-                                    const char *reason, pinpipe_error *err) {
-    char frame[REJECT_FRAME_BYTES] = "";
-    pinpipe_buf *out = &file->rejects;
-    pinpipe_status status = pp_buf_reserve(out, message_bytes(message), PP_BUF_MAX, err);
-    if (status < 0) {
-        return status;
+int64_t pp_sink_file_growth(const pp_sink_file *file, size_t len) {
+    if (!file || !file->tail) {
+        return (int64_t)(len > PP_SINK_PIECE_FIRST_BYTES ? len : PP_SINK_PIECE_FIRST_BYTES) + 1;
     }
-    snprintf(frame, sizeof frame, "{\"offset\":%lld,\"timestamp_ms\":%lld,\"reason\":\"%s\",\"key_b64\":",
-             (long long)message->offset, (long long)message->timestamp_ms, reason);
-    text_add(out, frame);
-    if (message->key.ptr) {
-        base64_add(out, message->key);
+    if (tail_is_full(file, len)) {
+        return (int64_t)piece_first_cap(file, len) + 1;
+    }
+    size_t cap = tail_cap(&file->tail->bytes, len);
+    return cap ? (int64_t)(cap + 1 - file->tail->bytes.cap) : 0;
+}
+
+static pinpipe_status piece_add(pp_sink_file *file, size_t cap, pp_sink_spares *spares, pinpipe_error *err) {
+    pp_sink_piece *piece = pp_alloc_zero(sizeof *piece);
+    if (!piece) {
+        return pp_fail_memory(err, "a piece of an open file", sizeof *piece);
+    }
+    piece->file = file;
+    if (cap == PP_SINK_PIECE_BYTES && spares->count) {
+        piece->bytes = spares->bufs[--spares->count];
+        pp_buf_clear(&piece->bytes);
     } else {
-        text_add(out, "null");
+        pinpipe_status status = pp_buf_reserve(&piece->bytes, cap, PP_BUF_MAX, err);
+        if (status < 0) {
+            pp_free(piece);
+            return status;
+        }
     }
-    text_add(out, ",\"data_b64\":");
-    base64_add(out, message->value);
-    text_add(out, "}\n");
-    if (file->reject_count++ == 0) {
-        file->rejects_offset = message->offset;
+    if (file->tail) {
+        file->tail->after = piece;
+    } else {
+        file->pieces = piece;
     }
+    file->tail = piece;
+    file->piece_count++;
+    file->held_bytes += (int64_t)piece->bytes.cap;
     return PINPIPE_OK;
 }
 
-pinpipe_status pp_sink_file_append(pp_sink_file *file, const pinpipe_kafka_message *message,
-                                   pinpipe_error *err) {
-    const char *reason = message->value.ptr ? reject_reason(message->value) : NULL;
+static pinpipe_status tail_grow(pp_sink_file *file, size_t cap, pinpipe_error *err) {
+    pinpipe_buf *bytes = &file->tail->bytes;
+    char *grown = pp_realloc(bytes->ptr, cap + 1);
+    if (!grown) {
+        return pp_fail_memory(err, "an open file", cap + 1);
+    }
+    file->held_bytes += (int64_t)(cap + 1 - bytes->cap);
+    bytes->ptr = grown;
+    bytes->cap = cap + 1;
+    return PINPIPE_OK;
+}
+
+pinpipe_status pp_sink_file_room(char **at, pp_sink_piece **full, pp_sink_file *file, size_t len,
+                                 pp_sink_spares *spares, pinpipe_error *err) {
     pinpipe_status status = PINPIPE_OK;
-    if (!message->value.ptr) {
-        file->null_count++;
-    } else if (reason) {
-        status = reject_append(file, message, reason, err);
+    *full = NULL;
+    *at = NULL;
+    if (len > PP_BUF_MAX) {
+        return pp_fail(err, PINPIPE_ELIMIT, "a line of %zu bytes is more than 1 GiB", len);
+    }
+    if (!file->tail || tail_is_full(file, len)) {
+        pp_sink_piece *before = file->tail;
+        status = piece_add(file, piece_first_cap(file, len), spares, err);
+        if (status == PINPIPE_OK && before) {
+            file->crc = pp_crc32(file->crc, before->bytes.ptr, before->bytes.len);
+            *full = before;
+        }
     } else {
-        status = line_append(file, message, err);
+        size_t cap = tail_cap(&file->tail->bytes, len);
+        status = cap ? tail_grow(file, cap, err) : PINPIPE_OK;
     }
-    if (status == PINPIPE_OK) {
-        file->read_offset = message->offset + 1;
-    }
+    *at = status == PINPIPE_OK ? file->tail->bytes.ptr + file->tail->bytes.len : NULL;
     return status;
 }
 
-int64_t pp_sink_file_bytes(const pp_sink_file *file) {
-    return (int64_t)(file->lines.cap + file->rejects.cap);
+void pp_sink_file_add(pp_sink_file *file, int64_t offset, size_t len) {
+    file->first = file->line_count ? file->first : offset;
+    file->last = offset;
+    file->line_count++;
+    file->plain_bytes += (int64_t)len;
+    file->tail->bytes.len += len;
 }
 
-bool pp_sink_file_open(const pp_sink_file *file) {
-    return file->line_count + file->reject_count + file->null_count > 0;
-}
-
-pinpipe_str pp_sink_file_key(char out[PP_SINK_KEY_BYTES], const char *root, const pp_sink_file *file,
-                             int64_t offset) {
-    int len = snprintf(out, PP_SINK_KEY_BYTES, "%s/%s/partition=%ld/%s+%ld+%010lld.json", root, file->topic,
-                       (long)file->partition, file->topic, (long)file->partition, (long long)offset);
-    return (pinpipe_str){out, (size_t)len};
+void pp_sink_file_seal(pp_sink_file *file) {
+    if (file->tail) {
+        file->crc = pp_crc32(file->crc, file->tail->bytes.ptr, file->tail->bytes.len);
+    }
 }

@@ -1,17 +1,17 @@
-/* Turns open files into stored objects, and stored objects into committed offsets.
- * Never commits before the store has said yes; never gives up a file.
- * Rules: docs/sink.md, "Storing and committing". */
+/* Turns files whose lines have ended into objects, by workers, and objects that were in the way into what is
+ * known of them. Never gives up a file and never replaces an object.
+ * Rules: docs/sink.md, "Storing and committing", "Exactly once". */
 #include "pipeline/sink_state.h"
-
-#include <assert.h>
 
 #include "base/buffer.h"
 #include "base/log.h"
+#include "base/memory.h"
 #include "io/clock.h"
 #include "io/retry.h"
 
-/* Short, because a group that is moving answers late and the caller wants to be heard in between. */
-#define COMMIT_WAIT_MS 1000
+/* How often the clocks of all open files are looked at. */
+#define TIMER_STEP_MS 20
+#define TIMER_NONE_MS 60000
 
 void pp_sink_bytes_add(pinpipe_sink *sink, int64_t bytes) {
     int64_t *now = &sink->counts[PINPIPE_SINK_BYTES_BUFFERED];
@@ -20,137 +20,335 @@ void pp_sink_bytes_add(pinpipe_sink *sink, int64_t bytes) {
     *most = *now > *most ? *now : *most;
 }
 
-/* The error goes out when it will not mend by itself or has lasted too long; else it is kept for flush to
- * name. */
-static pinpipe_status failure_judge(pinpipe_sink *sink, int64_t *failing_ms, pinpipe_status status,
-                                    bool patient, pinpipe_error *err) {
+/* ---- in a worker's thread ---- */
+
+static void piece_run(pp_work *work, void *opaque) {
+    pp_sink_piece *piece = (pp_sink_piece *)work;
+    pp_sink_worker *worker = opaque;
+    pp_buf_clear(&worker->scratch);
+    piece->status =
+        pp_compressor_encode(&worker->scratch, worker->compressor, pp_buf_view(&piece->bytes), &piece->error);
+    if (piece->status == PINPIPE_OK) {
+        piece->status =
+            pp_buf_append(&piece->packed, worker->scratch.ptr, worker->scratch.len, &piece->error);
+    }
+    piece->is_packed = piece->status == PINPIPE_OK;
+}
+
+/* The pieces as they are sent; what no worker has packed is packed now. */
+static pinpipe_status views_write(pp_sink_worker *worker, pp_sink_file *file, pinpipe_error *err) {
+    int64_t count = 0;
+    if (file->piece_count > worker->view_cap) {
+        size_t size = (size_t)file->piece_count * sizeof *worker->views;
+        pinpipe_str *views = pp_realloc(worker->views, size);
+        if (!views) {
+            return pp_fail_memory(err, "an object's pieces", size);
+        }
+        worker->views = views;
+        worker->view_cap = file->piece_count;
+    }
+    for (pp_sink_piece *piece = file->pieces; piece; piece = piece->after) {
+        if (!piece->is_packed && worker->compressor) {
+            piece_run(&piece->work, worker);
+            if (piece->status < 0) {
+                *err = piece->error;
+                return piece->status;
+            }
+        }
+        worker->views[count++] = pp_buf_view(piece->is_packed ? &piece->packed : &piece->bytes);
+    }
+    return PINPIPE_OK;
+}
+
+static void file_run(pp_work *work, void *opaque) {
+    pp_sink_file *file = (pp_sink_file *)work;
+    pp_sink_worker *worker = opaque;
+    const pp_sink_settings *settings = &worker->sink->settings;
+    file->error = (pinpipe_error)PINPIPE_ERROR_INIT;
+    file->status = views_write(worker, file, &file->error);
+    if (file->status < 0) {
+        return;
+    }
+    pp_object object = {.key = pp_buf_view(&file->key),
+                        .codec = (pp_codec)settings->compression,
+                        .pieces = worker->views,
+                        .piece_count = (size_t)file->piece_count,
+                        .facts = {file->last, file->line_count, file->crc, true}};
+    file->status = pp_object_store_create(&file->outcome, worker->store, &object, settings->store_timeout_ms,
+                                          &file->error);
+    if (file->status == PINPIPE_OK && file->outcome == PP_OBJECT_EXISTS) {
+        file->status = pp_object_store_find(&file->facts, worker->store, object.key, object.codec,
+                                            settings->store_timeout_ms, &file->error);
+    }
+}
+
+/* ---- beginning ---- */
+
+void pp_sink_piece_pack(pinpipe_sink *sink, pp_sink_piece *piece) {
+    piece->work.run = piece_run;
+    piece->error = (pinpipe_error)PINPIPE_ERROR_INIT;
+    piece->file->packing++;
+    sink->working_count++;
+    pp_work_pool_put(sink->pool, &piece->work);
+}
+
+static void file_store(pinpipe_sink *sink, pp_sink_file *file) {
+    pinpipe_status status = pp_sink_key_write(&file->key, sink, file, &file->error);
+    if (status < 0) {
+        file->retry_ms = sink->now_ms + TIMER_STEP_MS;
+        return;
+    }
+    file->work.run = file_run;
+    file->is_storing = true;
+    sink->working_count++;
+    pp_work_pool_put(sink->pool, &file->work);
+}
+
+/* Only the oldest file of a stream is stored: where it ends decides where the next one begins. */
+static void stream_begin(pinpipe_sink *sink, const pp_sink_stream *stream) {
+    pp_sink_file *file = stream->oldest;
+    if (file && file->due != PP_SINK_NOT_DUE && !file->is_storing && !file->packing &&
+        sink->now_ms >= file->retry_ms) {
+        file_store(sink, file);
+    }
+}
+
+/* ---- ending ---- */
+
+void pp_sink_judge(pinpipe_sink *sink, int64_t *failing_ms, pinpipe_status status, bool patient) {
     int64_t now_ms = pp_clock_monotonic_ms();
     *failing_ms = *failing_ms ? *failing_ms : now_ms;
-    if (patient && now_ms - *failing_ms < sink->store_timeout_ms) {
-        return PINPIPE_AGAIN;
+    if (patient && now_ms - *failing_ms < sink->settings.store_timeout_ms) {
+        return;
     }
     *failing_ms = 0;
-    if (err && err->struct_size >= sizeof *err) {
-        *err = sink->trouble;
+    if (sink->told >= 0) {
+        sink->told = status;
+        sink->told_error = sink->trouble;
     }
+}
+
+pinpipe_status pp_sink_told(pinpipe_sink *sink, pinpipe_error *err) {
+    pinpipe_status status = sink->told;
+    if (status < 0 && err && err->struct_size >= sizeof *err) {
+        *err = sink->told_error;
+    }
+    sink->told = PINPIPE_OK;
     return status;
 }
 
-static pinpipe_status objects_put(pinpipe_sink *sink, const pp_sink_file *file, pinpipe_error *err) {
-    char key[PP_SINK_KEY_BYTES] = "";
-    pinpipe_status status = PINPIPE_OK;
-    if (file->line_count) {
-        pinpipe_str name = pp_sink_file_key(key, PP_SINK_TOPICS_ROOT, file, file->lines_offset);
-        status =
-            pp_object_store_put(sink->store, name, pp_buf_view(&file->lines), sink->store_timeout_ms, err);
-    }
-    if (status == PINPIPE_OK && file->reject_count) {
-        pinpipe_str name = pp_sink_file_key(key, PP_SINK_REJECTS_ROOT, file, file->rejects_offset);
-        status =
-            pp_object_store_put(sink->store, name, pp_buf_view(&file->rejects), sink->store_timeout_ms, err);
-    }
-    return status;
+static void file_failed(pinpipe_sink *sink, pp_sink_file *file) {
+    const pp_sink_partition *partition = file->stream->partition;
+    sink->trouble = file->error;
+    file->attempts++;
+    sink->counts[PINPIPE_SINK_STORE_RETRIES]++;
+    file->retry_ms =
+        pp_clock_monotonic_ms() + pp_retry_pause_ms(file->attempts, file->status, pp_retry_random());
+    pp_log(PP_LOG_WARNING, "sink", "%s [%ld]: %s", partition->topic, (long)partition->number,
+           sink->trouble.message);
+    /* What was in the way may have gone in between. */
+    bool patient = pinpipe_status_retriable(file->status) || file->outcome == PP_OBJECT_EXISTS;
+    pp_sink_judge(sink, &file->failing_ms, file->status, patient);
 }
 
-pinpipe_status pp_sink_store_file(pinpipe_sink *sink, pp_sink_file *file, pinpipe_error *err) {
-    assert(file->due != PP_SINK_NOT_DUE);
-    sink->trouble = (pinpipe_error)PINPIPE_ERROR_INIT;
-    pinpipe_status status = objects_put(sink, file, &sink->trouble);
-    if (status < 0) {
-        file->attempts++;
-        sink->counts[PINPIPE_SINK_STORE_RETRIES]++;
-        file->retry_ms =
-            pp_clock_monotonic_ms() + pp_retry_pause_ms(file->attempts, status, pp_retry_random());
-        pp_log(PP_LOG_WARNING, "sink", "%s/%ld: %s", file->topic, (long)file->partition,
-               sink->trouble.message);
-        return failure_judge(sink, &file->failing_ms, status, pinpipe_status_retriable(status), err);
-    }
+static void file_stored(pinpipe_sink *sink, pp_sink_file *file) {
+    pp_sink_stream *stream = file->stream;
     int64_t *counts = sink->counts;
-    counts[PINPIPE_SINK_RECORDS_STORED] += file->line_count;
-    counts[PINPIPE_SINK_RECORDS_REJECTED] += file->reject_count;
-    counts[PINPIPE_SINK_RECORDS_NULL] += file->null_count;
-    counts[PINPIPE_SINK_BYTES_STORED] += (int64_t)(file->lines.len + file->rejects.len);
-    counts[PINPIPE_SINK_OBJECTS_STORED] += (file->line_count > 0) + (file->reject_count > 0);
+    bool is_line = stream->root == PP_SINK_TOPICS;
+    counts[is_line ? PINPIPE_SINK_RECORDS_STORED : PINPIPE_SINK_RECORDS_REJECTED] += file->line_count;
+    counts[PINPIPE_SINK_BYTES_STORED] += file->plain_bytes;
+    counts[PINPIPE_SINK_OBJECTS_STORED]++;
     counts[file->due]++;
-    pp_sink_bytes_add(sink, -pp_sink_file_bytes(file));
-    pp_sink_file_stored(file);
-    return PINPIPE_OK;
+    sink->due_count--;
+    sink->trouble = (pinpipe_error)PINPIPE_ERROR_INIT;
+    stream->stored_last = file->last;
+    stream->oldest = file->after;
+    pp_sink_bytes_add(sink, -file->held_bytes);
+    pp_sink_file_free(file, &sink->spares);
 }
 
-pinpipe_status pp_sink_store_due(pinpipe_sink *sink, pinpipe_error *err) {
-    pinpipe_status outcome = PINPIPE_OK;
-    for (int64_t i = 0; i < sink->file_count; i++) {
-        pp_sink_file *file = &sink->files[i];
-        if (file->due == PP_SINK_NOT_DUE) {
-            continue;
-        }
-        pinpipe_status status = PINPIPE_AGAIN;
-        if (pp_clock_monotonic_ms() >= file->retry_ms) {
-            status = pp_sink_store_file(sink, file, outcome < 0 ? NULL : err);
-        }
-        outcome = outcome < 0 || status == PINPIPE_OK ? outcome : status;
+/* Another sink, or this one before it died, has stored from here on, and ended elsewhere. What it holds is
+ * read again and compared; what lies behind it is this sink's. */
+static void file_conflict(pinpipe_sink *sink, pp_sink_file *file) {
+    pp_sink_stream *stream = file->stream;
+    pp_sink_partition *partition = stream->partition;
+    stream->check = file->facts;
+    stream->check_first = file->first;
+    if (stream->check.last < 0 && !stream->check.has_crc) {
+        stream->check.last = file->first + file->facts.count - 1; /* it has every offset: connectors do */
     }
-    return outcome;
+    stream->seen = (pp_object_facts){.last = -1};
+    stream->is_checking = true;
+    stream->taken_last = file->first - 1;
+    partition->checking_count++;
+    partition->read_offset = file->first < partition->read_offset ? file->first : partition->read_offset;
+    partition->is_sought = true;
+    partition->is_seeking = true;
+    pp_log(PP_LOG_INFO, "sink", "%s is there already: what it holds is read again", file->key.ptr);
+    pp_sink_stream_drop(sink, stream);
 }
 
-static int64_t offsets_fill(pinpipe_sink *sink) {
-    int64_t count = 0;
-    for (int64_t i = 0; i < sink->file_count; i++) {
-        const pp_sink_file *file = &sink->files[i];
-        if (file->stored_offset >= 0 && file->stored_offset != file->committed_offset) {
-            sink->offsets[count++] =
-                (pinpipe_kafka_offset){pp_str(file->topic), file->partition, 0, file->stored_offset};
+static void file_ended(pinpipe_sink *sink, pp_sink_file *file) {
+    file->is_storing = false;
+    if (file->is_dropped) {
+        pp_sink_file_free(file, &sink->spares);
+        return;
+    }
+    int64_t before = file->held_bytes;
+    for (pp_sink_piece *piece = file->pieces; piece; piece = piece->after) {
+        if (piece->is_packed && piece->bytes.cap) {
+            pp_sink_piece_settle(piece, &sink->spares);
         }
     }
-    return count;
-}
-
-static void commit_reset(pinpipe_sink *sink) {
-    sink->commit_attempts = 0;
-    sink->commit_retry_ms = 0;
-    sink->commit_failing_ms = 0;
-}
-
-pinpipe_status pp_sink_commit(pinpipe_sink *sink, pinpipe_error *err) {
-    int64_t count = offsets_fill(sink);
-    if (count == 0) {
-        commit_reset(sink);
-        return PINPIPE_OK;
+    pp_sink_bytes_add(sink, file->held_bytes - before);
+    if (file->status < 0) {
+        file_failed(sink, file);
+        return;
     }
-    if (pp_clock_monotonic_ms() < sink->commit_retry_ms) {
-        return PINPIPE_AGAIN;
+    const pp_object_facts *facts = &file->facts;
+    if (file->outcome == PP_OBJECT_EXISTS) {
+        sink->counts[PINPIPE_SINK_OBJECTS_FOUND]++;
+    }
+    bool is_same = facts->has_crc && facts->count == file->line_count && facts->crc == file->crc &&
+                   (facts->last < 0 || facts->last == file->last);
+    if (file->outcome == PP_OBJECT_CREATED || is_same) {
+        file_stored(sink, file);
+    } else {
+        file_conflict(sink, file);
+    }
+}
+
+static void piece_ended(pinpipe_sink *sink, pp_sink_piece *piece) {
+    pp_sink_file *file = piece->file;
+    int64_t before = file->held_bytes;
+    file->packing--;
+    if (file->is_dropped) {
+        if (!file->packing && !file->is_storing) {
+            pp_sink_file_free(file, &sink->spares);
+        }
+        return;
+    }
+    if (piece->is_packed) {
+        pp_sink_piece_settle(piece, &sink->spares);
+    } /* else the worker that stores the file tries again */
+    pp_sink_bytes_add(sink, file->held_bytes - before);
+}
+
+static void works_take(pinpipe_sink *sink) {
+    pp_work *work = pp_work_pool_take(sink->pool);
+    while (work) {
+        pp_work *after = work->next;
+        sink->working_count--;
+        if (work->run == piece_run) {
+            piece_ended(sink, (pp_sink_piece *)work);
+        } else {
+            file_ended(sink, (pp_sink_file *)work);
+        }
+        work = after;
+    }
+}
+
+void pp_sink_work_discard(pinpipe_sink *sink) {
+    pp_work *work = pp_work_pool_take(sink->pool);
+    while (work) {
+        pp_work *after = work->next;
+        bool is_piece = work->run == piece_run;
+        pp_sink_file *file = is_piece ? ((pp_sink_piece *)work)->file : (pp_sink_file *)work;
+        file->packing -= is_piece;
+        file->is_storing = file->is_storing && is_piece;
+        if (file->is_dropped && !file->packing && !file->is_storing) {
+            pp_sink_file_free(file, &sink->spares);
+        }
+        work = after;
+    }
+}
+
+/* ---- what was in the way ---- */
+
+static void check_end(pinpipe_sink *sink, pp_sink_stream *stream) {
+    const pp_sink_partition *partition = stream->partition;
+    const pp_object_facts *check = &stream->check;
+    const pp_object_facts *seen = &stream->seen;
+    /* Fewer than it holds: Kafka has compacted some away since. */
+    bool is_other = check->has_crc &&
+                    (seen->count > check->count || (seen->count == check->count && seen->crc != check->crc));
+    stream->is_checking = false;
+    stream->partition->checking_count--;
+    if (!is_other) {
+        stream->stored_last = check->last >= 0 ? check->last : seen->last;
+        stream->taken_last = stream->stored_last;
+        return;
     }
     sink->trouble = (pinpipe_error)PINPIPE_ERROR_INIT;
-    pinpipe_status status =
-        pinpipe_kafka_consumer_commit(sink->consumer, sink->offsets, count, COMMIT_WAIT_MS, &sink->trouble);
-    if (status < 0) {
-        /* A conflict passes, too: the poll that follows tells which partitions are no longer ours. */
-        bool patient = pinpipe_status_retriable(status) || status == PINPIPE_ECONFLICT;
-        sink->commit_attempts++;
-        sink->commit_retry_ms =
-            pp_clock_monotonic_ms() + pp_retry_pause_ms(sink->commit_attempts, status, pp_retry_random());
-        pp_log(PP_LOG_WARNING, "sink", "%s", sink->trouble.message);
-        return failure_judge(sink, &sink->commit_failing_ms, status, patient, err);
-    }
-    for (int64_t i = 0; i < sink->file_count; i++) {
-        sink->files[i].committed_offset = sink->files[i].stored_offset;
-    }
-    commit_reset(sink);
-    return PINPIPE_OK;
+    pinpipe_status status = pp_fail(&sink->trouble, PINPIPE_ECONFLICT,
+                                    "%s [%ld]: the object of offset %lld in %s holds other records than "
+                                    "Kafka: the topic was made anew, or "
+                                    "another program wrote it; move it away, or choose another target",
+                                    partition->topic, (long)partition->number, (long long)stream->check_first,
+                                    stream->folder.ptr);
+    int64_t failing_ms = 0;
+    stream->taken_last = stream->check_first - 1;
+    stream->partition->read_offset = stream->check_first;
+    stream->partition->is_sought = true;
+    stream->partition->is_seeking = true;
+    pp_sink_judge(sink, &failing_ms, status, false);
 }
 
-static int64_t earlier_wait(int64_t wait_ms, int64_t at_ms, int64_t now_ms) {
-    int64_t left_ms = at_ms > now_ms ? at_ms - now_ms : 0;
-    return at_ms && left_ms < wait_ms ? left_ms : wait_ms;
-}
-
-int64_t pp_sink_retry_wait_ms(const pinpipe_sink *sink, int64_t most_ms) {
-    int64_t now_ms = pp_clock_monotonic_ms();
-    int64_t wait_ms = earlier_wait(most_ms, sink->commit_retry_ms, now_ms);
-    for (int64_t i = 0; i < sink->file_count; i++) {
-        if (sink->files[i].due != PP_SINK_NOT_DUE) {
-            wait_ms = earlier_wait(wait_ms, sink->files[i].retry_ms, now_ms);
+void pp_sink_checks_end(pinpipe_sink *sink, pp_sink_partition *partition) {
+    for (pp_sink_stream *stream = partition->streams; stream; stream = stream->after) {
+        const pp_object_facts *check = &stream->check;
+        bool is_end =
+            check->last >= 0 ? partition->read_offset > check->last : stream->seen.count >= check->count;
+        if (stream->is_checking && is_end) {
+            check_end(sink, stream);
         }
     }
-    return wait_ms;
+}
+
+/* ---- clocks ---- */
+
+static int64_t earlier(int64_t a, int64_t b) {
+    return a < b ? a : b;
+}
+
+/* When the open file is due by a clock; rotates it where it is. */
+static int64_t file_time(pinpipe_sink *sink, pp_sink_file *file) {
+    int64_t idle_ms = file->record_ms + sink->settings.idle_ms;
+    if (sink->now_ms >= file->due_ms) {
+        pp_sink_file_rotate(sink, file, PINPIPE_SINK_ROTATIONS_SCHEDULE);
+    } else if (sink->now_ms >= idle_ms) {
+        pp_sink_file_rotate(sink, file, PINPIPE_SINK_ROTATIONS_IDLE);
+    }
+    return earlier(idle_ms, file->due_ms);
+}
+
+void pp_sink_work(pinpipe_sink *sink) {
+    sink->now_ms = pp_clock_monotonic_ms();
+    works_take(sink);
+    if (sink->now_ms < sink->timer_ms && !sink->due_count) {
+        return;
+    }
+    int64_t next_ms = sink->now_ms + TIMER_NONE_MS;
+    for (int64_t i = 0; i < sink->partition_count; i++) {
+        for (pp_sink_stream *stream = sink->partitions[i]->streams; stream; stream = stream->after) {
+            if (stream->open) {
+                next_ms = earlier(next_ms, file_time(sink, stream->open));
+            }
+            stream_begin(sink, stream);
+            const pp_sink_file *oldest = stream->oldest;
+            if (oldest && oldest->due != PP_SINK_NOT_DUE && oldest->retry_ms > sink->now_ms) {
+                next_ms = earlier(next_ms, oldest->retry_ms);
+            }
+        }
+    }
+    sink->timer_ms = next_ms < sink->now_ms + TIMER_STEP_MS ? sink->now_ms + TIMER_STEP_MS : next_ms;
+}
+
+int64_t pp_sink_wait_ms(const pinpipe_sink *sink, int64_t most_ms) {
+    int64_t now_ms = pp_clock_monotonic_ms();
+    int64_t until_ms = earlier(sink->timer_ms, now_ms + most_ms);
+    if (sink->commit_retry_ms) {
+        until_ms = earlier(until_ms, sink->commit_retry_ms);
+    }
+    return until_ms > now_ms ? until_ms - now_ms : 0;
 }

@@ -1,0 +1,171 @@
+/* Turns offsets into commits, questions for commits, and new places to read at.
+ * Never waits beyond the deadline of its call.
+ * Rules: docs/kafka.md, "Consumer"; librdkafka rdkafka.h. */
+#include "pinpipe/kafka.h"
+
+#if PINPIPE_WITH_KAFKA
+
+#include "kafka/consumer.h"
+
+#include <assert.h>
+#include <string.h>
+
+#include "base/memory.h"
+
+#define OFFSETS_MAX 100000
+
+bool pp_kafka_list_has(const rd_kafka_topic_partition_list_t *list, const rd_kafka_message_t *message) {
+    return rd_kafka_topic_partition_list_find((rd_kafka_topic_partition_list_t *)list,
+                                              rd_kafka_topic_name(message->rkt), message->partition) != NULL;
+}
+
+/* librdkafka frees it with the list. */
+static pinpipe_status metadata_set(rd_kafka_topic_partition_t *place, pinpipe_str metadata,
+                                   pinpipe_error *err) {
+    if (metadata.len == 0) {
+        return PINPIPE_OK;
+    }
+    place->metadata = rd_kafka_mem_malloc(NULL, metadata.len);
+    if (!place->metadata) {
+        return pp_fail_memory(err, "metadata of an offset", metadata.len);
+    }
+    memcpy(place->metadata, metadata.ptr, metadata.len);
+    place->metadata_size = metadata.len;
+    return PINPIPE_OK;
+}
+
+static pinpipe_status offsets_list(rd_kafka_topic_partition_list_t **out, const pinpipe_kafka_offset *offsets,
+                                   int64_t count, pinpipe_error *err) {
+    *out = NULL;
+    if (count < 1 || count > OFFSETS_MAX) {
+        return pp_fail(err, PINPIPE_EINVAL, "%lld offsets: one call takes 1 to %d", (long long)count,
+                       OFFSETS_MAX);
+    }
+    rd_kafka_topic_partition_list_t *list = rd_kafka_topic_partition_list_new((int)count);
+    pinpipe_status status = PINPIPE_OK;
+    for (int64_t i = 0; i < count && status == PINPIPE_OK; i++) {
+        char *topic = pp_strndup(offsets[i].topic.len ? offsets[i].topic.ptr : "", offsets[i].topic.len);
+        if (topic) {
+            rd_kafka_topic_partition_t *place =
+                rd_kafka_topic_partition_list_add(list, topic, offsets[i].partition);
+            place->offset = offsets[i].offset;
+            status = metadata_set(place, offsets[i].metadata, err);
+        } else {
+            status = pp_fail_memory(err, "a topic's name", offsets[i].topic.len);
+        }
+        pp_free(topic);
+    }
+    if (status < 0) {
+        rd_kafka_topic_partition_list_destroy(list);
+        return status;
+    }
+    *out = list;
+    return PINPIPE_OK;
+}
+
+static pinpipe_status commit_answer(const pinpipe_kafka_consumer *consumer, rd_kafka_event_t *event,
+                                    pinpipe_error *err) {
+    if (!event) {
+        return pp_kafka_client_fail(&consumer->client, "waiting for a commit's answer", err);
+    }
+    rd_kafka_resp_err_t code = rd_kafka_event_error(event);
+    const rd_kafka_topic_partition_list_t *list = rd_kafka_event_topic_partition_list(event);
+    for (int i = 0; list && i < list->cnt && !code; i++) {
+        code = list->elems[i].err;
+    }
+    return code ? pp_kafka_fail(err, code, "committing offsets", NULL) : PINPIPE_OK;
+}
+
+pinpipe_status pinpipe_kafka_consumer_commit(pinpipe_kafka_consumer *consumer,
+                                             const pinpipe_kafka_offset *offsets, int64_t count,
+                                             int64_t timeout_ms, pinpipe_error *err) {
+    rd_kafka_topic_partition_list_t *list = NULL;
+    pinpipe_status status = pp_kafka_client_check(&consumer->client, err);
+    if (status == PINPIPE_OK) {
+        status = offsets_list(&list, offsets, count, err);
+    }
+    if (status < 0) {
+        return status;
+    }
+    /* The blocking form of commit has no deadline; its own queue lets a late answer die with the call. */
+    int64_t deadline_ms = pp_kafka_deadline_ms(timeout_ms);
+    rd_kafka_queue_t *queue = rd_kafka_queue_new(consumer->client.handle);
+    rd_kafka_resp_err_t code = rd_kafka_commit_queue(consumer->client.handle, list, queue, NULL, NULL);
+    if (code) {
+        status = pp_kafka_fail(err, code, "committing offsets", NULL);
+    } else {
+        rd_kafka_event_t *event = rd_kafka_queue_poll(queue, pp_kafka_wait_ms(deadline_ms, INT64_MAX));
+        status = commit_answer(consumer, event, err);
+        rd_kafka_event_destroy(event);
+    }
+    rd_kafka_queue_destroy(queue);
+    rd_kafka_topic_partition_list_destroy(list);
+    return status;
+}
+
+pinpipe_status pinpipe_kafka_consumer_committed(pinpipe_kafka_offset *offsets, int64_t count,
+                                                pinpipe_kafka_consumer *consumer, int64_t timeout_ms,
+                                                pinpipe_error *err) {
+    rd_kafka_topic_partition_list_t *list = NULL;
+    pinpipe_status status = pp_kafka_client_check(&consumer->client, err);
+    if (status == PINPIPE_OK) {
+        status = offsets_list(&list, offsets, count, err);
+    }
+    if (status < 0) {
+        return status;
+    }
+    int wait_ms = pp_kafka_wait_ms(pp_kafka_deadline_ms(timeout_ms), INT64_MAX);
+    assert(list);
+    rd_kafka_resp_err_t code = rd_kafka_committed(consumer->client.handle, list, wait_ms);
+    for (int i = 0; i < list->cnt && !code; i++) {
+        code = list->elems[i].err;
+        const rd_kafka_topic_partition_t *place = &list->elems[i];
+        offsets[i].offset = place->offset >= 0 ? place->offset : -1;
+        offsets[i].metadata = (pinpipe_str){place->metadata, place->metadata_size};
+    }
+    if (code) {
+        status = pp_kafka_fail(err, code, "asking for committed offsets", NULL);
+    }
+    if (consumer->committed) {
+        rd_kafka_topic_partition_list_destroy(consumer->committed);
+    }
+    consumer->committed = list;
+    return status;
+}
+
+pinpipe_status pinpipe_kafka_consumer_seek(pinpipe_kafka_consumer *consumer,
+                                           const pinpipe_kafka_offset *offsets, int64_t count,
+                                           int64_t timeout_ms, pinpipe_error *err) {
+    rd_kafka_topic_partition_list_t *list = NULL;
+    pinpipe_status status = pp_kafka_client_check(&consumer->client, err);
+    if (status == PINPIPE_OK) {
+        status = offsets_list(&list, offsets, count, err);
+    }
+    if (status < 0) {
+        return status;
+    }
+    if (consumer->next && !consumer->next->err && pp_kafka_list_has(list, consumer->next)) {
+        rd_kafka_message_destroy(consumer->next);
+        consumer->next = NULL;
+    }
+    int wait_ms = pp_kafka_wait_ms(pp_kafka_deadline_ms(timeout_ms), INT64_MAX);
+    rd_kafka_error_t *error = rd_kafka_seek_partitions(consumer->client.handle, list, wait_ms);
+    rd_kafka_resp_err_t code = error ? rd_kafka_error_code(error) : RD_KAFKA_RESP_ERR_NO_ERROR;
+    for (int i = 0; i < list->cnt && !code; i++) {
+        code = list->elems[i].err;
+    }
+    if (error) {
+        rd_kafka_error_destroy(error);
+    }
+    if (code == RD_KAFKA_RESP_ERR__STATE || code == RD_KAFKA_RESP_ERR__UNKNOWN_PARTITION) {
+        status = pp_fail_service(err, PINPIPE_ECONFLICT, "kafka", (int32_t)code,
+                                 "'%s' [%ld] is not this consumer's to read", list->elems[0].topic,
+                                 (long)list->elems[0].partition);
+    } else if (code) {
+        status = pp_kafka_fail(err, code, "going to another offset", NULL);
+    }
+    rd_kafka_topic_partition_list_destroy(list);
+    return status;
+}
+
+#endif
