@@ -154,10 +154,11 @@ typedef struct pinpipe_kafka_consumer_options {
     pinpipe_str group;
     pinpipe_str topics;   /* names parted by commas, or one regular expression that begins with ^ */
     int64_t poll_records; /* most records of one poll; 0 = 1000 */
+    int64_t queue_bytes; /* fetched and not yet polled, 1 MiB or more; 0 = 64 MiB. A fetch brings a quarter */
 } pinpipe_kafka_consumer_options;
 
 #define PINPIPE_KAFKA_CONSUMER_OPTIONS_INIT                                                                  \
-    { (uint32_t)sizeof(pinpipe_kafka_consumer_options), 0, {NULL, 0}, {NULL, 0}, {NULL, 0}, 0 }
+    { (uint32_t)sizeof(pinpipe_kafka_consumer_options), 0, {NULL, 0}, {NULL, 0}, {NULL, 0}, 0, 0 }
 
 /** A borrowed record. A key or value whose ptr is NULL is Kafka's null. */
 typedef struct pinpipe_kafka_message {

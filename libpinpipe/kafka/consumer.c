@@ -9,6 +9,7 @@
 
 #include <assert.h>
 #include <pthread.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "base/log.h"
@@ -25,13 +26,16 @@
 #define DOWN_MS 30000
 #define PROBE_MS 100
 #define WAIT_STEP_MS 100
+#define QUEUE_DEFAULT_BYTES ((int64_t)64 << 20)
+#define QUEUE_MIN_BYTES ((int64_t)1 << 20)
+#define QUEUE_MAX_BYTES ((int64_t)2 << 30)
+#define FETCH_MIN_BYTES ((int64_t)1 << 20) /* of librdkafka: not below message.max.bytes */
 
 static const pp_kafka_default consumer_defaults[] = {
     {"enable.auto.commit", "false"},
     {"enable.auto.offset.store", "false"},
     {"auto.offset.reset", "earliest"},
     {"queued.min.messages", "1000000"},
-    {"queued.max.messages.kbytes", "65536"},
     {"max.partition.fetch.bytes", "4194304"},
     {"topic.metadata.refresh.interval.ms", "2000"},
     {NULL, NULL},
@@ -135,6 +139,25 @@ static pinpipe_status subscribe(pinpipe_kafka_consumer *consumer, pinpipe_str to
     return status;
 }
 
+/* Below the caller's settings, as all defaults; an answer may be as large as a fetch beside the queue. */
+static pinpipe_status queue_set(rd_kafka_conf_t *conf, int64_t queue_bytes,
+                                const pinpipe_kafka_config *config, pinpipe_error *err) {
+    int64_t fetch_bytes = queue_bytes / 4 > FETCH_MIN_BYTES ? queue_bytes / 4 : FETCH_MIN_BYTES;
+    const struct {
+        const char *name;
+        int64_t value;
+    } rows[] = {{"queued.max.messages.kbytes", queue_bytes / 1024}, {"fetch.max.bytes", fetch_bytes}};
+    pinpipe_status status = PINPIPE_OK;
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0] && status == PINPIPE_OK; i++) {
+        char text[24] = "";
+        snprintf(text, sizeof text, "%lld", (long long)rows[i].value);
+        if (!pp_kafka_config_value(config, rows[i].name)) {
+            status = pp_kafka_conf_set(conf, rows[i].name, text, err);
+        }
+    }
+    return status;
+}
+
 static pinpipe_status group_set(rd_kafka_conf_t *conf, pinpipe_str group, pinpipe_error *err) {
     char *text = pp_strndup(group.ptr, group.len);
     if (!text) {
@@ -155,6 +178,11 @@ static pinpipe_status options_check(const pinpipe_kafka_consumer_options *option
     if (options->revocation < PINPIPE_KAFKA_REVOCATION_AT_ONCE ||
         options->revocation > PINPIPE_KAFKA_REVOCATION_HELD) {
         return pp_fail(err, PINPIPE_EINVAL, "revocation %ld is none", (long)options->revocation);
+    }
+    if (options->queue_bytes &&
+        (options->queue_bytes < QUEUE_MIN_BYTES || options->queue_bytes > QUEUE_MAX_BYTES)) {
+        return pp_fail(err, PINPIPE_EINVAL, "queue_bytes %lld is not between 1 MiB and 2 GiB",
+                       (long long)options->queue_bytes);
     }
     if (options->poll_records < 0 || options->poll_records > POLL_RECORDS_MAX) {
         return pp_fail(err, PINPIPE_EINVAL, "poll_records %lld is not between 1 and %d",
@@ -202,6 +230,10 @@ static pinpipe_status consumer_start(pinpipe_kafka_consumer *consumer,
         return status;
     }
     status = group_set(conf, options->group, err);
+    if (status == PINPIPE_OK) {
+        int64_t queue_bytes = options->queue_bytes ? options->queue_bytes : QUEUE_DEFAULT_BYTES;
+        status = queue_set(conf, queue_bytes, config, err);
+    }
     if (status < 0) {
         rd_kafka_conf_destroy(conf);
         return status;

@@ -28,6 +28,12 @@ static void bytes_give_back(pinpipe_buf *bytes, pp_sink_spares *spares) {
     pinpipe_buf_reset(bytes);
 }
 
+void pp_sink_spares_trim(pp_sink_spares *spares, int64_t most_bytes) {
+    while (spares->count > 0 && spares->count * (int64_t)PP_SINK_PIECE_BYTES > most_bytes) {
+        pinpipe_buf_reset(&spares->bufs[--spares->count]);
+    }
+}
+
 void pp_sink_file_free(pp_sink_file *file, pp_sink_spares *spares) {
     pp_sink_piece *piece = file->pieces;
     while (piece) {

@@ -12,7 +12,7 @@
  * fit into a small memory (sink costs in docs/performance.md). */
 #define PP_SINK_PIECE_BYTES ((size_t)256 << 10)
 #define PP_SINK_PIECE_FIRST_BYTES ((size_t)1 << 10)
-#define PP_SINK_SPARES_MAX 16
+#define PP_SINK_SPARES_MAX 1024
 #define PP_SINK_NOT_DUE (-1)
 
 struct pp_sink_file;
@@ -59,11 +59,15 @@ typedef struct pp_sink_file {
     pp_object_facts facts; /* of the object that was there */
 } pp_sink_file;
 
-/** Buffers of full pieces that are used again: memory's first touch costs more than filling it. */
+/** Buffers of full pieces that are used again: memory's first touch costs more than filling it. They fill up
+ * what the open files leave of the sink's memory. */
 typedef struct pp_sink_spares {
     pinpipe_buf bufs[PP_SINK_SPARES_MAX];
     int32_t count;
 } pp_sink_spares;
+
+/** Gives spares back until they have at most so many bytes. */
+void pp_sink_spares_trim(pp_sink_spares *spares, int64_t most_bytes);
 
 /** Makes a file without lines. Errors: ENOMEM. */
 pinpipe_status pp_sink_file_new(pp_sink_file **out, struct pp_sink_stream *stream, pinpipe_error *err);

@@ -24,6 +24,8 @@
 #define OFFSET_WIDTH_DEFAULT 10
 #define OFFSET_WIDTH_MAX 20
 #define WORKERS_DEFAULT 4
+/* A batch is copied at once, so what is read ahead need only bridge a broker's answers. */
+#define QUEUE_BYTES ((int64_t)16 << 20)
 
 static pinpipe_status number_check(const char *name, int64_t value, int64_t most, pinpipe_error *err) {
     if (value >= 0 && value <= most) {
@@ -185,6 +187,7 @@ static pinpipe_status consumer_open(pinpipe_sink *sink, const pinpipe_sink_optio
         reader.brokers = options->brokers;
         reader.group = options->group.len ? options->group : pp_str(GROUP_DEFAULT);
         reader.topics = pp_buf_view(&topics);
+        reader.queue_bytes = QUEUE_BYTES;
         reader.revocation = PINPIPE_KAFKA_REVOCATION_HELD;
         status = pinpipe_kafka_consumer_new(&sink->consumer, &reader, options->config, err);
     }

@@ -18,6 +18,9 @@ void pp_sink_bytes_add(pinpipe_sink *sink, int64_t bytes) {
     int64_t *most = &sink->counts[PINPIPE_SINK_BYTES_BUFFERED_MAX];
     *now += bytes;
     *most = *now > *most ? *now : *most;
+    if (sink->spares.count) {
+        pp_sink_spares_trim(&sink->spares, sink->settings.max_buffered_bytes - *now);
+    }
 }
 
 /* ---- in a worker's thread ---- */
@@ -163,8 +166,9 @@ static void file_stored(pinpipe_sink *sink, pp_sink_file *file) {
     sink->trouble = (pinpipe_error)PINPIPE_ERROR_INIT;
     stream->stored_last = file->last;
     stream->oldest = file->after;
-    pp_sink_bytes_add(sink, -file->held_bytes);
+    int64_t held_bytes = file->held_bytes;
     pp_sink_file_free(file, &sink->spares);
+    pp_sink_bytes_add(sink, -held_bytes);
 }
 
 /* Another sink, or this one before it died, has stored from here on, and ended elsewhere. What it holds is

@@ -132,9 +132,7 @@ void pp_sink_reset(pinpipe_sink *sink) {
     while (sink->partition_count) {
         partition_free(sink, sink->partitions[--sink->partition_count]);
     }
-    while (sink->spares.count) {
-        pinpipe_buf_reset(&sink->spares.bufs[--sink->spares.count]);
-    }
+    pp_sink_spares_trim(&sink->spares, 0);
     pp_free(sink->partitions);
     pp_free(sink->table);
     pp_free(sink->offsets);
