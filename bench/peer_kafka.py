@@ -237,7 +237,8 @@ def main() -> None:
     faults = resource.getrusage(resource.RUSAGE_SELF).ru_minflt - faults
     peak = int(Path("/proc/self/status").read_text(encoding="ascii").split("VmHWM:")[1].split()[0])
     print(
-        json.dumps({"cpu_s": cpu, "wall_s": wall, "count": count, "peak_kib": peak, "faults": faults}), flush=True
+        json.dumps({"cpu_s": cpu, "wall_s": wall, "count": count, "peak_kib": peak, "faults": faults}),
+        flush=True,
     )
 
 

@@ -89,6 +89,7 @@ PINPIPE_HANDLE(pinpipe_kafka_consumer)
 PINPIPE_HANDLE(pinpipe_kafka_admin)
 PINPIPE_HANDLE(pinpipe_kafka_mock)
 PINPIPE_HANDLE(pinpipe_sink)
+PINPIPE_HANDLE(pinpipe_sink_config)
 PINPIPE_HANDLE(pinpipe_draws)
 PINPIPE_HANDLE(kafka_batch)
 
@@ -119,6 +120,10 @@ pinpipe_status pinpipe_kafka_mock_new(pinpipe_kafka_mock **out, int64_t broker_c
 pinpipe_str pinpipe_kafka_mock_brokers(const pinpipe_kafka_mock *mock);
 pinpipe_status pinpipe_sink_poll(pinpipe_sink *sink, int64_t timeout_ms, pinpipe_error *err);
 pinpipe_status pinpipe_sink_flush(pinpipe_sink *sink, int64_t timeout_ms, pinpipe_error *err);
+pinpipe_status pinpipe_sink_config_new(pinpipe_sink_config **out, pinpipe_error *err);
+pinpipe_status pinpipe_sink_config_set(pinpipe_sink_config *config, pinpipe_str name, pinpipe_str value,
+                                       pinpipe_error *err);
+pinpipe_status pinpipe_sink_config_decode(pinpipe_sink_config *config, pinpipe_str text, pinpipe_error *err);
 const char *pinpipe_sink_counter_name(int32_t counter);
 const char *pinpipe_sink_counter_text(int32_t counter);
 void pinpipe_draws_skip(pinpipe_draws *draws, int64_t count);
@@ -132,6 +137,7 @@ void pinpipe_draws_skip(pinpipe_draws *draws, int64_t count);
 %nothread kafka_admin_description;
 %nothread sink_counters;
 %nothread sink_positions;
+%nothread sink_settings;
 %nothread draws_next;
 
 %inline %{
@@ -260,23 +266,61 @@ static pinpipe_status kafka_mock_topic_create(pinpipe_kafka_mock *mock, pinpipe_
     return pinpipe_kafka_mock_topic_create(mock, &options, err);
 }
 
+/* What is said here wins over the connector's settings. */
+static void sink_options_set(pinpipe_sink_options *options, pinpipe_str brokers, pinpipe_str topics,
+                             pinpipe_str target, pinpipe_str group, const pinpipe_kafka_config *config) {
+    options->brokers = brokers.len ? brokers : options->brokers;
+    options->topics = topics.len ? topics : options->topics;
+    options->target = target.len ? target : options->target;
+    options->group = group.len ? group : options->group;
+    options->config = config ? config : options->config;
+}
+
+/* `connector` may be NULL. Without `s3` one is made of what the connector's settings say of the store. */
 static pinpipe_status sink_open(pinpipe_sink **out, pinpipe_str brokers, pinpipe_str topics, pinpipe_str target,
                                 pinpipe_str group, const pinpipe_kafka_config *config, pinpipe_s3 *s3,
-                                int64_t flush_records, int64_t flush_bytes, int64_t idle_ms,
-                                int64_t max_buffered_bytes, int64_t store_timeout_ms, pinpipe_error *err) {
+                                pinpipe_sink_config *connector, int64_t flush_records, int64_t flush_bytes,
+                                int64_t idle_ms, int64_t max_buffered_bytes, int64_t store_timeout_ms,
+                                int32_t workers, int32_t format, pinpipe_error *err) {
     pinpipe_sink_options options = PINPIPE_SINK_OPTIONS_INIT;
-    options.brokers = brokers;
-    options.topics = topics;
-    options.target = target;
-    options.group = group;
-    options.config = config;
-    options.s3 = s3;
-    options.flush_records = flush_records;
-    options.flush_bytes = flush_bytes;
+    pinpipe_s3_options store = PINPIPE_S3_OPTIONS_INIT;
+    pinpipe_s3 *own = NULL;
+    pinpipe_status status = PINPIPE_OK;
+    if (connector) {
+        status = pinpipe_sink_config_export(&options, &store, connector, err);
+    }
+    sink_options_set(&options, brokers, topics, target, group, config);
+    options.flush_records = flush_records ? flush_records : options.flush_records;
+    options.flush_bytes = flush_bytes ? flush_bytes : options.flush_bytes;
     options.idle_ms = idle_ms;
     options.max_buffered_bytes = max_buffered_bytes;
     options.store_timeout_ms = store_timeout_ms;
-    return pinpipe_sink_open(out, &options, err);
+    options.workers = workers;
+    options.format = format;
+    if (status == PINPIPE_OK && connector && !s3 && options.target.len > 5 &&
+        memcmp(options.target.ptr, "s3://", 5) == 0) {
+        status = pinpipe_s3_new(&own, &store, err);
+    }
+    options.s3 = s3 ? s3 : own;
+    if (status == PINPIPE_OK) {
+        status = pinpipe_sink_open(out, &options, err);
+    }
+    pinpipe_s3_free(own);
+    return status;
+}
+
+/* A list of (name, support, text). */
+static PyObject *sink_settings(void) {
+    PyObject *list = PyList_New(0);
+    for (int64_t i = 0; list && i < pinpipe_sink_setting_count(); i++) {
+        pinpipe_sink_setting row = pinpipe_sink_setting_at(i);
+        PyObject *tuple = Py_BuildValue("(NNN)", text_of(row.name), text_of(row.support), text_of(row.text));
+        if (!tuple || PyList_Append(list, tuple) != 0) {
+            Py_CLEAR(list);
+        }
+        Py_XDECREF(tuple);
+    }
+    return list;
 }
 
 /* {name: value}, in the order of the counters. */

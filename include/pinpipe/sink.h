@@ -182,6 +182,46 @@ PINPIPE_API int64_t pinpipe_sink_position_count(const pinpipe_sink *sink);
 /** The position at `index`, from 0 to the count - 1, in no particular order. */
 PINPIPE_API pinpipe_sink_position pinpipe_sink_position_at(const pinpipe_sink *sink, int64_t index);
 
+/* ---- the connector's configuration ---- */
+
+/** Settings of a Confluent S3 sink connector, by its names. */
+typedef struct pinpipe_sink_config pinpipe_sink_config;
+
+/** Makes an empty set. Errors: ENOMEM. */
+PINPIPE_API pinpipe_status pinpipe_sink_config_new(pinpipe_sink_config **out,
+                                                   pinpipe_error *err) PINPIPE_MUST_CHECK;
+
+/** Frees the set; NULL is allowed. */
+PINPIPE_API void pinpipe_sink_config_free(pinpipe_sink_config *config);
+
+/** Sets one name, such as "flush.size"; a later value wins. Errors: as pinpipe_kafka_config_set. */
+PINPIPE_API pinpipe_status pinpipe_sink_config_set(pinpipe_sink_config *config, pinpipe_str name,
+                                                   pinpipe_str value, pinpipe_error *err) PINPIPE_MUST_CHECK;
+
+/** Sets what a connector.properties says. Errors: as pinpipe_kafka_config_decode. */
+PINPIPE_API pinpipe_status pinpipe_sink_config_decode(pinpipe_sink_config *config, pinpipe_str text,
+                                                      pinpipe_error *err) PINPIPE_MUST_CHECK;
+
+/** Writes the settings into options of the caller, over what is there: of the sink, and of the S3 client that
+ * it is to be given. They borrow from `config`, which stays until the sink is open. Errors: ENOTSUP a setting
+ * that is not supported, with what to do instead; EINVAL a name or value that the connector does not have;
+ * ENOMEM. */
+PINPIPE_API pinpipe_status pinpipe_sink_config_export(pinpipe_sink_options *out, pinpipe_s3_options *s3,
+                                                      pinpipe_sink_config *config,
+                                                      pinpipe_error *err) PINPIPE_MUST_CHECK;
+
+/** One of the connector's names. */
+typedef struct pinpipe_sink_setting {
+    pinpipe_str name;
+    pinpipe_str support; /* "supported", "accepted" (it has no meaning here), "refused" */
+    pinpipe_str text;    /* meaning, or what to do instead */
+} pinpipe_sink_setting;
+
+/** Names that the table has. */
+PINPIPE_API int64_t pinpipe_sink_setting_count(void);
+/** The row at `index`, from 0 to the count - 1; its texts live for ever. */
+PINPIPE_API pinpipe_sink_setting pinpipe_sink_setting_at(int64_t index);
+
 PINPIPE_END_DECLS
 
 #endif

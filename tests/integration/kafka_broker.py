@@ -105,6 +105,7 @@ class Broker:
     brokers: str
     sasl_brokers: str
     folder: Path
+    command: list[str]
     process: subprocess.Popen[bytes]
 
 
@@ -163,23 +164,34 @@ def run_kafka(
     done = subprocess.run(format_it, capture_output=True, text=True, check=False)
     if done.returncode != 0:
         pytest.fail(f"kafka.tools.StorageTool format: {done.stdout[-1000:]} {done.stderr[-1000:]}")
-    with (folder / "log").open("wb") as log:
-        process = subprocess.Popen(
-            java_command("kafka.Kafka", str(properties), classes=classes),
-            stdout=log,
-            stderr=subprocess.STDOUT,
-        )
+    command = java_command("kafka.Kafka", str(properties), classes=classes)
+    broker = Broker(
+        f"127.0.0.1:{port}", f"127.0.0.1:{sasl}", folder, command, start_kafka(command, folder / "log")
+    )
+    try:
+        wait_until_ready(broker)
+        yield broker
+    finally:
+        broker.process.send_signal(signal.SIGTERM)
         try:
-            broker = Broker(f"127.0.0.1:{port}", f"127.0.0.1:{sasl}", folder, process)
-            wait_until_ready(broker)
-            yield broker
-        finally:
-            process.send_signal(signal.SIGTERM)
-            try:
-                process.wait(STOP_TIMEOUT_S)
-            except subprocess.TimeoutExpired:
-                process.kill()
-                process.wait()
+            broker.process.wait(STOP_TIMEOUT_S)
+        except subprocess.TimeoutExpired:
+            broker.process.kill()
+            broker.process.wait()
+
+
+def start_kafka(command: list[str], log: Path) -> subprocess.Popen[bytes]:
+    """The broker's process."""
+    with log.open("ab") as output:
+        return subprocess.Popen(command, stdout=output, stderr=subprocess.STDOUT)
+
+
+def kill_and_restart(broker: Broker) -> None:
+    """kill -9, and the same broker again with the same data on the same ports."""
+    broker.process.kill()
+    broker.process.wait()
+    broker.process = start_kafka(broker.command, broker.folder / "log")
+    wait_until_ready(broker)
 
 
 @pytest.fixture(scope="session")

