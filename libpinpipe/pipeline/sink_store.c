@@ -157,11 +157,15 @@ static void file_failed(pinpipe_sink *sink, pp_sink_file *file) {
 static void file_stored(pinpipe_sink *sink, pp_sink_file *file) {
     pp_sink_stream *stream = file->stream;
     int64_t *counts = sink->counts;
-    bool is_line = stream->root == PP_SINK_TOPICS;
-    counts[is_line ? PINPIPE_SINK_RECORDS_STORED : PINPIPE_SINK_RECORDS_REJECTED] += file->line_count;
-    counts[PINPIPE_SINK_BYTES_STORED] += file->plain_bytes;
-    counts[PINPIPE_SINK_OBJECTS_STORED]++;
-    counts[file->due]++;
+    if (file->outcome == PP_OBJECT_EXISTS) {
+        counts[PINPIPE_SINK_RECORDS_KNOWN] += file->line_count;
+    } else {
+        bool is_line = stream->root == PP_SINK_TOPICS;
+        counts[is_line ? PINPIPE_SINK_RECORDS_STORED : PINPIPE_SINK_RECORDS_REJECTED] += file->line_count;
+        counts[PINPIPE_SINK_BYTES_STORED] += file->plain_bytes;
+        counts[PINPIPE_SINK_OBJECTS_STORED]++;
+        counts[file->due]++;
+    }
     sink->due_count--;
     sink->trouble = (pinpipe_error)PINPIPE_ERROR_INIT;
     stream->stored_last = file->last;

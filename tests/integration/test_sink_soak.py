@@ -84,13 +84,15 @@ class Slot:
             [*command, *last], env=self._environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE
         )
 
-    def kill(self) -> None:
-        """kill -9; a process that has ended by itself is a failure with its reason."""
+    def kill(self) -> bool:
+        """kill -9; False where the process had given up on a broker that was away, as it says it does."""
         process, self.process = self.process, None
         assert process is not None
-        assert process.poll() is None, process.communicate()
         process.send_signal(signal.SIGKILL)
-        process.communicate()
+        _, err = process.communicate()
+        gave_up = process.returncode == 1 and self._broker.brokers in err.decode()
+        assert gave_up or process.returncode == -signal.SIGKILL, (process.returncode, err)
+        return not gave_up
 
     def stop(self, timeout: float) -> tuple[int, str]:
         """The end that a user asks for."""
@@ -156,7 +158,9 @@ class Trouble:
         running = [slot for slot in self._slots if slot.process]
         slot = self._chance.choice(running)
         time.sleep(self._chance.uniform(0.1, 1.5))
-        slot.kill()
+        if not slot.kill():
+            self.events["kill"] -= 1
+            self.events["gave up"] += 1
         slot.start()
 
     def _restart(self) -> None:

@@ -1,0 +1,151 @@
+/* Turns an embedded cluster and a folder into the two ends of a sink that a test looks at.
+ * Never leaves the folder behind.
+ * Rules: docs/sink.md. */
+#ifndef PP_TESTS_SINKING_H
+#define PP_TESTS_SINKING_H
+
+#include "check.h"
+
+#include <dirent.h>
+#include <ftw.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "base/buffer.h"
+#include "io/clock.h"
+#include "pinpipe/sink.h"
+
+#define TOPIC "s.pin"
+
+static char folder[64];
+static char target[128];
+static pinpipe_kafka_mock *mock;
+
+static inline int entry_remove(const char *path, const struct stat *info, int kind, struct FTW *place) {
+    (void)info;
+    (void)kind;
+    (void)place;
+    return remove(path);
+}
+
+static inline void setup(int32_t partitions) {
+    pinpipe_kafka_topic_options topic = PINPIPE_KAFKA_TOPIC_OPTIONS_INIT;
+    snprintf(folder, sizeof folder, "/tmp/pinpipe-sink-XXXXXX");
+    CHECK(mkdtemp(folder) != NULL);
+    snprintf(target, sizeof target, "file://%s", folder);
+    CHECK_INT(pinpipe_kafka_mock_new(&mock, 1, NULL), PINPIPE_OK);
+    topic.name = pp_str(TOPIC);
+    topic.partition_count = partitions;
+    CHECK_INT(pinpipe_kafka_mock_topic_create(mock, &topic, NULL), PINPIPE_OK);
+}
+
+static inline void teardown(void) {
+    pinpipe_kafka_mock_free(mock);
+    nftw(folder, entry_remove, 16, FTW_DEPTH | FTW_PHYS);
+}
+
+static inline pinpipe_kafka_producer *producer_open(void) {
+    pinpipe_kafka_producer *producer = NULL;
+    CHECK_INT(pinpipe_kafka_producer_new(&producer, pinpipe_kafka_mock_brokers(mock), NULL, NULL),
+              PINPIPE_OK);
+    return producer;
+}
+
+static inline void put(pinpipe_kafka_producer *producer, const char *key, pinpipe_str value) {
+    pinpipe_error err = PINPIPE_ERROR_INIT;
+    pinpipe_kafka_record record = PINPIPE_KAFKA_RECORD_INIT;
+    record.topic = pp_str(TOPIC);
+    record.key = pp_str(key);
+    record.value = value;
+    record.timestamp_ms = 1600000000000;
+    CHECK_INT(pinpipe_kafka_producer_write(producer, &record, 5000, &err), PINPIPE_OK);
+}
+
+static inline void put_numbers(int first, int count) {
+    pinpipe_kafka_producer *producer = producer_open();
+    for (int i = first; i < first + count; i++) {
+        char value[64] = "";
+        char key[16] = "";
+        snprintf(value, sizeof value, "{\"n\": %d, \"text\":\"caf\xc3\xa9\"}", i);
+        snprintf(key, sizeof key, "%d", i);
+        put(producer, key, pp_str(value));
+    }
+    CHECK_INT(pinpipe_kafka_producer_flush(producer, 10000, NULL), PINPIPE_OK);
+    pinpipe_kafka_producer_free(producer);
+}
+
+static inline pinpipe_sink_options options_of(pinpipe_kafka_config *config) {
+    pinpipe_sink_options options = PINPIPE_SINK_OPTIONS_INIT;
+    options.brokers = pinpipe_kafka_mock_brokers(mock);
+    options.topics = pp_str("s\\..*");
+    options.target = pp_str(target);
+    options.config = config;
+    options.idle_ms = 300;
+    return options;
+}
+
+/* The mock cluster lets a group's next member wait for the session of the one that left. */
+static inline pinpipe_kafka_config *config_new(void) {
+    pinpipe_kafka_config *config = NULL;
+    CHECK_INT(pinpipe_kafka_config_new(&config, NULL), PINPIPE_OK);
+    CHECK_INT(pinpipe_kafka_config_set(config, pp_str("session.timeout.ms"), pp_str("4000"), NULL),
+              PINPIPE_OK);
+    CHECK_INT(pinpipe_kafka_config_set(config, pp_str("heartbeat.interval.ms"), pp_str("500"), NULL),
+              PINPIPE_OK);
+    return config;
+}
+
+static inline pinpipe_sink *sink_open(const pinpipe_sink_options *options) {
+    pinpipe_sink *sink = NULL;
+    pinpipe_error err = PINPIPE_ERROR_INIT;
+    CHECK_INT(pinpipe_sink_open(&sink, options, &err), PINPIPE_OK);
+    return sink;
+}
+
+/* Polls until a counter has its value. */
+static inline void run_until(pinpipe_sink *sink, int32_t counter, int64_t value) {
+    int64_t deadline_ms = pp_clock_monotonic_ms() + 20000;
+    pinpipe_error err = PINPIPE_ERROR_INIT;
+    pinpipe_status status = PINPIPE_OK;
+    while (status >= 0 && pinpipe_sink_count(sink, counter) < value &&
+           pp_clock_monotonic_ms() < deadline_ms) {
+        status = pinpipe_sink_poll(sink, 100, &err);
+    }
+    CHECK(status >= 0);
+    CHECK_INT(pinpipe_sink_count(sink, counter), value);
+}
+
+static inline pinpipe_buf file_read(const char *name) {
+    char path[512] = "";
+    pinpipe_buf content = PINPIPE_BUF_INIT;
+    snprintf(path, sizeof path, "%s/%s", folder, name);
+    FILE *file = fopen(path, "rb");
+    CHECK(file != NULL);
+    char block[4096];
+    size_t count = 0;
+    while (file && (count = fread(block, 1, sizeof block, file)) > 0) {
+        CHECK_INT(pp_buf_append(&content, block, count, NULL), PINPIPE_OK);
+    }
+    if (file) {
+        fclose(file);
+    }
+    return content;
+}
+
+static inline int files_in(const char *name) {
+    char path[512] = "";
+    snprintf(path, sizeof path, "%s/%s", folder, name);
+    DIR *entries = opendir(path);
+    int count = 0;
+    for (struct dirent *entry = entries ? readdir(entries) : NULL; entry; entry = readdir(entries)) {
+        count += strcmp(entry->d_name, ".") != 0 && strcmp(entry->d_name, "..") != 0;
+    }
+    if (entries) {
+        closedir(entries);
+    }
+    return count;
+}
+
+#endif
