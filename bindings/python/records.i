@@ -230,8 +230,9 @@ PyObject *report_rejects(pinpipe_report *report) {
         pinpipe_reject reject = PINPIPE_REJECT_INIT;
         if (pinpipe_report_reject_at(&reject, report, i, NULL) == PINPIPE_OK) {
             PyList_SetItem(list, (Py_ssize_t)i,
-                           Py_BuildValue("(LLNNL)", (long long)reject.record_index, (long long)reject.byte_offset,
-                                         text_of(reject.reason), bytes_of(reject.data), (long long)reject.data_bytes));
+                           Py_BuildValue("(LLNNLN)", (long long)reject.record_index, (long long)reject.byte_offset,
+                                         text_of(reject.reason), bytes_of(reject.data), (long long)reject.data_bytes,
+                                         text_of(reject.source)));
         }
     }
     return list;

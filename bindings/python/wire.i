@@ -331,6 +331,8 @@ pinpipe_status pinpipe_s3_upload_write(pinpipe_s3_upload *upload, pinpipe_str by
                                        pinpipe_error *err);
 pinpipe_status pinpipe_s3_upload_commit(pinpipe_s3_upload *upload, int64_t timeout_ms, pinpipe_error *err);
 pinpipe_status pinpipe_s3_upload_clear(pinpipe_s3_upload *upload, int64_t timeout_ms, pinpipe_error *err);
+pinpipe_status pinpipe_objects_watch(pinpipe_objects *source, pinpipe_decoder *decoder, pinpipe_batch *batch,
+                                     pinpipe_report *report, pinpipe_statistics *statistics, pinpipe_error *err);
 pinpipe_status pinpipe_objects_decode(pinpipe_objects *source, pinpipe_decoder *decoder, pinpipe_batch *batch,
                                      pinpipe_report *report, int64_t timeout_ms, pinpipe_error *err);
 int64_t pinpipe_objects_count(const pinpipe_objects *source);

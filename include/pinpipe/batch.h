@@ -78,11 +78,12 @@ typedef struct pinpipe_reject {
     int64_t data_bytes;   /* length of the whole record; `data` holds at most the first 64 KiB */
     pinpipe_str reason;   /* the rule's id, ": " and what was seen */
     pinpipe_str data;     /* the record's bytes */
+    pinpipe_str source;   /* "s3://bucket/key" of the input, where it was an object; else empty */
 } pinpipe_reject;
 
 #define PINPIPE_REJECT_INIT                                                                                  \
     {                                                                                                        \
-        (uint32_t)sizeof(pinpipe_reject), 0, 0, 0, 0, {NULL, 0}, {                                           \
+        (uint32_t)sizeof(pinpipe_reject), 0, 0, 0, 0, {NULL, 0}, {NULL, 0}, {                                \
             NULL, 0                                                                                          \
         }                                                                                                    \
     }
@@ -133,7 +134,8 @@ PINPIPE_API int64_t pinpipe_report_reject_count(const pinpipe_report *report);
 PINPIPE_API pinpipe_status pinpipe_report_reject_at(pinpipe_reject *out, const pinpipe_report *report,
                                                     int64_t index, pinpipe_error *err) PINPIPE_MUST_CHECK;
 
-/** Appends the held rejects to `out` as NDJSON: index, byte_offset, data_bytes, reason, data_b64. */
+/** Appends the held rejects to `out` as NDJSON: index, byte_offset, data_bytes, source where there is one,
+ * reason, data_b64. */
 PINPIPE_API pinpipe_status pinpipe_report_encode_rejects(pinpipe_buf *out, const pinpipe_report *report,
                                                          pinpipe_error *err) PINPIPE_MUST_CHECK;
 

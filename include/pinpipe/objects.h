@@ -6,6 +6,7 @@
 
 #include "decode.h"
 #include "s3.h"
+#include "statistics.h"
 
 PINPIPE_BEGIN_DECLS
 
@@ -31,8 +32,18 @@ PINPIPE_API pinpipe_status pinpipe_objects_open(pinpipe_objects **out, pinpipe_s
 /** Gives up what is under way; NULL is allowed. */
 PINPIPE_API void pinpipe_objects_free(pinpipe_objects *source);
 
+/** Lets `statistics` count the records as they came: every byte also goes through `decoder` into `batch`,
+ * which is counted and emptied at once, and the rejects of `report` are let go. What could not be read is the
+ * other decoder's to tell. All four are borrowed until the source is freed; called before the first decode.
+ * Errors: EINVAL objects have been read. */
+PINPIPE_API pinpipe_status pinpipe_objects_watch(pinpipe_objects *source, pinpipe_decoder *decoder,
+                                                 pinpipe_batch *batch, pinpipe_report *report,
+                                                 pinpipe_statistics *statistics,
+                                                 pinpipe_error *err) PINPIPE_MUST_CHECK;
+
 /** Reads objects through `decoder`, each as an input of its own, until `batch` is full (OK: come back with it
  * emptied) or all are read (DONE: its last rows are in the batch). `timeout_ms` is that of each request.
+ * Rejects name their object, and the place within it.
  * Errors: those of reader and decoder, with bucket and key; ENOTFOUND there is no object at all. */
 PINPIPE_API pinpipe_status pinpipe_objects_decode(pinpipe_objects *source, pinpipe_decoder *decoder,
                                                   pinpipe_batch *batch, pinpipe_report *report,

@@ -86,7 +86,7 @@ pinpipe_status pp_report_reject(pinpipe_report *report, const pp_rule *rule, int
                                 pinpipe_error *err) {
     char id[80];
     pp_rule_id(id, sizeof id, report->record, rule);
-    pp_reject reject = {record_index, byte_offset, data_bytes, report->bytes.len, 0, 0};
+    pp_reject reject = {record_index, byte_offset, data_bytes, report->bytes.len, 0, 0, 0, 0};
     pinpipe_status status = pp_buf_printf(&report->bytes, err, "%s: %s", id, detail);
     if (status < 0) {
         return status;
@@ -105,6 +105,21 @@ pinpipe_status pp_report_reject(pinpipe_report *report, const pp_rule *rule, int
     return PINPIPE_OK;
 }
 
+pinpipe_status pp_report_source(pinpipe_report *report, int64_t first, pinpipe_str source,
+                                pinpipe_error *err) {
+    size_t start = report->bytes.len, from = (size_t)first * sizeof(pp_reject);
+    pinpipe_status status =
+        from < report->rejects.len ? pp_buf_append(&report->bytes, source.ptr, source.len, err) : PINPIPE_OK;
+    for (size_t at = from; status == PINPIPE_OK && at < report->rejects.len; at += sizeof(pp_reject)) {
+        pp_reject reject;
+        memcpy(&reject, report->rejects.ptr + at, sizeof reject);
+        reject.source_start = start;
+        reject.source_len = source.len;
+        memcpy(report->rejects.ptr + at, &reject, sizeof reject);
+    }
+    return status;
+}
+
 pinpipe_status pp_report_join(pinpipe_report *report, const pinpipe_report *other, int64_t byte_offset,
                               pinpipe_error *err) {
     size_t bytes_before = report->bytes.len;
@@ -116,6 +131,7 @@ pinpipe_status pp_report_join(pinpipe_report *report, const pinpipe_report *othe
         reject.record_index += report->records;
         reject.byte_offset += byte_offset;
         reject.reason_start += bytes_before;
+        reject.source_start += bytes_before;
         status = pp_buf_append(&report->rejects, &reject, sizeof reject, err);
     }
     if (status < 0) {
@@ -149,27 +165,46 @@ pinpipe_status pinpipe_report_reject_at(pinpipe_reject *out, const pinpipe_repor
     out->data_bytes = reject.data_bytes;
     out->reason = (pinpipe_str){report->bytes.ptr + reject.reason_start, reject.reason_len};
     out->data = (pinpipe_str){report->bytes.ptr + reject.reason_start + reject.reason_len, reject.data_len};
+    out->source = (pinpipe_str){report->bytes.ptr + reject.source_start, reject.source_len};
     return PINPIPE_OK;
+}
+
+static pinpipe_status member_encode(pinpipe_buf *out, const char *name, pinpipe_str text,
+                                    pinpipe_error *err) {
+    pinpipe_status status = pp_buf_printf(out, err, ",\"%s\":\"", name);
+    if (status == PINPIPE_OK) {
+        status = pp_buf_reserve(out, PP_JSON_ESCAPED_MAX(text.len), PP_BUF_MAX, err);
+    }
+    if (status == PINPIPE_OK) {
+        out->len += pp_json_escape(out->ptr + out->len, text.ptr, text.len);
+        status = pp_buf_append(out, "\"", 1, err);
+    }
+    return status;
 }
 
 static pinpipe_status reject_encode(pinpipe_buf *out, const pinpipe_reject *reject, pinpipe_error *err) {
     pinpipe_status status = pp_buf_printf(
-        out, err, "{\"index\":%lld,\"byte_offset\":%lld,\"data_bytes\":%lld,\"reason\":\"",
-        (long long)reject->record_index, (long long)reject->byte_offset, (long long)reject->data_bytes);
-    if (status < 0) {
-        return status;
+        out, err, "{\"index\":%lld,\"byte_offset\":%lld,\"data_bytes\":%lld", (long long)reject->record_index,
+        (long long)reject->byte_offset, (long long)reject->data_bytes);
+    if (status == PINPIPE_OK && reject->source.len) {
+        status = member_encode(out, "source", reject->source, err);
+    }
+    if (status == PINPIPE_OK) {
+        status = member_encode(out, "reason", reject->reason, err);
+    }
+    if (status == PINPIPE_OK) {
+        status = pp_buf_append_text(out, ",\"data_b64\":\"", err);
     }
     size_t encoded = PP_BASE64_LEN(reject->data.len);
-    status = pp_buf_reserve(out, PP_JSON_ESCAPED_MAX(reject->reason.len) + encoded + 32, PP_BUF_MAX, err);
-    if (status < 0) {
-        return status;
+    if (status == PINPIPE_OK) {
+        status = pp_buf_reserve(out, encoded, PP_BUF_MAX, err);
     }
-    out->len += pp_json_escape(out->ptr + out->len, reject->reason.ptr, reject->reason.len);
-    memcpy(out->ptr + out->len, "\",\"data_b64\":\"", 14);
-    out->len += 14;
-    pp_base64_write(out->ptr + out->len, reject->data.ptr, reject->data.len);
-    out->len += encoded;
-    return pp_buf_append(out, "\"}\n", 3, err);
+    if (status == PINPIPE_OK) {
+        pp_base64_write(out->ptr + out->len, reject->data.ptr, reject->data.len);
+        out->len += encoded;
+        status = pp_buf_append(out, "\"}\n", 3, err);
+    }
+    return status;
 }
 
 pinpipe_status pinpipe_report_encode_rejects(pinpipe_buf *out, const pinpipe_report *report,

@@ -19,6 +19,8 @@ typedef struct pp_reject {
     size_t reason_start; /* into the report's bytes */
     size_t reason_len;
     size_t data_len; /* follows the reason */
+    size_t source_start;
+    size_t source_len; /* 0: the input has no name */
 } pp_reject;
 
 struct pinpipe_report {
@@ -37,6 +39,11 @@ struct pinpipe_report {
  * beginning. Errors: ENOMEM, ELIMIT. */
 pinpipe_status pp_report_reject(pinpipe_report *report, const pp_rule *rule, int64_t record_index,
                                 int64_t byte_offset, pinpipe_str data, int64_t data_bytes, const char *detail,
+                                pinpipe_error *err);
+
+/** Says where the rejects from number `first` on came from; no reject more, no other text. Errors: ENOMEM,
+ * ELIMIT. */
+pinpipe_status pp_report_source(pinpipe_report *report, int64_t first, pinpipe_str source,
                                 pinpipe_error *err);
 
 /** Adds the counts and rejects of `other`, whose input began `byte_offset` bytes into this report's and

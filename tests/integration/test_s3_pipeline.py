@@ -90,6 +90,56 @@ def test_the_program_cleans_a_prefix(gate: Gate, gate_bucket: str, tmp_path: Pat
     assert (tmp_path / "pins.ndjson.bad").read_text().count("\n") == 1
 
 
+def test_rejects_name_their_object_and_the_place_in_it(gate: Gate, gate_bucket: str, tmp_path: Path) -> None:
+    client = client_of(gate)
+    good = b"".join(line(number) + b"\n" for number in range(3))
+    for number in range(30):
+        client.put(gate_bucket, f"t/{number:02d}", good)
+    client.put(gate_bucket, 't/07 "ü', good + b'{"title": "no key"}\n' + good + b"no record\n")
+    client.put(gate_bucket, "t/29", b"\xff")
+    table = pinpipe.clean("pin", f"s3://{gate_bucket}/t/", input_format="ndjson", client=client)
+    told = [(reject.source, reject.index, reject.byte_offset) for reject in table.rejects]
+    odd = f's3://{gate_bucket}/t/07 "ü'
+    assert told == [(odd, 3, len(good)), (odd, 7, 2 * len(good) + 20), (f"s3://{gate_bucket}/t/29", 0, 0)]
+    assert table.rejects[0].data == b'{"title": "no key"}'
+    assert [reject.source for reject in pinpipe.clean("pin", b"no record\n").rejects] == [""]
+    env = environment(gate.endpoint, KEY.key_id, KEY.secret)
+    bad, out = tmp_path / "bad.ndjson", str(tmp_path / "pins.ndjson")
+    url = f"s3://{gate_bucket}/t/"
+    done = clean(["pin", url, "-o", out, "--rejects", str(bad), "--input-format", "ndjson"], env)
+    assert done.returncode == 3, done.stderr
+    lines = [json.loads(text) for text in bad.read_text().splitlines()]
+    assert [(each["source"], each["index"], each["byte_offset"]) for each in lines] == told
+
+
+def test_statistics_and_expectations_of_objects_are_those_of_their_bytes(
+    gate: Gate, gate_bucket: str, tmp_path: Path
+) -> None:
+    """Counted by the core while it decodes: small objects, one of several pieces, one that cannot be read."""
+    client = client_of(gate)
+    texts = [
+        b"".join(line(number) + b"\n" for number in range(first, first + 40)) for first in range(0, 2000, 40)
+    ]
+    texts.append(b"".join(line(number) + b"\n" for number in range(2000, 32_000)))
+    texts += [b"no record\n", line(40_000)]
+    assert len(texts[-3]) > 8 << 20
+    for number, text in enumerate(texts):
+        client.put(gate_bucket, f"t/{number:03d}", text)
+    whole = tmp_path / "whole.ndjson"
+    whole.write_bytes(b"".join(texts))
+    env = environment(gate.endpoint, KEY.key_id, KEY.secret)
+    told = []
+    for number, source in enumerate((f"s3://{gate_bucket}/t/", str(whole))):
+        out, census = str(tmp_path / f"{number}.ndjson"), tmp_path / f"{number}.json"
+        form = ["--input-format", "ndjson", "--dedupe", "ind"]
+        done = clean(["pin", source, "-o", out, "--census", str(census), "--expect", "course", *form], env)
+        assert done.returncode in (0, 3), done.stderr
+        told.append(json.loads(census.read_text()))
+    assert told[0]["statistics"] == told[1]["statistics"]
+    assert told[0]["statistics"]["before"]["index"]["rows"] == 32_001
+    assert told[0].get("expectations") == told[1].get("expectations")
+
+
 def test_a_large_object_comes_by_ranges_within_the_buffer(gate: Gate, gate_bucket: str) -> None:
     client = client_of(gate)
     records = 60_000

@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from pinpipe._profiles import Profile
     from pinpipe._statistics import Statistics
     from pinpipe._watch import Watch
-    from pinpipe.s3 import Client
+    from pinpipe.s3 import Client, Source
 
 INPUT_FORMATS = {
     "auto": native.PINPIPE_FORMAT_AUTO,
@@ -72,13 +72,14 @@ class DirtyValue:
 @dataclasses.dataclass(frozen=True, slots=True)
 class Reject:
     """One record that could not be read: its index and byte offset in the input, the reason, and its bytes (the first
-    64 KiB of `data_bytes`)."""
+    64 KiB of `data_bytes`). `source` is the input's s3://bucket/key where it was an object, else empty."""
 
     index: int
     byte_offset: int
     reason: str
     data: bytes
     data_bytes: int
+    source: str = ""
 
 
 class Table:
@@ -433,17 +434,17 @@ class Reader:
 
         with Source(url, client) as source:
             if self.watch:
-                for piece in source.pieces():
-                    yield from self.feed(piece.data)
-                    if piece.offset + len(piece.data) >= piece.object.size:
-                        yield from self.finish()
-                return
+                self.watch.objects(source)
             while source.decode(self._decoder, self._batch, self._report):
                 self._take_rejects()
                 count(source.objects)
                 yield self._deduped()
             self._take_rejects()
             count(source.objects)
+
+    def watch_objects(self, source: Source, statistics: Any) -> None:
+        """Lets this reader's decoder see the objects that another one reads; the core's statistics count its rows."""
+        source.watch(self._decoder, self._batch, self._report, statistics)
 
     def read(self, data: Input, client: Client | None = None) -> Iterator[Any]:
         """Reads any input."""

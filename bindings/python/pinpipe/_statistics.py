@@ -86,15 +86,15 @@ class Counter:
     def __init__(self, kind: str, shape: str) -> None:
         """kind: pin, geo or user; shape: raw or clean."""
         self._columns = Schema(kind, shape).columns
-        self._handle = native.pinpipe_statistics_new(kind_index(kind), SHAPES[shape])
+        self.handle = native.pinpipe_statistics_new(kind_index(kind), SHAPES[shape])
 
     def add(self, batch: Any) -> None:
         """Counts the rows of a batch of the core, which stays as it is."""
-        native.pinpipe_statistics_add(self._handle, batch)
+        native.pinpipe_statistics_add(self.handle, batch)
 
     def columns(self) -> dict[str, ColumnStatistics]:
         """What was counted so far."""
-        rows = native.statistics_columns(self._handle, len(self._columns))
+        rows = native.statistics_columns(self.handle, len(self._columns))
         return {
             column.name: _column(column.type, row) for column, row in zip(self._columns, rows, strict=True)
         }

@@ -7,12 +7,15 @@ Rules: docs/census.md.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pinpipe import native
 from pinpipe._expectations import Expect, Expectation, Expectations
 from pinpipe._records import Reader
 from pinpipe._statistics import Counter, Statistics
+
+if TYPE_CHECKING:
+    from pinpipe.s3 import Source
 
 
 class Watch:
@@ -42,6 +45,11 @@ class Watch:
         """One input ends."""
         if self._raw:
             self._count(self._raw.finish())
+
+    def objects(self, source: Source) -> None:
+        """The objects of a store go in; the core counts them while it decodes."""
+        if self._raw:
+            self._raw.watch_objects(source, self._before.handle)
 
     def payloads(self, payloads: list[bytes | str]) -> None:
         """A list of payloads goes in."""

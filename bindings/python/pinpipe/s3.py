@@ -18,7 +18,7 @@ from types import TracebackType
 from typing import IO, TYPE_CHECKING, Any, Literal, NamedTuple, cast
 
 from pinpipe import native
-from pinpipe.errors import FileError, ForkedError, InvalidArgumentError, NotFoundError
+from pinpipe.errors import FileError, ForkedError, InvalidArgumentError
 
 if TYPE_CHECKING:
     from pinpipe._credentials import Credentials
@@ -338,20 +338,14 @@ class Source:
     def __init__(self, url: str, client: Client | None = None) -> None:
         """client: else one from the environment."""
         self._client = client or Client()
-        self._url = url
         with self._client._alone() as handle:
             self._handle = native.source_open(url, handle, 0, 0)
+        self._watching: Any = None
 
-    def pieces(self) -> Iterator[Piece]:
-        """The same objects as bytes, for who wants to see them before they are decoded."""
-        bucket, _, key = self._url.removeprefix("s3://").partition("/")
-        if key and not key.endswith("/"):
-            try:
-                yield from self._client.read(bucket, key=key)
-                return
-            except NotFoundError:
-                key += "/"
-        yield from self._client.read(bucket, key)
+    def watch(self, decoder: Any, batch: Any, report: Any, statistics: Any) -> None:
+        """Lets `statistics` count what another decoder makes of the same bytes."""
+        self._watching = (decoder, batch, report, statistics)  # the core borrows them
+        native.pinpipe_objects_watch(self._handle, decoder, batch, report, statistics)
 
     def decode(self, decoder: Any, batch: Any, report: Any) -> bool:
         """Fills the batch; False where all is read."""
