@@ -47,11 +47,13 @@ def _boto(job: Job) -> Any:
     )
 
 
-def _pinpipe(job: Job) -> Any:
+def _pinpipe(job: Job, checksum: Any = "auto") -> Any:
     import pinpipe
 
     credentials = pinpipe.Credentials.static(job["key"], job["secret"])
-    return pinpipe.s3.Client(job["endpoint"], credentials=credentials, ca_file=job["ca_file"])
+    return pinpipe.s3.Client(
+        job["endpoint"], credentials=credentials, ca_file=job["ca_file"], checksum=checksum
+    )
 
 
 def _many_boto3(job: Job) -> Callable[[], Iterable[bytes]]:
@@ -143,7 +145,8 @@ def _get_boto3(job: Job) -> Callable[[], Iterable[bytes]]:
 
 
 def _put_pinpipe(job: Job) -> Callable[[], Iterable[bytes]]:
-    client, data = _pinpipe(job), _large(job)
+    _, _, checksum = job["what"].partition("-")
+    client, data = _pinpipe(job, checksum or "auto"), _large(job)
 
     def work() -> Iterable[bytes]:
         client.upload(job["bucket"], "large-pinpipe", data)
@@ -182,6 +185,8 @@ WAYS = {
     ("put", "boto3"): _put_boto3,
     ("get", "boto3"): _get_boto3,
     ("put", "pinpipe"): _put_pinpipe,
+    ("put-crc64nvme", "pinpipe"): _put_pinpipe,
+    ("put-crc32c", "pinpipe"): _put_pinpipe,
     ("get", "pinpipe"): _get_pinpipe,
     ("read", "pinpipe"): _read_pinpipe,
 }

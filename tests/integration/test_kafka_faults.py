@@ -110,7 +110,9 @@ def test_each_record_has_one_result(cluster: FaultyKafka, seed: int) -> None:
     assert outcomes[0] == 0
     assert sum(outcomes) == written
     assert hits > 0
-    print(f"seed {seed}: {outcomes[1:]} delivered, failed, uncertain; {producer.recoveries} new handles; {hits} faults")
+    print(
+        f"seed {seed}: {outcomes[1:]} delivered, failed, uncertain; {producer.recoveries} new handles; {hits} faults"
+    )
     producer.close()
 
 
@@ -121,7 +123,8 @@ def test_a_fatal_error_loses_nothing(cluster: FaultyKafka) -> None:
         producer.produce_batch("fatal", [b"%06d" % i for i in range(100)]).wait()
         cluster.fail(keys.PRODUCE, keys.OUT_OF_ORDER_SEQUENCE, 1)
         deliveries = [
-            producer.produce_batch("fatal", [b"%06d" % (100 * n + i) for i in range(100)]).wait() for n in range(1, 4)
+            producer.produce_batch("fatal", [b"%06d" % (100 * n + i) for i in range(100)]).wait()
+            for n in range(1, 4)
         ]
         cluster.heal()
         assert producer.recoveries >= 1

@@ -488,7 +488,6 @@ class Admin(Handle):
 
         return in_steps(attempt, timeout)
 
-
     def describe_topic(self, name: str, timeout: float = 30.0) -> TopicDescription:
         """A topic's partitions and settings. Raises NotFoundError where it does not exist."""
         timeout_ms = milliseconds(timeout)
