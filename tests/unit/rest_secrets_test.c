@@ -74,10 +74,10 @@ int main(void) {
         {.line = "POST", .status = 200, .body = "{\"offsets\":[{\"partition\":0,\"offset\":1}]}"},
     };
     char endpoint[64];
-    secret_search_begin();
     secret_add(API_KEY);
     secret_add(SECRET);
     secret_add(TOKEN);
+    secret_search_begin();
     server = (loopback){.answers = answers, .count = sizeof answers / sizeof answers[0]};
     CHECK(loopback_begin(&server));
     snprintf(endpoint, sizeof endpoint, "http://127.0.0.1:%d/test", server.port);
@@ -90,9 +90,9 @@ int main(void) {
     loopback_end(&server);
     CHECK_INT(atomic_load(&server.wrong), 0);
     CHECK_INT(atomic_load(&server.requests), server.count);
+    secret_search_end();
     CHECK_INT(secret_blocks, 0);
     CHECK(secret_lines > 16 && secret_bytes_searched > 10000);
-    secret_search_end();
     return check_report();
 }
 
