@@ -147,6 +147,12 @@ pinpipe_status pinpipe_kafka_rest_new(pinpipe_kafka_rest **out, const pinpipe_ka
     return status;
 }
 
+/* The place of the result at `index`, from the oldest; there is one for it. */
+static pp_rest_result *result_place(const pinpipe_kafka_rest *rest, int64_t index) {
+    int64_t at = rest->result_first + index;
+    return &rest->results[at < rest->result_cap ? at : at - rest->result_cap];
+}
+
 static void batches_free(pinpipe_kafka_rest *rest, pp_rest_batch *batch) {
     while (batch) {
         pp_rest_batch *after = batch->after;
@@ -168,7 +174,7 @@ void pinpipe_kafka_rest_free(pinpipe_kafka_rest *rest) {
         pp_free(rest->topics[i]);
     }
     for (int64_t i = 0; i < rest->result_count; i++) {
-        pp_free(rest->results[(rest->result_first + i) % rest->result_cap].text);
+        pp_free(result_place(rest, i)->text);
     }
     pp_free(rest->taken_text);
     pp_free(rest->results);
@@ -271,7 +277,7 @@ static pinpipe_status results_grow(pinpipe_kafka_rest *rest, pinpipe_error *err)
         return pp_fail_memory(err, "results", (size_t)cap * sizeof *ring);
     }
     for (int64_t i = 0; i < rest->result_count; i++) {
-        ring[i] = rest->results[(rest->result_first + i) % rest->result_cap];
+        ring[i] = *result_place(rest, i);
     }
     pp_free(rest->results);
     rest->results = ring;
@@ -291,7 +297,7 @@ void pp_rest_note(pinpipe_kafka_rest *rest, const pp_rest_part *part, const pp_r
         return;
     }
     assert(rest->result_due > 0 && rest->result_count < rest->result_cap);
-    pp_rest_result *kept = &rest->results[(rest->result_first + rest->result_count) % rest->result_cap];
+    pp_rest_result *kept = result_place(rest, rest->result_count);
     kept->result = (pinpipe_kafka_rest_result)PINPIPE_KAFKA_REST_RESULT_INIT;
     kept->result.number = part->number;
     kept->result.may_repeat = part->may_repeat;
@@ -314,10 +320,10 @@ pinpipe_status pinpipe_kafka_rest_next(pinpipe_kafka_rest_result *out, pinpipe_k
     if (!rest->result_count) {
         return PINPIPE_DONE;
     }
-    pp_rest_result *oldest = &rest->results[rest->result_first];
+    pp_rest_result *oldest = result_place(rest, 0);
     *out = oldest->result;
     rest->taken_text = oldest->text;
-    rest->result_first = (rest->result_first + 1) % rest->result_cap;
+    rest->result_first = rest->result_first + 1 < rest->result_cap ? rest->result_first + 1 : 0;
     rest->result_count--;
     const char *text = out->status < 0 ? pinpipe_status_text(out->status) : "";
     out->text = pp_str(rest->taken_text ? rest->taken_text : text);
@@ -415,10 +421,10 @@ static void move_on(pinpipe_kafka_rest *rest, const pp_rest_topic *topic) {
 pinpipe_status pinpipe_kafka_rest_write(pinpipe_kafka_rest *rest, const pinpipe_kafka_rest_record *record,
                                         int64_t timeout_ms, pinpipe_error *err) {
     pp_rest_topic *topic = NULL;
-    pinpipe_status status = call_check(rest, timeout_ms, err);
-    if (status == PINPIPE_OK && (!record || record->struct_size < sizeof *record || record->partition < 0)) {
-        status = pp_fail(err, PINPIPE_EINVAL, "a record lacks its struct_size, or its partition is below 0");
+    if (!record || record->struct_size < sizeof *record || record->partition < 0) {
+        return pp_fail(err, PINPIPE_EINVAL, "a record lacks its struct_size, or its partition is below 0");
     }
+    pinpipe_status status = call_check(rest, timeout_ms, err);
     if (status == PINPIPE_OK) {
         status = topic_find(&topic, rest, record->topic, err);
     }
@@ -441,13 +447,10 @@ pinpipe_status pinpipe_kafka_rest_lines_write(int64_t *taken_bytes, pinpipe_kafk
                                               const pinpipe_kafka_rest_record *lines, int64_t timeout_ms,
                                               pinpipe_error *err) {
     *taken_bytes = 0;
+    if (!lines || lines->struct_size < sizeof *lines) {
+        return pp_fail(err, PINPIPE_EINVAL, "lines lack their struct_size");
+    }
     pinpipe_status status = call_check(rest, timeout_ms, err);
-    if (status == PINPIPE_OK && (!lines || lines->struct_size < sizeof *lines)) {
-        status = pp_fail(err, PINPIPE_EINVAL, "lines lack their struct_size");
-    }
-    if (status < 0) {
-        return status;
-    }
     pinpipe_kafka_rest_record record = *lines;
     pinpipe_str text = lines->value;
     int64_t end_ms = pp_clock_monotonic_ms() + timeout_ms, index = 0;

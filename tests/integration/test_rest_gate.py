@@ -126,7 +126,7 @@ def test_many_faults_leave_every_record_told() -> None:
             "reset-in-reply",
         ):
             gate.faults.add(fault, count=None, probability=0.05, at_bytes=7)
-        results = producer.produce_batch(TOPIC, _values(600))
+        results = producer.produce_batch(TOPIC, _values(600), timeout=110)
         assert gate.journal.refused == [] and producer.counters["retries"] > 0
     stored = Counter(value["n"] for value in proxy.values(TOPIC))
     for number, result in enumerate(results):

@@ -28,6 +28,7 @@ from tests.doubles.kafka_rest import Answer, Proxy, Request, Server, Transcript
 
 VECTORS = Path(__file__).resolve().parents[1] / "vectors/kafka-rest"
 TOPIC = "0a1b2c3d4e5f.pin"
+PATIENCE_S = 110.0  # a loaded machine is no failure
 
 
 def _cases() -> list[Any]:
@@ -47,7 +48,7 @@ def test_transcript(request_told: dict[str, Any], case: dict[str, Any]) -> None:
     ]
     transcript = Transcript(exchanges)
     with Server(transcript) as server, kafka.RestProducer(f"{server.endpoint}/test") as producer:
-        results = producer.produce_batch(TOPIC, case["values"])
+        results = producer.produce_batch(TOPIC, case["values"], timeout=PATIENCE_S)
         assert transcript.wrong == [] and transcript.left == 0
         assert producer.counters["requests"] >= len(exchanges) >= producer.counters["retries"] + 1
     assert len(results) == len(case["results"])
@@ -111,7 +112,7 @@ def test_every_record_has_its_result_whatever_fails(seed: int, order: Any) -> No
         Server(proxy) as server,
         kafka.RestProducer(server.endpoint, batch_records=7, attempts=4, order=order) as producer,
     ):
-        results = producer.produce_batch(TOPIC, _values(700))
+        results = producer.produce_batch(TOPIC, _values(700), timeout=PATIENCE_S)
         counters = producer.counters
     stored = Counter(_stored(proxy))
     assert proxy.refused == [] and min(faults.played.values()) > 0
@@ -136,7 +137,7 @@ def test_a_topics_records_keep_their_order_whatever_fails() -> None:
         for value in _values(200):
             producer.write(TOPIC, value)
             producer.write("b.geo", value)
-        producer.flush()
+        producer.flush(PATIENCE_S)
     for topic in (TOPIC, "b.geo"):
         assert _stored(proxy, topic) == list(range(200))
 
