@@ -9,9 +9,10 @@ from __future__ import annotations
 import json
 import shutil
 import subprocess
-import sys
 from pathlib import Path
 from typing import Any
+
+import figures
 
 HERE = Path(__file__).resolve().parent
 FOLDER = HERE.parent / "build/bench/spark"
@@ -22,16 +23,7 @@ def _python() -> Path:
     """The interpreter of Spark's environment, made once."""
     if not shutil.which("java"):
         raise SystemExit("bench: java is missing: Spark needs JDK 17; --without spark leaves it out")
-    folder = FOLDER / "venv"
-    python = folder / "bin/python"
-    if not (folder / "ready").exists():
-        shutil.rmtree(folder, ignore_errors=True)
-        subprocess.run([sys.executable, "-m", "venv", str(folder)], check=True)
-        wanted = ["-r", str(HERE / "spark-requirements.txt")]
-        command = [str(python), "-m", "pip", "install", "-q", "--disable-pip-version-check", *wanted]
-        subprocess.run(command, check=True)
-        (folder / "ready").touch()
-    return python
+    return Path(figures.environment(FOLDER / "venv", "spark-requirements.txt"))
 
 
 def ask(jobs: list[dict[str, Any]]) -> dict[str, Any]:

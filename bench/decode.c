@@ -4,23 +4,11 @@
 #include <fcntl.h>
 #include <unistd.h>
 
+#include "counting.h"
 #include "measure.h"
 
 #define CHUNK_BYTES (1 << 20)
 #define WARM_BATCHES 4
-
-static int64_t allocations;
-
-static void *counted_realloc(void *ptr, size_t size, void *user) {
-    (void)user;
-    allocations++;
-    return realloc(ptr, size);
-}
-
-static void counted_free(void *ptr, void *user) {
-    (void)user;
-    free(ptr);
-}
 
 typedef struct decoding {
     pinpipe_decoder *decoder;

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import statistics
 import subprocess
 import sys
@@ -31,6 +32,19 @@ def run(command: list[str]) -> dict[str, Any]:
 def peer(name: str, kind: str, path: Path | str, *options: str) -> list[str]:
     """The command of one run of a peer."""
     return [sys.executable, str(HERE / "peer.py"), name, kind, str(path), *options]
+
+
+def environment(folder: Path, requirements: str) -> str:
+    """The interpreter of the peers' environment in `folder`, made once from a file beside this one."""
+    python = folder / "bin/python"
+    if not (folder / "ready").exists():
+        shutil.rmtree(folder, ignore_errors=True)
+        subprocess.run([sys.executable, "-m", "venv", str(folder)], check=True)
+        wanted = ["-r", str(HERE / requirements)]
+        command = [str(python), "-m", "pip", "install", "-q", "--disable-pip-version-check", *wanted]
+        subprocess.run(command, check=True)
+        (folder / "ready").touch()
+    return str(python)
 
 
 def interleaved(commands: dict[str, list[str]], runs: int) -> dict[str, Runs]:

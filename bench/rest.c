@@ -3,20 +3,8 @@
  * record a request, and a hundred.
  *
  *     rest ENDPOINT FILE RECORDS-A-REQUEST ROUNDS */
+#include "counting.h"
 #include "measure.h"
-
-static int64_t allocations;
-
-static void *counted_realloc(void *ptr, size_t size, void *user) {
-    (void)user;
-    allocations++;
-    return realloc(ptr, size);
-}
-
-static void counted_free(void *ptr, void *user) {
-    (void)user;
-    free(ptr);
-}
 
 /* One record a request waits for its answer, as the course's script does; more go as they are full. */
 static void round_run(pinpipe_kafka_rest *rest, pinpipe_str text, int64_t batch) {

@@ -28,19 +28,6 @@ ROUNDS = {1: 1, 100: 10}
 PEERS = ("requests", "session", "urllib3")
 
 
-def _peers_python() -> Path:
-    """The interpreter of the peers' environment, made once."""
-    python = FOLDER / "bin/python"
-    if not (FOLDER / "ready").exists():
-        shutil.rmtree(FOLDER, ignore_errors=True)
-        subprocess.run([sys.executable, "-m", "venv", str(FOLDER)], check=True)
-        wanted = ["-r", str(HERE / "rest-requirements.txt")]
-        command = [str(python), "-m", "pip", "install", "-q", "--disable-pip-version-check", *wanted]
-        subprocess.run(command, check=True)
-        (FOLDER / "ready").touch()
-    return python
-
-
 @contextmanager
 def _server() -> Iterator[str]:
     """The endpoint of a server in a process of its own, on every core but the measured one."""
@@ -70,7 +57,11 @@ def _calls(command: list[str]) -> int:
 def _commands(bench: Bench, endpoint: str, path: Path, batch: int, rounds: int) -> dict[str, list[str]]:
     def peer(who: str) -> list[str]:
         job = {"who": who, "endpoint": endpoint, "file": str(path), "batch": batch, "rounds": rounds}
-        python = sys.executable if who.startswith("pinpipe") else str(_peers_python())
+        python = (
+            sys.executable
+            if who.startswith("pinpipe")
+            else figures.environment(FOLDER, "rest-requirements.txt")
+        )
         return [python, str(HERE / "peer_rest.py"), json.dumps(job)]
 
     commands = {"C": [bench.program("rest"), endpoint, str(path), str(batch), str(rounds)]}

@@ -8,8 +8,6 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
-import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator
@@ -35,19 +33,6 @@ BUCKET = "bench"
 PREFIX = "topics/bench.pin/"
 
 
-def _peers_python() -> Path:
-    """The interpreter of the peers' environment, made once."""
-    python = FOLDER / "bin/python"
-    if not (FOLDER / "ready").exists():
-        shutil.rmtree(FOLDER, ignore_errors=True)
-        subprocess.run([sys.executable, "-m", "venv", str(FOLDER)], check=True)
-        wanted = ["-r", str(HERE / "s3-requirements.txt")]
-        command = [str(python), "-m", "pip", "install", "-q", "--disable-pip-version-check", *wanted]
-        subprocess.run(command, check=True)
-        (FOLDER / "ready").touch()
-    return python
-
-
 def _command(who: str, what: str, store: Any, ca_file: str | None, rounds: int = 1) -> list[str]:
     job = {
         "who": who,
@@ -61,7 +46,7 @@ def _command(who: str, what: str, store: Any, ca_file: str | None, rounds: int =
         "rounds": rounds,
         "size": LARGE_BYTES,
     }
-    python = sys.executable if who == "pinpipe" else str(_peers_python())
+    python = sys.executable if who == "pinpipe" else figures.environment(FOLDER, "s3-requirements.txt")
     return [python, str(HERE / "peer_s3.py"), json.dumps(job)]
 
 

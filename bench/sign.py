@@ -7,8 +7,6 @@ Rules: DESIGN §5 ("Speed"); reference/signing.md §6; one Kinesis PutRecord, 1,
 from __future__ import annotations
 
 import json
-import shutil
-import subprocess
 import sys
 from datetime import UTC, datetime
 from pathlib import Path
@@ -33,15 +31,7 @@ CASE = {
 
 def botocore_python() -> Path:
     """The interpreter of botocore's environment, made once."""
-    python = FOLDER / "bin/python"
-    if not (FOLDER / "ready").exists():
-        shutil.rmtree(FOLDER, ignore_errors=True)
-        subprocess.run([sys.executable, "-m", "venv", str(FOLDER)], check=True)
-        wanted = ["-r", str(HERE / "botocore-requirements.txt")]
-        command = [str(python), "-m", "pip", "install", "-q", "--disable-pip-version-check", *wanted]
-        subprocess.run(command, check=True)
-        (FOLDER / "ready").touch()
-    return python
+    return Path(figures.environment(FOLDER, "botocore-requirements.txt"))
 
 
 def _commands(bench: Bench) -> dict[str, list[str]]:
