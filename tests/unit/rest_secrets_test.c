@@ -74,10 +74,10 @@ int main(void) {
         {.line = "POST", .status = 200, .body = "{\"offsets\":[{\"partition\":0,\"offset\":1}]}"},
     };
     char endpoint[64];
+    secret_search_begin();
     secret_add(API_KEY);
     secret_add(SECRET);
     secret_add(TOKEN);
-    secret_search_begin();
     server = (loopback){.answers = answers, .count = sizeof answers / sizeof answers[0]};
     CHECK(loopback_begin(&server));
     snprintf(endpoint, sizeof endpoint, "http://127.0.0.1:%d/test", server.port);
