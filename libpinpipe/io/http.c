@@ -220,11 +220,12 @@ static int source_seek(void *user, curl_off_t offset, int origin) {
 
 static pinpipe_status header_add(pp_transfer *job, pinpipe_header header, pinpipe_buf *line,
                                  pinpipe_error *err) {
-    pp_buf_clear(line);
-    /* libcurl sends an empty header only when it ends with a semicolon. */
-    pinpipe_status status =
-        pp_buf_printf(line, err, "%.*s%s%.*s", (int)header.name.len, header.name.ptr,
-                      header.value.len ? ": " : ";", (int)header.value.len, header.value.ptr);
+    pinpipe_status status = pp_buf_renew_secret(line, header.name.len + header.value.len + 2, err);
+    if (status == PINPIPE_OK) {
+        /* libcurl sends an empty header only when it ends with a semicolon. */
+        status = pp_buf_printf(line, err, "%.*s%s%.*s", (int)header.name.len, header.name.ptr,
+                               header.value.len ? ": " : ";", (int)header.value.len, header.value.ptr);
+    }
     struct curl_slist *longer = status == PINPIPE_OK ? curl_slist_append(job->headers, line->ptr) : NULL;
     if (status == PINPIPE_OK && !longer) {
         return pp_fail_memory(err, "a header", line->len);
