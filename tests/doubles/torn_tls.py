@@ -82,14 +82,19 @@ class TornTls:
             pending = b""
             while True:
                 try:
-                    pending += tls.read(RECORD_MAX) if tls.version() else bytes(tls.do_handshake() or b"")
+                    if not tls.version():
+                        tls.do_handshake()
+                    got = tls.read(RECORD_MAX)
                 except ssl.SSLWantReadError:
                     connection.sendall(outgoing.read())
-                    got = connection.recv(65536)
-                    if not got:
+                    segment = connection.recv(65536)
+                    if not segment:
                         return
-                    incoming.write(got)
+                    incoming.write(segment)
                     continue
+                if not got:
+                    return  # close_notify: reading on would give nothing for ever
+                pending += got
                 while b"\r\n\r\n" in pending:
                     head, _, pending = pending.partition(b"\r\n\r\n")
                     self._answer(connection, tls, outgoing, head.decode("latin-1"), dice)
