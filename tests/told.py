@@ -96,6 +96,7 @@ class Told:
         self.environment(os.environ.items())
         self._before(native, "credentials_new", lambda key, secret, token: [secret, token])
         self._before(native, "pinpipe_kafka_config_set", self._setting)
+        self._before(native, "kafka_rest_new", lambda endpoint, api_key, *_: [api_key])
         self._behind(native, "pinpipe_provider_get", self._key)
         self._behind(_credentials, "_parts", lambda parts: parts[1:3])
         error_made, told = errors.Error.__init__, self.text

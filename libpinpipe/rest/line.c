@@ -100,21 +100,25 @@ static void whole_fail(pinpipe_kafka_rest *rest, pp_rest_batch *batch, const pp_
 /* Every record has its own answer; those that may succeed later stay in the body. `seen` is of an attempt
  * before the one that was answered. */
 static void entries_take(pinpipe_kafka_rest *rest, pp_rest_batch *batch, pp_answer_seen seen) {
-    int64_t again = 0, pause_ms = pp_retry_partial_ms(batch->rounds + 1, pp_retry_random());
-    bool is_time = pp_clock_monotonic_ms() + pause_ms < batch->deadline_ms;
+    int64_t again = 0, pause_ms = -1;
     pinpipe_error first = PINPIPE_ERROR_INIT;
     for (int64_t i = 0; i < batch->body.count; i++) {
         pp_rest_part *part = &batch->body.parts[i];
         const pp_rest_entry *entry = &rest->entries[i];
         const pp_answer_row *row = pp_rest_entry_judge(entry);
-        pinpipe_error error = PINPIPE_ERROR_INIT;
-        part->may_repeat |= seen == PP_ANSWER_MAYBE || (row && row->seen == PP_ANSWER_MAYBE);
-        part->is_again = row && row->kind != PP_RETRY_NEVER && is_time;
-        if (row) {
-            pp_rest_entry_fail(&error, rest, batch, entry, row);
+        part->may_repeat |= seen == PP_ANSWER_MAYBE;
+        if (!row) {
+            pp_rest_note(rest, part, entry, NULL);
+            continue;
         }
+        pinpipe_error error = PINPIPE_ERROR_INIT;
+        pp_rest_entry_fail(&error, rest, batch, entry, row);
+        pause_ms = pause_ms < 0 ? pp_retry_partial_ms(batch->rounds + 1, pp_retry_random()) : pause_ms;
+        part->may_repeat |= row->seen == PP_ANSWER_MAYBE;
+        part->is_again =
+            row->kind != PP_RETRY_NEVER && pp_clock_monotonic_ms() + pause_ms < batch->deadline_ms;
         if (!part->is_again) {
-            pp_rest_note(rest, part, entry, row ? &error : NULL);
+            pp_rest_note(rest, part, entry, &error);
         } else if (again++ == 0) {
             first = error;
         }
