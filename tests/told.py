@@ -14,7 +14,7 @@ import sys
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
-from urllib.parse import quote
+from urllib.parse import quote, unquote, urlsplit
 
 import pytest
 
@@ -90,13 +90,14 @@ class Told:
 
     def listen(self) -> None:
         """From here on: keys made or fetched, settings, environment, processes, errors."""
-        from pinpipe import _credentials, errors, native
+        from pinpipe import _credentials, _sources, errors, native
 
         sys.addaudithook(self._audit)
         self.environment(os.environ.items())
         self._before(native, "credentials_new", lambda key, secret, token: [secret, token])
         self._before(native, "pinpipe_kafka_config_set", self._setting)
         self._before(native, "kafka_rest_new", lambda endpoint, api_key, *_: [api_key])
+        self._before(_sources, "open_source", self._password)
         self._behind(native, "pinpipe_provider_get", self._key)
         self._behind(_credentials, "_parts", lambda parts: parts[1:3])
         error_made, told = errors.Error.__init__, self.text
@@ -129,6 +130,10 @@ class Told:
         return [value] if "password" in name else []
 
     @staticmethod
+    def _password(url: Any = None) -> list[str]:
+        return [unquote(urlsplit(str(url)).password or "")]
+
+    @staticmethod
     def _key(key: Any) -> list[str]:
         from pinpipe import native
 
@@ -137,10 +142,10 @@ class Told:
     def _before(self, module: Any, name: str, secrets: Any) -> None:
         call = getattr(module, name)
 
-        def listening(*args: Any) -> Any:
-            for text in secrets(*args):
+        def listening(*args: Any, **options: Any) -> Any:
+            for text in secrets(*args, **options):
                 self.secret(text)
-            return call(*args)
+            return call(*args, **options)
 
         setattr(module, name, listening)
 

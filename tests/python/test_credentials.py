@@ -116,7 +116,7 @@ def test_what_a_callback_raises_comes_back() -> None:
         _ = pinpipe.Credentials.callback(lambda: None).access_key_id
     with pytest.raises(errors.AuthError, match="expired"):
         _ = pinpipe.Credentials.callback(
-            lambda: {"AccessKeyId": "A", "SecretAccessKey": "s", "Expiration": later(-5)}
+            lambda: {"AccessKeyId": "A", "SecretAccessKey": "callback/secret", "Expiration": later(-5)}
         ).access_key_id
     with pytest.raises(errors.InvalidArgumentError):
         pinpipe.Credentials.callback("no")  # type: ignore[arg-type]
@@ -127,7 +127,7 @@ def test_a_callback_is_let_go_with_its_credentials() -> None:
     import weakref
 
     def make() -> object:
-        return {"AccessKeyId": "AKIA", "SecretAccessKey": "s"}
+        return {"AccessKeyId": "AKIA", "SecretAccessKey": "callback/secret"}
 
     credentials = pinpipe.Credentials.callback(make)
     assert credentials.access_key_id == "AKIA"
@@ -179,7 +179,7 @@ def _child(credentials: pinpipe.Credentials, queue: multiprocessing.Queue[str]) 
 
 def test_a_forked_child_has_its_parents_key(monkeypatch: pytest.MonkeyPatch) -> None:
     credentials = pinpipe.Credentials.callback(
-        lambda: {"AccessKeyId": "AKIAPARENT000001", "SecretAccessKey": "s", "Expiration": later(7200)}
+        lambda: {"AccessKeyId": "AKIAPARENT000001", "SecretAccessKey": "callback/secret", "Expiration": later(7200)}
     )
     assert credentials.access_key_id == "AKIAPARENT000001"
     context = multiprocessing.get_context("fork")

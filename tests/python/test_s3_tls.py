@@ -65,7 +65,7 @@ def torn(tmp_path: Path) -> Iterator[TornTls]:
 
 
 def client_of(server: TornTls) -> pinpipe.s3.Client:
-    credentials = pinpipe.Credentials.static("key", "secret")
+    credentials = pinpipe.Credentials.static("key", "tls/secret/key")
     ca_file = server.certificate.file
     return pinpipe.s3.Client(server.endpoint, credentials=credentials, ca_file=ca_file, attempts=1)
 
