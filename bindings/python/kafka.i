@@ -2,6 +2,7 @@
  * Never holds the GIL while it waits; a batch becomes Python objects in a call of its own.
  * Rules: docs/architecture.md, "The Python border". */
 %{
+#include <stddef.h>
 #include <stdlib.h>
 
 #include "pinpipe/emulator.h"
@@ -12,6 +13,15 @@
 typedef struct kafka_batch {
     pinpipe_kafka_batch views;
 } kafka_batch;
+
+/* The numbers of a client's last count, and its document as long as the client is not called. */
+typedef struct kafka_statistics {
+    pinpipe_kafka_statistics numbers;
+} kafka_statistics;
+
+static void kafka_statistics_free(kafka_statistics *statistics) {
+    free(statistics);
+}
 
 static void kafka_batch_free(kafka_batch *batch) {
     free(batch);
@@ -92,6 +102,7 @@ PINPIPE_HANDLE(pinpipe_sink)
 PINPIPE_HANDLE(pinpipe_sink_config)
 PINPIPE_HANDLE(pinpipe_draws)
 PINPIPE_HANDLE(kafka_batch)
+PINPIPE_HANDLE(kafka_statistics)
 
 pinpipe_status pinpipe_kafka_config_new(pinpipe_kafka_config **out, pinpipe_error *err);
 pinpipe_status pinpipe_kafka_config_set(pinpipe_kafka_config *config, pinpipe_str name, pinpipe_str value,
@@ -135,6 +146,7 @@ void pinpipe_draws_skip(pinpipe_draws *draws, int64_t count);
 %nothread kafka_batch_revoked;
 %nothread kafka_admin_topics;
 %nothread kafka_admin_description;
+%nothread kafka_statistics_values;
 %nothread sink_counters;
 %nothread sink_positions;
 %nothread sink_settings;
@@ -211,6 +223,44 @@ static PyObject *kafka_batch_revoked(const kafka_batch *batch) {
             Py_CLEAR(list);
         }
         Py_XDECREF(tuple);
+    }
+    return list;
+}
+
+static pinpipe_status statistics_make(kafka_statistics **out, pinpipe_error *err) {
+    *out = calloc(1, sizeof **out);
+    if (!*out && err) {
+        err->status = PINPIPE_ENOMEM;
+    }
+    if (*out) {
+        (*out)->numbers = (pinpipe_kafka_statistics)PINPIPE_KAFKA_STATISTICS_INIT;
+    }
+    return *out ? PINPIPE_OK : PINPIPE_ENOMEM;
+}
+
+static pinpipe_status kafka_producer_statistics(kafka_statistics **out, const pinpipe_kafka_producer *producer,
+                                                pinpipe_error *err) {
+    pinpipe_status status = statistics_make(out, err);
+    return status < 0 ? status : pinpipe_kafka_producer_statistics(&(*out)->numbers, producer, err);
+}
+
+static pinpipe_status kafka_consumer_statistics(kafka_statistics **out, const pinpipe_kafka_consumer *consumer,
+                                                pinpipe_error *err) {
+    pinpipe_status status = statistics_make(out, err);
+    return status < 0 ? status : pinpipe_kafka_consumer_statistics(&(*out)->numbers, consumer, err);
+}
+
+/* The numbers in the order of the struct, then the document. */
+static PyObject *kafka_statistics_values(const kafka_statistics *statistics) {
+    const int64_t *numbers = &statistics->numbers.time_ms;
+    size_t count = (offsetof(pinpipe_kafka_statistics, json) - offsetof(pinpipe_kafka_statistics, time_ms)) / sizeof *numbers;
+    PyObject *list = PyList_New(0);
+    for (size_t i = 0; list && i <= count; i++) {
+        PyObject *item = i < count ? PyLong_FromLongLong((long long)numbers[i]) : text_of(statistics->numbers.json);
+        if (!item || PyList_Append(list, item) != 0) {
+            Py_CLEAR(list);
+        }
+        Py_XDECREF(item);
     }
     return list;
 }

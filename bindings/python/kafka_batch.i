@@ -100,6 +100,13 @@ PINPIPE_HANDLE(pinpipe_kafka_delivery)
 %nothread kafka_delivery_partitions;
 %nothread kafka_delivery_offsets;
 %nothread kafka_delivery_errors;
+/* What returns NULL has raised. */
+%typemap(out) kafka_column * {
+    if (!$1) {
+        SWIG_fail;
+    }
+    $result = SWIG_NewPointerObj($1, $descriptor(kafka_column *), SWIG_POINTER_OWN);
+}
 %newobject kafka_column_arrow;
 %newobject kafka_column_buffers;
 %newobject kafka_column_list;
@@ -123,7 +130,7 @@ pinpipe_status pinpipe_kafka_delivery_at(const pinpipe_kafka_delivery *delivery,
 %constant int OUTCOME_UNCERTAIN = PINPIPE_KAFKA_UNCERTAIN;
 
 %inline %{
-/* A column of an array's two capsules. `numbers` is the one Arrow format that is taken as plain numbers, or "". */
+/* A column of an array's two capsules. Numbers of int32 where `numbers` is "i", of int64 where it is "q", else bytes. */
 kafka_column *kafka_column_arrow(PyObject *schema_capsule, PyObject *array_capsule, const char *numbers) {
     kafka_column *column = column_new();
     struct ArrowSchema *schema = column ? PyCapsule_GetPointer(schema_capsule, "arrow_schema") : NULL;
@@ -131,17 +138,19 @@ kafka_column *kafka_column_arrow(PyObject *schema_capsule, PyObject *array_capsu
     if (!array || !array->release) {
         return column_fail(column, "the Arrow array was used before%s", "");
     }
-    size_t numbers_len = strlen(numbers);
-    int32_t offset_bytes = offset_bytes_of(schema->format);
-    if (schema->dictionary || (numbers_len ? strncmp(schema->format, numbers, numbers_len) != 0 : !offset_bytes)) {
+    bool is_wide = numbers[0] == 'q';
+    int32_t offset_bytes = numbers[0] ? 0 : offset_bytes_of(schema->format);
+    bool is_number = is_wide ? strcmp(schema->format, "l") == 0 || strncmp(schema->format, "tsm:", 4) == 0
+                             : strcmp(schema->format, "i") == 0;
+    if (schema->dictionary || (numbers[0] ? !is_number : !offset_bytes)) {
         return column_fail(column, "Arrow data of format '%s' is not taken here",
                            schema->dictionary ? "dictionary" : schema->format);
     }
-    if (numbers_len && array->null_count) {
+    if (numbers[0] && array->null_count) {
         return column_fail(column, "Arrow numbers of format '%s' have nulls", schema->format);
     }
-    if (numbers_len) {
-        int64_t size = strcmp(numbers, "i") == 0 ? 4 : 8;
+    if (numbers[0]) {
+        int64_t size = is_wide ? 8 : 4;
         column->column.data = array->length ? (const char *)array->buffers[1] + array->offset * size : "";
     } else {
         view_array(&column->column, array, offset_bytes);

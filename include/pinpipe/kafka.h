@@ -74,6 +74,48 @@ PINPIPE_API pinpipe_status pinpipe_kafka_config_iam_set(pinpipe_kafka_config *co
 /** Wipes and frees the settings; NULL is allowed. Handles made from them keep their own copy. */
 PINPIPE_API void pinpipe_kafka_config_free(pinpipe_kafka_config *config);
 
+/* ---- statistics ---- */
+
+/** How a client does, as of librdkafka's last count; a client counts where its setting statistics.interval.ms
+ * says how often. Counts run from the client's making; latencies are of the last period, the slowest
+ * broker's. */
+typedef struct pinpipe_kafka_statistics {
+    uint32_t struct_size;
+    int32_t reserved;       /* 0 */
+    int64_t time_ms;        /* of the count, since 1970 in UTC, to the second */
+    int64_t queued_records; /* of a producer: not sent, or without a report */
+    int64_t queued_bytes;
+    int64_t fetched_queue_records; /* of a consumer: fetched and not read */
+    int64_t fetched_queue_bytes;
+    int64_t sent_requests;
+    int64_t sent_bytes;
+    int64_t received_responses;
+    int64_t received_bytes;
+    int64_t sent_records;
+    int64_t sent_record_bytes;
+    int64_t received_records;
+    int64_t received_record_bytes;
+    int64_t request_errors;
+    int64_t request_retries;
+    int64_t request_timeouts;
+    int64_t queue_latency_p50_us; /* from the write to the request */
+    int64_t queue_latency_p99_us;
+    int64_t output_latency_p99_us; /* from the request to the socket */
+    int64_t round_trip_p50_us;     /* from the request to its response */
+    int64_t round_trip_p99_us;
+    int64_t throttle_max_ms;   /* that a broker asked for */
+    int64_t batch_records_avg; /* of a produce request, in the topic with the greatest */
+    int64_t batch_bytes_avg;
+    int64_t lag_records;     /* committed to the end, over all partitions of this consumer */
+    int64_t lag_max_records; /* of one partition */
+    int64_t rebalances;
+    int64_t brokers_up; /* connections */
+    pinpipe_str json;   /* the whole document; borrowed until the client's next call */
+} pinpipe_kafka_statistics;
+
+#define PINPIPE_KAFKA_STATISTICS_INIT                                                                        \
+    { .struct_size = (uint32_t)sizeof(pinpipe_kafka_statistics) }
+
 /* ---- producer ---- */
 
 /** One record to write. An empty `value` whose ptr is NULL is Kafka's null, a tombstone; so is it with `key`.
@@ -133,6 +175,12 @@ PINPIPE_API int64_t pinpipe_kafka_producer_written_count(const pinpipe_kafka_pro
 PINPIPE_API int64_t pinpipe_kafka_producer_delivered_count(const pinpipe_kafka_producer *producer);
 /** Records whose delivery failed for good. */
 PINPIPE_API int64_t pinpipe_kafka_producer_failed_count(const pinpipe_kafka_producer *producer);
+
+/** The last count, taken in by the calls that wait. Returns AGAIN where none came yet. Errors: EINVAL no
+ * struct_size; EDATA. */
+PINPIPE_API pinpipe_status pinpipe_kafka_producer_statistics(pinpipe_kafka_statistics *out,
+                                                             const pinpipe_kafka_producer *producer,
+                                                             pinpipe_error *err) PINPIPE_MUST_CHECK;
 
 /** Times that the producer went on in a new handle after a fatal error of idempotence. */
 PINPIPE_API int64_t pinpipe_kafka_producer_recovery_count(const pinpipe_kafka_producer *producer);
@@ -221,6 +269,11 @@ PINPIPE_API pinpipe_status pinpipe_kafka_consumer_commit(pinpipe_kafka_consumer 
                                                          const pinpipe_kafka_offset *offsets, int64_t count,
                                                          int64_t timeout_ms,
                                                          pinpipe_error *err) PINPIPE_MUST_CHECK;
+
+/** As pinpipe_kafka_producer_statistics. */
+PINPIPE_API pinpipe_status pinpipe_kafka_consumer_statistics(pinpipe_kafka_statistics *out,
+                                                             const pinpipe_kafka_consumer *consumer,
+                                                             pinpipe_error *err) PINPIPE_MUST_CHECK;
 
 /** Asks for the group's committed offsets: reads topic and partition of each entry, writes its `offset` and
  * its `metadata`, which is borrowed until the next call of this function or free. Errors: as commit. */

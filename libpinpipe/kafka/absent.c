@@ -327,4 +327,18 @@ pinpipe_status pinpipe_kafka_records_export(struct ArrowArray *out, struct Arrow
     return absent(err);
 }
 
+pinpipe_status pinpipe_kafka_producer_statistics(pinpipe_kafka_statistics *out,
+                                                 const pinpipe_kafka_producer *producer, pinpipe_error *err) {
+    (void)out;
+    (void)producer;
+    return absent(err);
+}
+
+pinpipe_status pinpipe_kafka_consumer_statistics(pinpipe_kafka_statistics *out,
+                                                 const pinpipe_kafka_consumer *consumer, pinpipe_error *err) {
+    (void)out;
+    (void)consumer;
+    return absent(err);
+}
+
 #endif

@@ -70,6 +70,15 @@ static void error_event(rd_kafka_t *handle, int code, const char *reason, void *
     }
 }
 
+/* The document becomes ours: 1 says so. */
+static int statistics_event(rd_kafka_t *handle, char *json, size_t len, void *opaque) {
+    pp_kafka_client *client = opaque;
+    (void)len;
+    rd_kafka_mem_free(handle, client->statistics);
+    client->statistics = json;
+    return 1;
+}
+
 pinpipe_status pp_kafka_conf_set(rd_kafka_conf_t *conf, const char *name, const char *value,
                                  pinpipe_error *err) {
     char reason[PP_KAFKA_TEXT_BYTES] = "";
@@ -167,6 +176,7 @@ pinpipe_status pp_kafka_client_open(pp_kafka_client *client, rd_kafka_type_t typ
     rd_kafka_conf_set_opaque(conf, client);
     rd_kafka_conf_set_log_cb(conf, log_line);
     rd_kafka_conf_set_error_cb(conf, error_event);
+    rd_kafka_conf_set_stats_cb(conf, statistics_event);
     client->owner_pid = getpid();
     if (client->iam) {
         pp_kafka_iam_conf_prepare(conf);
@@ -180,6 +190,8 @@ pinpipe_status pp_kafka_client_open(pp_kafka_client *client, rd_kafka_type_t typ
 }
 
 void pp_kafka_client_close(pp_kafka_client *client, int flags) {
+    rd_kafka_mem_free(NULL, client->statistics);
+    client->statistics = NULL;
     pp_kafka_iam_end(client->iam);
     if (client->handle) {
         rd_kafka_destroy_flags(client->handle, flags);

@@ -23,6 +23,7 @@ typedef struct pp_kafka_client {
     int64_t trouble_token; /* tokens of the login when that was told: a newer one has not been refused yet */
     int64_t down_since_ms; /* monotonic time at which all brokers were away; 0 = they are not */
     pp_kafka_iam *iam;     /* NULL = no IAM login */
+    char *statistics;      /* librdkafka's last document, its memory; NULL = none came */
 } pp_kafka_client;
 
 /** One default: a librdkafka property and its value. */
@@ -51,6 +52,10 @@ pinpipe_status pp_kafka_client_open(pp_kafka_client *client, rd_kafka_type_t typ
 /** Destroys the handle, with `flags` of rd_kafka_destroy_flags, and what belongs to it; each may be missing.
  */
 void pp_kafka_client_close(pp_kafka_client *client, int flags);
+
+/** The last statistics; AGAIN where none came. Errors: EINVAL no struct_size; EDATA; EFORK. */
+pinpipe_status pp_kafka_statistics_get(pinpipe_kafka_statistics *out, const pp_kafka_client *client,
+                                       pinpipe_error *err);
 
 /** What every call begins with. Errors: EFORK in a child of the process that opened the client. */
 pinpipe_status pp_kafka_client_check(const pp_kafka_client *client, pinpipe_error *err);

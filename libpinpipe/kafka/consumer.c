@@ -494,4 +494,9 @@ pinpipe_status pp_kafka_consumer_take(pinpipe_kafka_batch *out, pinpipe_kafka_co
     return out->message_count || out->revoked_count ? PINPIPE_OK : silence_judge(consumer, err);
 }
 
+pinpipe_status pinpipe_kafka_consumer_statistics(pinpipe_kafka_statistics *out,
+                                                 const pinpipe_kafka_consumer *consumer, pinpipe_error *err) {
+    return pp_kafka_statistics_get(out, &consumer->client, err);
+}
+
 #endif

@@ -281,4 +281,9 @@ int64_t pinpipe_kafka_producer_recovery_count(const pinpipe_kafka_producer *prod
     return producer->recoveries;
 }
 
+pinpipe_status pinpipe_kafka_producer_statistics(pinpipe_kafka_statistics *out,
+                                                 const pinpipe_kafka_producer *producer, pinpipe_error *err) {
+    return pp_kafka_statistics_get(out, &producer->client, err);
+}
+
 #endif

@@ -29,7 +29,7 @@ OUTSIDE_HEADERS: dict[str, frozenset[str]] = {
     "curl/": frozenset({"io", "s3"}),
     "librdkafka/": frozenset({"kafka"}),
     "expat.h": frozenset({"aws", "s3"}),
-    "jansson.h": frozenset({"clean", "aws"}),
+    "jansson.h": frozenset({"clean", "aws", "kafka"}),
     "openssl/": frozenset({"base", "io"}),
     "isa-l/": frozenset({"base"}),
     "zlib.h": frozenset({"base"}),

@@ -90,15 +90,8 @@ def bytes_column(name: str, data: Values) -> Any:
 def number_column(name: str, data: Any, code: str) -> Any:
     """A column of timestamps (code "q") or partitions ("i")."""
     width = WIDTHS[code]
-    if hasattr(data, "__arrow_c_array__"):
-        schema, values = data.__arrow_c_array__()
-        formats = ("i",) if code == "i" else ("l", "tsm:")
-        for form in formats:
-            try:
-                return native.kafka_column_arrow(schema, values, form)
-            except ValueError as error:
-                if form == formats[-1]:
-                    raise InvalidArgumentError(f"{name}: {error}") from None
+    if isinstance(data, ArrowArrayExportable):
+        return _arrow(name, data, code)
     try:
         view = memoryview(data)
     except TypeError:
@@ -135,8 +128,8 @@ def delivery_handle(
     headers: Headers | None,
     timestamps: Numbers | None,
     partitions: Numbers | None,
-) -> Any:
-    """The C core's batch of the columns."""
+) -> tuple[Any, tuple[Any, ...]]:
+    """The C core's batch of the columns, and the columns: they must live until all is queued."""
     columns = {
         "values": bytes_column("values", values),
         "keys": None if keys is None else bytes_column("keys", keys),
@@ -151,7 +144,7 @@ def delivery_handle(
                 f"{name}: {native.kafka_column_count(column)} entries for {count} values"
             )
     held = (*columns.values(), lists, names, texts)
-    return native.kafka_delivery_new(topic, *held, held)
+    return native.kafka_delivery_new(topic, *held, held), held
 
 
 class Delivery:
@@ -160,10 +153,11 @@ class Delivery:
     The arrays have an entry a record and are a copy of the moment: of `wait`'s end, they are final.
     """
 
-    def __init__(self, producer: Producer, handles: Sequence[Any]) -> None:
+    def __init__(self, producer: Producer, handles: Sequence[Any], held: tuple[Any, ...] = ()) -> None:
         """Made by `Producer.batch`, `produce_batch` and `produce_table`."""
         self._producer = producer
         self._handles = list(handles)
+        self._held = held
 
     def add(self, handle: Any, timeout: float) -> None:
         """Makes one more of the core's batches a part of this one and writes it."""
@@ -177,6 +171,7 @@ class Delivery:
         single record is refused for is that record's result.
         """
         self._call(native.pinpipe_kafka_producer_write_batch, self._handles, timeout)
+        self._held = ()
 
     def wait(self, timeout: float = 30.0) -> Delivery:
         """Waits until every queued record has its result, whatever it is; returns itself.

@@ -42,6 +42,7 @@ __all__ = [
     "RestProducer",
     "RestResult",
     "Settings",
+    "Statistics",
     "TopicDescription",
     "msk_token",
 ]
@@ -61,6 +62,43 @@ class Message(NamedTuple):
     key: bytes | None
     value: bytes | None
     timestamp_ms: int
+
+
+class Statistics(NamedTuple):
+    """How a client does, as of librdkafka's last count (setting statistics.interval.ms).
+
+    Counts run from the client's making; latencies are of the last period, the slowest broker's.
+    """
+
+    time_ms: int  # of the count, since 1970 in UTC
+    queued_records: int  # of a producer: not sent, or without a report
+    queued_bytes: int
+    fetched_queue_records: int  # of a consumer: fetched and not read
+    fetched_queue_bytes: int
+    sent_requests: int
+    sent_bytes: int
+    received_responses: int
+    received_bytes: int
+    sent_records: int
+    sent_record_bytes: int
+    received_records: int
+    received_record_bytes: int
+    request_errors: int
+    request_retries: int
+    request_timeouts: int
+    queue_latency_p50_us: int  # from the write to the request
+    queue_latency_p99_us: int
+    output_latency_p99_us: int  # from the request to the socket
+    round_trip_p50_us: int  # from the request to its response
+    round_trip_p99_us: int
+    throttle_max_ms: int  # that a broker asked for
+    batch_records_avg: int  # of a produce request
+    batch_bytes_avg: int
+    lag_records: int  # committed to the end, over all partitions
+    lag_max_records: int  # of one partition
+    rebalances: int
+    brokers_up: int  # connections
+    json: str  # the whole document, librdkafka's STATISTICS.md
 
 
 class Partition(NamedTuple):
@@ -122,6 +160,11 @@ def _properties_text(path: str) -> bytes:
             return file.read(_PROPERTIES_BYTES_MAX + 1)
     except OSError as error:
         raise file_error(path, error) from error
+
+
+def _statistics(found: Any) -> Statistics | None:
+    """What the core has counted: a handle, with a status before it where nothing has come."""
+    return None if isinstance(found, tuple) else Statistics(*native.kafka_statistics_values(found))
 
 
 class Producer(Handle):
@@ -195,7 +238,8 @@ class Producer(Handle):
         list of structs (name, value) or a list of mappings. timestamps: milliseconds since 1970, 0 = now.
         partitions: -1 = by the key.
         """
-        return Delivery(self, [delivery_handle(topic, values, keys, headers, timestamps, partitions)])
+        handle, held = delivery_handle(topic, values, keys, headers, timestamps, partitions)
+        return Delivery(self, [handle], held)
 
     def produce_batch(
         self,
@@ -291,6 +335,11 @@ class Producer(Handle):
         """Times that the producer went on in a new handle after a fatal error of idempotence."""
         with self._alone() as handle:
             return int(native.pinpipe_kafka_producer_recovery_count(handle))
+
+    def statistics(self) -> Statistics | None:
+        """The last count; None where none came. The calls that wait and `poll` take it in."""
+        with self._alone() as handle:
+            return _statistics(native.kafka_producer_statistics(handle))
 
     def clear(self) -> int:
         """Gives up what waits, within about a second; every record gets its report. Returns how many.
@@ -440,6 +489,11 @@ class Consumer(Handle):
             place: (offset if offset >= 0 else None)
             for place, offset in zip(asked, beside(call), strict=True)
         }
+
+    def statistics(self) -> Statistics | None:
+        """The last count; None where none came. Reading takes it in."""
+        with self._alone() as handle:
+            return _statistics(native.kafka_consumer_statistics(handle))
 
     def close(self) -> None:
         """Leaves the group, within 5 s."""
