@@ -182,7 +182,7 @@ def test_a_full_queue(cluster: kafka.MockCluster) -> None:
 
 
 def test_tables_there_and_back(cluster: kafka.MockCluster) -> None:
-    """Rows become JSON values with keys; clean_batch reads them as pinpipe.clean does, and names bad records' places."""
+    """Rows become JSON values with keys; clean_batch reads them as pinpipe.clean does and names places."""
     topic = topic_of(cluster, "tables", 1)
     raw = pinpipe.decode("pin", PINS)
     with kafka.Producer(cluster.brokers) as producer:

@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "base/buffer.h"
+#include "c11_threads.h"
 #include "io/clock.h"
 #include "kafka/client.h"
 #include "pinpipe/kafka_batch.h"

@@ -7,9 +7,10 @@ Rules: docs/kafka.md, "Batches"; the Arrow PyCapsule interface.
 from __future__ import annotations
 
 import array
+import dataclasses
 import os
 from collections.abc import Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Protocol, runtime_checkable
 
 from pinpipe import native
 from pinpipe._waiting import in_steps
@@ -40,7 +41,8 @@ class Column(NamedTuple):
     validity: Any = None
 
 
-class Failure(NamedTuple):
+@dataclasses.dataclass(frozen=True, slots=True)
+class Failure:
     """A record that was not delivered, or may not have been: its place in the batch and the error."""
 
     index: int
@@ -198,9 +200,9 @@ class Delivery:
             raise ForkedError("this batch was written before a fork")
         return self._producer._lock
 
-    def _array(self, read: Any, code: str) -> memoryview:
+    def _array(self, read: Any, code: Literal["B", "h", "i", "q"]) -> memoryview:
         with self._results():
-            parts = [read(handle) for handle in self._handles]
+            parts: list[bytes] = [read(handle) for handle in self._handles]
         return memoryview(parts[0] if len(parts) == 1 else b"".join(parts)).cast(code)
 
     def __len__(self) -> int:
