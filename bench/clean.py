@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 import figures
+import kafka
 import pinpipe
 import rest
 import rows
@@ -110,6 +111,7 @@ SECTIONS = {
     "start": start.section,
     "s3": s3.section,
     "rest": rest.section,
+    "kafka": kafka.section,
 }
 
 

@@ -61,12 +61,12 @@ def _theirs(job: Job) -> Any:
 
 
 def _finish(deliveries: list[Any]) -> int:
-    """The results of every record: offsets and error codes, as arrays."""
+    """The results of every record, as arrays of offsets, partitions and error codes."""
     delivered = 0
     for delivery in deliveries:
         delivery.wait()
-        offsets, errors = delivery.offsets, delivery.errors
-        delivered += len(offsets) - (len(errors) - bytes(errors).count(0) // 2 if any(errors[:1]) else 0)
+        arrays = (delivery.offsets, delivery.partitions, delivery.errors)
+        delivered += delivery.delivered if len({len(one) for one in arrays}) == 1 else 0
     return delivered
 
 

@@ -196,7 +196,7 @@ static int disorder(const char *brokers, int64_t count) {
     CHECK_INT(pinpipe_kafka_consumer_new(&consumer, &options, NULL, NULL), PINPIPE_OK);
     int64_t read = 0;
     int wrong = 0;
-    int64_t deadline_ms = pp_clock_monotonic_ms() + 30000;
+    int64_t deadline_ms = pp_clock_monotonic_ms() + 60000;
     while (read < count && pp_clock_monotonic_ms() < deadline_ms) {
         pinpipe_kafka_batch batch = PINPIPE_KAFKA_BATCH_INIT;
         CHECK(pinpipe_kafka_consumer_poll(&batch, consumer, 200, NULL) >= 0);
