@@ -12,6 +12,7 @@ FUZZ_SECONDS ?= 300
 DEMO_ARGS ?=
 BENCH_ARGS ?=
 PYTEST_ARGS ?=
+THREAD_TESTS := threads parallel provider kafka_login kafka_batch work_pool
 
 VENV := $(CURDIR)/.venv
 BIN := $(VENV)/bin
@@ -47,8 +48,8 @@ test-sanitized: $(VENV_STAMPS)/test
 
 test-threads: $(VENV_STAMPS)/test
 	cmake --preset tsan >build/configure.log || { cat build/configure.log; exit 1; }
-	cmake --build --preset tsan --target threads_test parallel_test provider_test kafka_login_test kafka_batch_test
-	ctest --test-dir build/tsan --output-on-failure -R '^(threads|parallel|provider|kafka_login|kafka_batch)_test$$'
+	cmake --build --preset tsan --target $(THREAD_TESTS:%=%_test)
+	ctest --test-dir build/tsan --output-on-failure -R '^($(subst $() ,|,$(THREAD_TESTS)))_test$$'
 
 test-python: $(VENV_STAMPS)/test test-c
 	$(BIN)/python -m pytest tests/python tests/house $(PYTEST_ARGS)

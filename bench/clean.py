@@ -24,6 +24,7 @@ import rows
 import s3
 import sections
 import sign
+import sink
 import start
 from ask_spark import ask
 
@@ -112,6 +113,7 @@ SECTIONS = {
     "s3": s3.section,
     "rest": rest.section,
     "kafka": kafka.section,
+    "sink": sink.section,
 }
 
 

@@ -9,7 +9,7 @@
 #define WAIT_S 600
 
 typedef struct job {
-    const char *brokers, *topic, *group, *target, *compression;
+    const char *brokers, *topic, *group, *target, *compression, *field;
     int64_t records, flush_records;
     int32_t workers;
 } sink_job;
@@ -58,6 +58,10 @@ static int64_t store(const sink_job *job) {
     options.target = view(job->target);
     options.flush_records = job->flush_records;
     options.workers = job->workers;
+    if (job->field[0]) {
+        options.partitioner = PINPIPE_SINK_PARTITIONER_FIELD;
+        options.partition_fields = view(job->field);
+    }
     options.compression = strcmp(job->compression, "gzip") == 0   ? PINPIPE_SINK_COMPRESSION_GZIP
                           : strcmp(job->compression, "zstd") == 0 ? PINPIPE_SINK_COMPRESSION_ZSTD
                                                                   : PINPIPE_SINK_COMPRESSION_NONE;
@@ -77,6 +81,7 @@ int main(int argc, char **argv) {
                        .group = word(argc, argv, "group", "bench"),
                        .target = word(argc, argv, "target", ""),
                        .compression = word(argc, argv, "compression", "none"),
+                       .field = word(argc, argv, "field", ""),
                        .records = strtoll(word(argc, argv, "records", "0"), NULL, 10),
                        .flush_records = strtoll(word(argc, argv, "flush", "10000"), NULL, 10),
                        .workers = (int32_t)strtol(word(argc, argv, "workers", "0"), NULL, 10)};

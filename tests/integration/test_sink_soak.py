@@ -85,12 +85,13 @@ class Slot:
         )
 
     def kill(self) -> bool:
-        """kill -9; False where the process had given up on a broker that was away, as it says it does."""
+        """kill -9; False where the process had ended by itself, with an error that a restarted broker explains."""
         process, self.process = self.process, None
         assert process is not None
         process.send_signal(signal.SIGKILL)
         _, err = process.communicate()
-        gave_up = process.returncode == 1 and self._broker.brokers in err.decode()
+        reasons = (self._broker.brokers, "fenced by other consumer")
+        gave_up = process.returncode == 1 and any(reason in err.decode() for reason in reasons)
         assert gave_up or process.returncode == -signal.SIGKILL, (process.returncode, err)
         return not gave_up
 
