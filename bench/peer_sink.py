@@ -3,7 +3,7 @@
 Never imports pinpipe. The codec is named: gzip is zlib at level 1, isal is ISA-L at its level 1.
 Rules: DESIGN §5 ("Speed"); gateway-and-sink-costs.md §4 (settings of the consumer).
 
-    python peer_sink.py JOB    one JSON object: {"who", "brokers", "topic", "group", "target", "codec", "records", "flush"}
+    python peer_sink.py JOB    one JSON object: who, brokers, topic, group, target, codec, records, flush
 """
 
 from __future__ import annotations

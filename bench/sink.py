@@ -1,4 +1,4 @@
-"""The benchmark's section on the object sink: a topic of a real broker into objects, beside a script, Connect and Spark.
+"""The benchmark's section on the object sink: a broker's topic into objects, beside a script, Connect and Spark.
 
 Never judges a figure; all threads of the measured process count, the broker's and the store's do not.
 Rules: DESIGN §5 ("Speed"); gateway-and-sink-costs.md §4; recipes/kafka.md §6 (Connect's floor does less than a sink).
