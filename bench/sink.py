@@ -51,17 +51,9 @@ file={folder}/out
 """
 
 
-def _peers_python() -> Path:
+def _peers_python() -> str:
     """The interpreter of the script's environment, made once."""
-    python = FOLDER / "venv/bin/python"
-    if not (FOLDER / "ready").exists():
-        shutil.rmtree(FOLDER / "venv", ignore_errors=True)
-        subprocess.run([sys.executable, "-m", "venv", str(FOLDER / "venv")], check=True)
-        wanted = ["-r", str(HERE / "sink-requirements.txt")]
-        command = [str(python), "-m", "pip", "install", "-q", "--disable-pip-version-check", *wanted]
-        subprocess.run(command, check=True)
-        (FOLDER / "ready").touch()
-    return python
+    return figures.environment(FOLDER / "venv", "sink-requirements.txt")
 
 
 def _jars(name: str, coordinates: list[str]) -> Path:
@@ -151,7 +143,7 @@ def _script(brokers: str, folder: Path, codec: str, records: int, flush: int, **
     group = f"g-{uuid.uuid4().hex[:8]}"
     job = {"who": "confluent", "brokers": brokers, "topic": TOPIC, "group": group, "codec": codec}
     job |= {"target": str(folder / group), "records": records, "flush": flush, **more}
-    found = figures.run([str(_peers_python()), str(HERE / "peer_sink.py"), json.dumps(job)])
+    found = figures.run([_peers_python(), str(HERE / "peer_sink.py"), json.dumps(job)])
     shutil.rmtree(folder / group, ignore_errors=True)
     return found
 
