@@ -69,7 +69,8 @@ def test_a_large_list_fans_out_in_order(gate: Gate, gate_bucket: str, versitygw:
     partitions = [re.search(r"prefix=topics%2Ft.pin%2Fpartition%3D(\d)", head.query) for head in heads]
     asked = [int(found[1]) for found in partitions if found]
     assert asked.count(0) == 3
-    assert asked.index(5) < asked.index(0, asked.index(0) + 1)  # asked while the first page of the first waits
+    # All are asked while the first page of the first one waits.
+    assert asked.index(5) < asked.index(0, asked.index(0) + 1)
     row = requests_of(gate, client, gate_bucket, "topics/", in_flight=1)
     fan = requests_of(gate, client, gate_bucket, "topics/")
     print(f"{len(keys)} keys, pages of {PAGE}: {row} requests in a row, {fan} where they fan out")
