@@ -89,6 +89,37 @@ def test_round_trip_and_errors(kafka_broker: Broker) -> None:
         consumer.poll(15)
 
 
+def test_batches_and_topics(kafka_broker: Broker) -> None:
+    """A batch's results are the places where a real broker keeps the records; topics are described and deleted."""
+    values = [record(n) for n in range(2000)]
+    with kafka.Admin(kafka_broker.brokers) as admin:
+        admin.create_topic("real.batches", 3)
+        found = admin.describe_topic("real.batches")
+        assert [(one.leader, one.replicas, one.in_sync) for one in found.partitions] == [(1, 1, 1)] * 3
+        assert found.configs["cleanup.policy"] == "delete"
+        with kafka.Producer(kafka_broker.brokers) as producer:
+            headers = [{"n": str(n)} for n in range(len(values))]
+            delivery = producer.produce_batch(
+                "real.batches", values, headers=headers, timestamps=[7] * len(values)
+            )
+            assert delivery.wait().delivered == len(values)
+        places = dict(zip(zip(delivery.partitions, delivery.offsets, strict=True), values, strict=True))
+        read: dict[tuple[int, int], bytes | None] = {}
+        deadline = time.monotonic() + 30
+        with kafka.Consumer(kafka_broker.brokers, "batches", "real.batches", settings=SESSION) as consumer:
+            while len(read) < len(values) and time.monotonic() < deadline:
+                records = consumer.consume_batch()
+                read.update(
+                    zip(zip(records.partitions, records.offsets, strict=True), records.values(), strict=True)
+                )
+        assert read == places
+        admin.delete_topic("real.batches")
+        with pytest.raises(errors.NotFoundError):
+            admin.delete_topic("real.batches")
+        with pytest.raises(errors.NotFoundError):
+            admin.describe_topic("real.batches")
+
+
 def test_refused_credentials_are_one_message_at_once(kafka_broker: Broker, tmp_path: Path) -> None:
     settings = {"security.protocol": "sasl_plaintext", "sasl.mechanism": "PLAIN", "sasl.username": SASL_USER}
     right = settings | {"sasl.password": SASL_PASSWORD}
