@@ -179,7 +179,11 @@ def _child(credentials: pinpipe.Credentials, queue: multiprocessing.Queue[str]) 
 
 def test_a_forked_child_has_its_parents_key(monkeypatch: pytest.MonkeyPatch) -> None:
     credentials = pinpipe.Credentials.callback(
-        lambda: {"AccessKeyId": "AKIAPARENT000001", "SecretAccessKey": "callback/secret", "Expiration": later(7200)}
+        lambda: {
+            "AccessKeyId": "AKIAPARENT000001",
+            "SecretAccessKey": "callback/secret",
+            "Expiration": later(7200),
+        }
     )
     assert credentials.access_key_id == "AKIAPARENT000001"
     context = multiprocessing.get_context("fork")
