@@ -47,7 +47,18 @@ def vectors_pass(objects: list[Path], folder: Path, lines: list[str]) -> bool:
     rules = compile_object(SCHEMA / "rules.c", folder / "rules.o", folder)
     program = folder / "vectors"
     subprocess.run(
-        ["gcc", *map(str, objects), str(rules), "-lcrypto", "-ljansson", "-lm", "-o", str(program)],
+        [
+            "gcc",
+            *map(str, objects),
+            str(rules),
+            "-lcrypto",
+            "-ljansson",
+            "-lz",
+            "-lzstd",
+            "-lm",
+            "-o",
+            str(program),
+        ],
         check=True,
     )
     return subprocess.run([str(program)], capture_output=True, check=False).returncode == 0
