@@ -1,9 +1,9 @@
 /* Turns the TLS connection of a libcurl handle into one that takes many records from its socket at once.
  * Never touches an SSL that is not of the OpenSSL this library is linked with.
  * Rules: BIO_f_buffer(3), BIO_set_callback_ex(3), SSL_set0_rbio(3), CURLINFO_TLS_SSL_PTR(3). */
-#if PINPIPE_WITH_S3
-
 #include "io/tls.h"
+
+#if PINPIPE_WITH_S3
 
 #include <stdbool.h>
 #include <string.h>

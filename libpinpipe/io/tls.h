@@ -6,6 +6,8 @@
 
 #include <stdint.h>
 
+#if PINPIPE_WITH_S3
+
 #include <curl/curl.h>
 
 /** Most that a connection has taken from its socket and not yet handed on, in bytes. */
@@ -16,5 +18,7 @@
  * what was taken from such buffers, a whole record or a part, and outlives the connection. Without effect on
  * plain http, and where libcurl's TLS is another library or another copy of OpenSSL. */
 void pp_tls_buffer_set(CURL *curl, int64_t *reads);
+
+#endif
 
 #endif
