@@ -25,3 +25,4 @@
 %include "rest.i"
 %include "kafka_batch.i"
 %include "log.i"
+%include "kinesis.i"

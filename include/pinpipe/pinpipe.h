@@ -23,6 +23,7 @@
 #include "kafka_rest.h"
 #include "kafka_batch.h"
 #include "kafka_rows.h"
+#include "kinesis.h"
 #include "profile.h"
 #include "sink.h"
 #include "objects.h"

@@ -204,6 +204,9 @@ static void headers_set(pp_api_attempt *attempt, const pp_api *api, const pp_api
     size_t count = 0;
     attempt->headers[count++] = (pinpipe_header){pp_str("Content-Type"), pp_str(request->content_type)};
     attempt->headers[count++] = (pinpipe_header){pp_str("Accept"), pp_str(request->accept)};
+    if (request->target) {
+        attempt->headers[count++] = (pinpipe_header){pp_str("X-Amz-Target"), pp_str(request->target)};
+    }
     if (api->api_key.len) {
         attempt->headers[count++] = (pinpipe_header){pp_str("x-api-key"), pp_buf_view(&api->api_key)};
     }
@@ -229,7 +232,8 @@ pinpipe_status pp_api_start(pp_api_attempt *attempt, pp_api *api, const pp_api_r
                               .url = attempt->url.ptr,
                               .body = request->body,
                               .out = request->out,
-                              .out_max = request->out_max};
+                              .out_max = request->out_max,
+                              .buffer_bytes = request->buffer_bytes};
     headers_set(attempt, api, request);
     status = api->provider ? headers_sign(attempt, api, request, err) : PINPIPE_OK;
     attempt->begun_ms = pp_clock_monotonic_ms();

@@ -32,10 +32,12 @@ typedef struct pp_api_request {
     pinpipe_str path; /* behind the endpoint, encoded, with its '/' */
     const char *content_type;
     const char *accept;
+    const char *target; /* X-Amz-Target; NULL = none */
     pinpipe_str body;
     pinpipe_buf *out; /* takes the body of a 2xx answer */
     size_t out_max;
-    int64_t timeout_ms; /* of the attempt */
+    int32_t buffer_bytes; /* as pp_http_request has it */
+    int64_t timeout_ms;   /* of the attempt */
 } pp_api_request;
 
 /** One request under way, or between two attempts. The caller's: zeroed at first, and in its place while it

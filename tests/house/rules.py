@@ -19,8 +19,9 @@ FOLDERS: dict[str, frozenset[str]] = {
     "s3": frozenset({"base", "text", "aws", "io"}),
     "kafka": frozenset({"base", "text", "aws", "io"}),
     "rest": frozenset({"base", "text", "aws", "io"}),
+    "kinesis": frozenset({"base", "text", "aws", "io"}),
     "pipeline": frozenset(
-        {"base", "text", "schema", "record", "codec", "clean", "aws", "io", "s3", "kafka", "rest"},
+        {"base", "text", "schema", "record", "codec", "clean", "aws", "io", "s3", "kafka", "rest", "kinesis"},
     ),
 }
 

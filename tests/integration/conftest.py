@@ -7,7 +7,20 @@ Rules: tests/README.md.
 from gates import gate, gate_bucket, tls_gate
 from kafka_broker import kafka_broker
 from kafka_iam_broker import iam_broker
+from kinesis_servers import kinesalite, kinesis_double, kinesis_local, kinesis_ministack
 from newer_kafka import newer_kafka
 from servers import versitygw
 
-__all__ = ["gate", "gate_bucket", "iam_broker", "kafka_broker", "newer_kafka", "tls_gate", "versitygw"]
+__all__ = [
+    "gate",
+    "gate_bucket",
+    "iam_broker",
+    "kafka_broker",
+    "kinesalite",
+    "kinesis_double",
+    "kinesis_local",
+    "kinesis_ministack",
+    "newer_kafka",
+    "tls_gate",
+    "versitygw",
+]

@@ -1,4 +1,4 @@
-"""The Pinterest data pipeline in one package: records, cleaning, Kafka, S3, IAM signing, the nine answers.
+"""The Pinterest data pipeline in one package: records, cleaning, Kafka, Kinesis, S3, IAM signing, the nine answers.
 
 Turns the use of a public name into the load of its home, so that `import pinpipe` stays cheap in a DAG file or a
 notebook cell. Never loads an optional package; modules that begin with an underscore are private.
@@ -8,7 +8,7 @@ Rules: CONTRACT §3.
 TYPE_CHECKING = False  # as typing's own, which takes longer to load than all of this
 
 if TYPE_CHECKING:
-    from pinpipe import kafka, native, s3  # noqa: F401 - native is private, and known to the type checker
+    from pinpipe import kafka, kinesis, native, s3  # noqa: F401 - native is private, and known to the type checker
     from pinpipe._credentials import Credentials
     from pinpipe._emulator import emulate
     from pinpipe._log import set_log_level
@@ -36,6 +36,7 @@ __all__ = [
     "emulate",
     "encode",
     "kafka",
+    "kinesis",
     "matches",
     "profile",
     "query",
@@ -64,7 +65,7 @@ _HOMES = {
     "set_log_level": "pinpipe._log",
     "sign": "pinpipe._sign",
 }
-_MODULES = ("errors", "kafka", "s3")
+_MODULES = ("errors", "kafka", "kinesis", "s3")
 
 
 if not TYPE_CHECKING:  # a type checker reads the imports above, and would take any name for a public one

@@ -1,0 +1,148 @@
+/* Turns every call of pinpipe/kinesis.h into ENOTSUP where Kinesis was left out of the build.
+ * Never compiled together with the client.
+ * Rules: docs/architecture.md, "Parts that can be switched off". */
+#include "pinpipe/kinesis.h"
+
+#if !PINPIPE_WITH_KINESIS
+
+#include "base/error.h"
+
+static pinpipe_status part_missing(pinpipe_error *err) {
+    return pp_fail(err, PINPIPE_ENOTSUP, "this build has no Kinesis client (PINPIPE_WITH_KINESIS=OFF)");
+}
+
+pinpipe_status pinpipe_kinesis_new(pinpipe_kinesis **out, const pinpipe_kinesis_options *options,
+                                   pinpipe_error *err) {
+    *out = NULL;
+    (void)options;
+    return part_missing(err);
+}
+
+void pinpipe_kinesis_free(pinpipe_kinesis *kinesis) {
+    (void)kinesis;
+}
+
+pinpipe_status pinpipe_kinesis_stream_put(pinpipe_kinesis *kinesis, pinpipe_str stream, int64_t shard_count,
+                                          int64_t timeout_ms, pinpipe_error *err) {
+    (void)kinesis, (void)stream, (void)shard_count, (void)timeout_ms;
+    return part_missing(err);
+}
+
+pinpipe_status pinpipe_kinesis_stream_delete(pinpipe_kinesis *kinesis, pinpipe_str stream, int64_t timeout_ms,
+                                             pinpipe_error *err) {
+    (void)kinesis, (void)stream, (void)timeout_ms;
+    return part_missing(err);
+}
+
+pinpipe_status pinpipe_kinesis_stream_get(pinpipe_kinesis_stream *out, pinpipe_kinesis *kinesis,
+                                          pinpipe_str stream, int64_t timeout_ms, pinpipe_error *err) {
+    *out = (pinpipe_kinesis_stream){0};
+    (void)kinesis, (void)stream, (void)timeout_ms;
+    return part_missing(err);
+}
+
+pinpipe_status pinpipe_kinesis_streams_list(pinpipe_kinesis *kinesis, int64_t timeout_ms,
+                                            pinpipe_error *err) {
+    (void)kinesis, (void)timeout_ms;
+    return part_missing(err);
+}
+
+int64_t pinpipe_kinesis_stream_count(const pinpipe_kinesis *kinesis) {
+    (void)kinesis;
+    return 0;
+}
+
+pinpipe_str pinpipe_kinesis_stream_name_at(const pinpipe_kinesis *kinesis, int64_t index) {
+    (void)kinesis, (void)index;
+    return (pinpipe_str){"", 0};
+}
+
+pinpipe_status pinpipe_kinesis_shards_list(pinpipe_kinesis *kinesis, pinpipe_str stream, int64_t timeout_ms,
+                                           pinpipe_error *err) {
+    (void)kinesis, (void)stream, (void)timeout_ms;
+    return part_missing(err);
+}
+
+int64_t pinpipe_kinesis_shard_count(const pinpipe_kinesis *kinesis) {
+    (void)kinesis;
+    return 0;
+}
+
+pinpipe_kinesis_shard pinpipe_kinesis_shard_at(const pinpipe_kinesis *kinesis, int64_t index) {
+    (void)kinesis, (void)index;
+    return (pinpipe_kinesis_shard){0};
+}
+
+pinpipe_status pinpipe_kinesis_shard_split(pinpipe_kinesis *kinesis, pinpipe_str stream,
+                                           pinpipe_kinesis_split split, int64_t timeout_ms,
+                                           pinpipe_error *err) {
+    (void)kinesis, (void)stream, (void)split, (void)timeout_ms;
+    return part_missing(err);
+}
+
+pinpipe_status pinpipe_kinesis_shards_merge(pinpipe_kinesis *kinesis, pinpipe_str stream,
+                                            pinpipe_kinesis_merge merge, int64_t timeout_ms,
+                                            pinpipe_error *err) {
+    (void)kinesis, (void)stream, (void)merge, (void)timeout_ms;
+    return part_missing(err);
+}
+
+pinpipe_status pinpipe_kinesis_shards_set(pinpipe_kinesis *kinesis, pinpipe_str stream, int64_t shard_count,
+                                          int64_t timeout_ms, pinpipe_error *err) {
+    (void)kinesis, (void)stream, (void)shard_count, (void)timeout_ms;
+    return part_missing(err);
+}
+
+pinpipe_status pinpipe_kinesis_record_put(pinpipe_kinesis_place *out, pinpipe_kinesis *kinesis,
+                                          pinpipe_str stream, const pinpipe_kinesis_record *record,
+                                          int64_t timeout_ms, pinpipe_error *err) {
+    *out = (pinpipe_kinesis_place){0};
+    (void)kinesis, (void)stream, (void)record, (void)timeout_ms;
+    return part_missing(err);
+}
+
+pinpipe_status pinpipe_kinesis_iterator_get(pinpipe_buf *out, pinpipe_kinesis *kinesis,
+                                            const pinpipe_kinesis_position *position, int64_t timeout_ms,
+                                            pinpipe_error *err) {
+    (void)out;
+    (void)kinesis, (void)position, (void)timeout_ms;
+    return part_missing(err);
+}
+
+pinpipe_status pinpipe_kinesis_batch_new(pinpipe_kinesis_batch **out, pinpipe_error *err) {
+    *out = NULL;
+    return part_missing(err);
+}
+
+void pinpipe_kinesis_batch_free(pinpipe_kinesis_batch *batch) {
+    (void)batch;
+}
+
+int64_t pinpipe_kinesis_batch_count(const pinpipe_kinesis_batch *batch) {
+    (void)batch;
+    return 0;
+}
+
+pinpipe_kinesis_item pinpipe_kinesis_batch_at(const pinpipe_kinesis_batch *batch, int64_t index) {
+    (void)batch, (void)index;
+    return (pinpipe_kinesis_item){0};
+}
+
+pinpipe_str pinpipe_kinesis_batch_iterator(const pinpipe_kinesis_batch *batch) {
+    (void)batch;
+    return (pinpipe_str){"", 0};
+}
+
+int64_t pinpipe_kinesis_batch_behind_ms(const pinpipe_kinesis_batch *batch) {
+    (void)batch;
+    return 0;
+}
+
+pinpipe_status pinpipe_kinesis_records_get(pinpipe_kinesis_batch *batch, pinpipe_kinesis *kinesis,
+                                           pinpipe_str iterator, int64_t record_max, int64_t timeout_ms,
+                                           pinpipe_error *err) {
+    (void)batch, (void)kinesis, (void)iterator, (void)record_max, (void)timeout_ms;
+    return part_missing(err);
+}
+
+#endif
