@@ -77,6 +77,14 @@ static PyObject *item_object(const void *batch, int64_t index) {
                          number_or_none(item.arrival_us)};
     return tuple_of(parts, 4);
 }
+
+/* (tag, status, attempts, ms, shard, sequence number) */
+static PyObject *report_tuple(const pinpipe_kinesis_report *report) {
+    PyObject *parts[] = {PyLong_FromLongLong((long long)report->tag),        PyLong_FromLong(report->status),
+                         PyLong_FromLong(report->attempts),                  PyLong_FromLongLong((long long)report->latency_ms),
+                         text_or_none(report->shard_id), text_or_none(report->sequence_number)};
+    return tuple_of(parts, 6);
+}
 %}
 
 %typemap(in, numinputs=0) pinpipe_kinesis_stream *out (pinpipe_kinesis_stream local = {{0}}) {
@@ -98,6 +106,7 @@ static PyObject *item_object(const void *batch, int64_t index) {
 
 PINPIPE_HANDLE(pinpipe_kinesis)
 PINPIPE_HANDLE(pinpipe_kinesis_batch)
+PINPIPE_HANDLE(pinpipe_kinesis_producer)
 
 pinpipe_status pinpipe_kinesis_stream_put(pinpipe_kinesis *kinesis, pinpipe_str stream, int64_t shard_count,
                                           int64_t timeout_ms, pinpipe_error *err);
@@ -117,6 +126,13 @@ pinpipe_status pinpipe_kinesis_records_get(pinpipe_kinesis_batch *batch, pinpipe
 pinpipe_str pinpipe_kinesis_batch_iterator(const pinpipe_kinesis_batch *batch);
 int64_t pinpipe_kinesis_batch_behind_ms(const pinpipe_kinesis_batch *batch);
 
+pinpipe_status pinpipe_kinesis_producer_flush(pinpipe_kinesis_producer *producer, int64_t timeout_ms,
+                                              pinpipe_error *err);
+pinpipe_status pinpipe_kinesis_producer_poll(pinpipe_kinesis_producer *producer, int64_t timeout_ms,
+                                             pinpipe_error *err);
+int64_t pinpipe_kinesis_producer_count(const pinpipe_kinesis_producer *producer, int32_t counter);
+const char *pinpipe_kinesis_counter_name(int32_t counter);
+
 %constant int KINESIS_JSON = PINPIPE_KINESIS_JSON;
 %constant int KINESIS_CBOR = PINPIPE_KINESIS_CBOR;
 %constant int KINESIS_TRIM_HORIZON = PINPIPE_KINESIS_TRIM_HORIZON;
@@ -124,11 +140,20 @@ int64_t pinpipe_kinesis_batch_behind_ms(const pinpipe_kinesis_batch *batch);
 %constant int KINESIS_AT_SEQUENCE = PINPIPE_KINESIS_AT_SEQUENCE;
 %constant int KINESIS_AFTER_SEQUENCE = PINPIPE_KINESIS_AFTER_SEQUENCE;
 %constant int KINESIS_AT_TIMESTAMP = PINPIPE_KINESIS_AT_TIMESTAMP;
+%constant int KINESIS_ORDER_NONE = PINPIPE_KINESIS_ORDER_NONE;
+%constant int KINESIS_ORDER_KEY = PINPIPE_KINESIS_ORDER_KEY;
+%constant int KINESIS_ORDER_STRICT = PINPIPE_KINESIS_ORDER_STRICT;
+%constant int KINESIS_REPORTS_NONE = PINPIPE_KINESIS_REPORTS_NONE;
+%constant int KINESIS_REPORTS_ALL = PINPIPE_KINESIS_REPORTS_ALL;
+%constant int KINESIS_WRITTEN = PINPIPE_KINESIS_WRITTEN;
+%constant int KINESIS_DELIVERED = PINPIPE_KINESIS_DELIVERED;
+%constant int KINESIS_FAILED = PINPIPE_KINESIS_FAILED;
 
 /* These build Python objects. */
 %nothread kinesis_stream_names;
 %nothread kinesis_shards;
 %nothread kinesis_batch_items;
+%nothread kinesis_producer_reports;
 
 %inline %{
 static pinpipe_status kinesis_new(pinpipe_kinesis **out, const pinpipe_provider *provider, pinpipe_str endpoint,
@@ -190,5 +215,58 @@ static PyObject *kinesis_shards(const pinpipe_kinesis *kinesis) {
 
 static PyObject *kinesis_batch_items(const pinpipe_kinesis_batch *batch) {
     return list_of(pinpipe_kinesis_batch_count(batch), item_object, batch);
+}
+
+static pinpipe_status kinesis_producer_new(pinpipe_kinesis_producer **out, pinpipe_str stream,
+                                           const pinpipe_provider *provider, pinpipe_str endpoint,
+                                           pinpipe_str region, pinpipe_str ca_file, int32_t wire, int64_t timeout_ms,
+                                           int32_t ordering, int32_t reports, int64_t memory_max_bytes,
+                                           int64_t linger_ms, int64_t request_records, int64_t request_bytes,
+                                           int64_t delivery_timeout_ms, int64_t aggregate_bytes, int32_t in_flight,
+                                           pinpipe_error *err) {
+    pinpipe_kinesis_options client = PINPIPE_KINESIS_OPTIONS_INIT;
+    pinpipe_kinesis_producer_options options = PINPIPE_KINESIS_PRODUCER_OPTIONS_INIT;
+    client.provider = provider;
+    client.endpoint = endpoint;
+    client.region = region;
+    client.ca_file = ca_file;
+    client.wire = wire;
+    client.timeout_ms = timeout_ms;
+    options.client = &client;
+    options.stream = stream;
+    options.ordering = ordering;
+    options.reports = reports;
+    options.memory_max_bytes = memory_max_bytes;
+    options.linger_ms = linger_ms;
+    options.request_records = request_records;
+    options.request_bytes = request_bytes;
+    options.delivery_timeout_ms = delivery_timeout_ms;
+    options.aggregate_bytes = aggregate_bytes;
+    options.in_flight = in_flight;
+    return pinpipe_kinesis_producer_new(out, &options, err);
+}
+
+static pinpipe_status kinesis_producer_write(pinpipe_kinesis_producer *producer, pinpipe_str data,
+                                             pinpipe_str partition_key, pinpipe_str hash_key, int64_t tag,
+                                             int64_t timeout_ms, pinpipe_error *err) {
+    pinpipe_kinesis_record record = PINPIPE_KINESIS_RECORD_INIT;
+    record.data = data;
+    record.partition_key = partition_key;
+    record.hash_key = hash_key;
+    return pinpipe_kinesis_producer_write(producer, &record, tag, timeout_ms, err);
+}
+
+/* All reports that wait, as tuples. */
+static PyObject *kinesis_producer_reports(pinpipe_kinesis_producer *producer) {
+    pinpipe_kinesis_report report;
+    PyObject *list = PyList_New(0);
+    while (list && pinpipe_kinesis_producer_report_next(&report, producer, NULL) == PINPIPE_OK) {
+        PyObject *tuple = report_tuple(&report);
+        if (!tuple || PyList_Append(list, tuple) != 0) {
+            Py_CLEAR(list);
+        }
+        Py_XDECREF(tuple);
+    }
+    return list;
 }
 %}

@@ -216,6 +216,116 @@ PINPIPE_API pinpipe_status pinpipe_kinesis_records_get(pinpipe_kinesis_batch *ba
                                                        int64_t timeout_ms,
                                                        pinpipe_error *err) PINPIPE_MUST_CHECK;
 
+/** Writes records of one stream: many in a request, those that failed again, within the limits of its shards.
+ * It moves while its owner is in one of the calls below, on the owner's thread: a program that writes seldom
+ * calls poll. One thread at a time; EFORK in a forked child. */
+typedef struct pinpipe_kinesis_producer pinpipe_kinesis_producer;
+
+/** What is promised of the order in which records of one key, and so of one shard, arrive. */
+typedef enum pinpipe_kinesis_ordering {
+    PINPIPE_KINESIS_ORDER_NONE = 0,  /* what failed arrives later */
+    PINPIPE_KINESIS_ORDER_KEY = 1,   /* the order of writing for every key: a request has one record, or one
+                                        aggregate, of a key, and the next waits for its answer */
+    PINPIPE_KINESIS_ORDER_STRICT = 2 /* the same by the service's own rule: PutRecord after PutRecord, each
+                                        with the sequence number of the one before */
+} pinpipe_kinesis_ordering;
+
+/** Whether each record's fate is kept until it is asked for. */
+typedef enum pinpipe_kinesis_reports {
+    PINPIPE_KINESIS_REPORTS_NONE = 0,
+    PINPIPE_KINESIS_REPORTS_ALL = 1 /* they count as memory until pinpipe_kinesis_producer_report_next */
+} pinpipe_kinesis_reports;
+
+/** Everything is copied. Empty or zero: the default that the comment names. */
+typedef struct pinpipe_kinesis_producer_options {
+    uint32_t struct_size;
+    int32_t ordering;                      /* pinpipe_kinesis_ordering */
+    pinpipe_str stream;                    /* name or ARN; required */
+    const pinpipe_kinesis_options *client; /* of the producer's own client; NULL: its defaults */
+    int64_t memory_max_bytes;              /* of records and reports, with 128 bytes each; 64 MiB */
+    int64_t linger_ms;                     /* a record waits so long for others; -1 = not at all; 100 */
+    int64_t request_records;               /* most in a request, 1 to 500; 500 */
+    int64_t request_bytes;                 /* most of data and keys in a request, to 10 MiB; 5 MiB */
+    int64_t delivery_timeout_ms;           /* from write to failure; 120000 */
+    int64_t aggregate_bytes; /* most in an aggregate, 64 and more; 0 = records are not aggregated */
+    int32_t in_flight;       /* requests under way at once, 1 to 64; 4 */
+    int32_t reports;         /* pinpipe_kinesis_reports */
+} pinpipe_kinesis_producer_options;
+
+#define PINPIPE_KINESIS_PRODUCER_OPTIONS_INIT                                                                \
+    { (uint32_t)sizeof(pinpipe_kinesis_producer_options), 0, {NULL, 0}, NULL, 0, 0, 0, 0, 0, 0, 0, 0 }
+
+/** Opens a producer: asks for the stream's limits and shards, within the client's timeout. Where the key may
+ * not ask, records are at most 1 MiB, and neither paced nor aggregated. Errors: EINVAL an option; those of
+ * pinpipe_kinesis_new and of every call. */
+PINPIPE_API pinpipe_status pinpipe_kinesis_producer_new(pinpipe_kinesis_producer **out,
+                                                        const pinpipe_kinesis_producer_options *options,
+                                                        pinpipe_error *err) PINPIPE_MUST_CHECK;
+
+/** Gives up what was not delivered; NULL is allowed. */
+PINPIPE_API void pinpipe_kinesis_producer_free(pinpipe_kinesis_producer *producer);
+
+/** Queues a record, whose bytes are copied; waits up to `timeout_ms` for room (0: not at all). `tag` is the
+ * caller's own and comes back in the report.
+ * Errors: ETIMEOUT there was no room; EINVAL, ELIMIT the record, which is not queued; EFORK; ENOMEM. */
+PINPIPE_API pinpipe_status pinpipe_kinesis_producer_write(pinpipe_kinesis_producer *producer,
+                                                          const pinpipe_kinesis_record *record, int64_t tag,
+                                                          int64_t timeout_ms,
+                                                          pinpipe_error *err) PINPIPE_MUST_CHECK;
+
+/** Waits until every record is delivered or has failed. Errors: ETIMEOUT some wait still; else the error of
+ * the first record that failed since the last flush, with their number; EFORK. */
+PINPIPE_API pinpipe_status pinpipe_kinesis_producer_flush(pinpipe_kinesis_producer *producer,
+                                                          int64_t timeout_ms,
+                                                          pinpipe_error *err) PINPIPE_MUST_CHECK;
+
+/** Moves what is under way, for at most `timeout_ms` and until something has ended. AGAIN: nothing has. */
+PINPIPE_API pinpipe_status pinpipe_kinesis_producer_poll(pinpipe_kinesis_producer *producer,
+                                                         int64_t timeout_ms,
+                                                         pinpipe_error *err) PINPIPE_MUST_CHECK;
+
+/** What became of a record. The views are borrowed until the next report. */
+typedef struct pinpipe_kinesis_report {
+    int64_t tag;
+    pinpipe_status status; /* OK: it was delivered */
+    int32_t attempts;
+    int64_t latency_ms;
+    pinpipe_str shard_id;        /* where it was delivered */
+    pinpipe_str sequence_number; /* shared by the records of an aggregate */
+} pinpipe_kinesis_report;
+
+/** Takes the next report, each record's once, in the order in which they ended. AGAIN: there is none. */
+PINPIPE_API pinpipe_status pinpipe_kinesis_producer_report_next(pinpipe_kinesis_report *out,
+                                                                pinpipe_kinesis_producer *producer,
+                                                                pinpipe_error *err) PINPIPE_MUST_CHECK;
+
+/** What a producer counts. */
+#define PINPIPE_KINESIS_COUNTER_MAP(X)                                                                       \
+    X(WRITTEN, "written", "records taken")                                                                   \
+    X(DELIVERED, "delivered", "records that the service has")                                                \
+    X(FAILED, "failed", "records that were given up")                                                        \
+    X(EXPIRED, "expired", "of these, records whose time was over")                                           \
+    X(RETRIED, "retried", "records sent again")                                                              \
+    X(THROTTLED, "throttled", "records of the service's that a shard had no room for")                       \
+    X(STRAYED, "strayed", "records sent again because their aggregate met a reshard")                        \
+    X(REQUESTS, "requests", "requests answered or lost")                                                     \
+    X(SENT, "sent", "records of the service's in them: aggregates count once")                               \
+    X(SENT_BYTES, "sent_bytes", "data and keys in them")                                                     \
+    X(HELD_BYTES, "held_bytes", "memory of records and reports now")                                         \
+    X(LATENCY_MS, "latency_ms", "from write to delivery, all records together")
+
+typedef enum pinpipe_kinesis_counter {
+#define PINPIPE_KINESIS_COUNTER_ENUM(name, text, meaning) PINPIPE_KINESIS_##name,
+    PINPIPE_KINESIS_COUNTER_MAP(PINPIPE_KINESIS_COUNTER_ENUM)
+#undef PINPIPE_KINESIS_COUNTER_ENUM
+        PINPIPE_KINESIS_COUNTERS
+} pinpipe_kinesis_counter;
+
+/** A counter's value; written = delivered + failed + waiting at every moment. */
+PINPIPE_API int64_t pinpipe_kinesis_producer_count(const pinpipe_kinesis_producer *producer, int32_t counter);
+/** A counter's name; NULL where there is no such counter. */
+PINPIPE_API const char *pinpipe_kinesis_counter_name(int32_t counter);
+
 PINPIPE_END_DECLS
 
 #endif

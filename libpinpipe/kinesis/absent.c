@@ -145,4 +145,47 @@ pinpipe_status pinpipe_kinesis_records_get(pinpipe_kinesis_batch *batch, pinpipe
     return part_missing(err);
 }
 
+pinpipe_status pinpipe_kinesis_producer_new(pinpipe_kinesis_producer **out,
+                                            const pinpipe_kinesis_producer_options *options,
+                                            pinpipe_error *err) {
+    *out = NULL;
+    (void)options;
+    return part_missing(err);
+}
+
+void pinpipe_kinesis_producer_free(pinpipe_kinesis_producer *producer) {
+    (void)producer;
+}
+
+pinpipe_status pinpipe_kinesis_producer_write(pinpipe_kinesis_producer *producer,
+                                              const pinpipe_kinesis_record *record, int64_t tag,
+                                              int64_t timeout_ms, pinpipe_error *err) {
+    (void)producer, (void)record, (void)tag, (void)timeout_ms;
+    return part_missing(err);
+}
+
+pinpipe_status pinpipe_kinesis_producer_flush(pinpipe_kinesis_producer *producer, int64_t timeout_ms,
+                                              pinpipe_error *err) {
+    (void)producer, (void)timeout_ms;
+    return part_missing(err);
+}
+
+pinpipe_status pinpipe_kinesis_producer_poll(pinpipe_kinesis_producer *producer, int64_t timeout_ms,
+                                             pinpipe_error *err) {
+    (void)producer, (void)timeout_ms;
+    return part_missing(err);
+}
+
+pinpipe_status pinpipe_kinesis_producer_report_next(pinpipe_kinesis_report *out,
+                                                    pinpipe_kinesis_producer *producer, pinpipe_error *err) {
+    *out = (pinpipe_kinesis_report){0};
+    (void)producer;
+    return part_missing(err);
+}
+
+int64_t pinpipe_kinesis_producer_count(const pinpipe_kinesis_producer *producer, int32_t counter) {
+    (void)producer, (void)counter;
+    return 0;
+}
+
 #endif

@@ -9,20 +9,26 @@ from __future__ import annotations
 import os
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from types import TracebackType
 from typing import TYPE_CHECKING, Literal, NamedTuple, TypeVar
 
 from pinpipe import native
-from pinpipe._waiting import Handle, beside, milliseconds
-from pinpipe.errors import InvalidArgumentError
+from pinpipe._waiting import STEP_MS, Handle, beside, in_steps, milliseconds, steps
+from pinpipe.errors import DeadlineError, InvalidArgumentError, NetworkError
 
 if TYPE_CHECKING:
     from pinpipe._credentials import Credentials
 
-__all__ = ["Client", "Page", "Place", "Record", "Shard", "Stream"]
+__all__ = ["Client", "Page", "Place", "Producer", "Record", "Report", "Shard", "Stream"]
 
 Buffer = bytes | bytearray | memoryview | str
 Result = TypeVar("Result")
 _WIRES = {"json": native.KINESIS_JSON, "cbor": native.KINESIS_CBOR}
+_ORDERINGS = {
+    "none": native.KINESIS_ORDER_NONE,
+    "key": native.KINESIS_ORDER_KEY,
+    "strict": native.KINESIS_ORDER_STRICT,
+}
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -72,6 +78,17 @@ class Page(NamedTuple):
     records: list[Record]
     iterator: str | None
     behind_ms: int | None
+
+
+class Report(NamedTuple):
+    """What became of a written record. error: None, or the name of a status; then it has no place."""
+
+    tag: int
+    error: str | None
+    attempts: int
+    latency_ms: int
+    shard: str | None
+    sequence_number: str | None
 
 
 class Client(Handle):
@@ -245,3 +262,169 @@ class Client(Handle):
 def _record(key: str, data: bytes, sequence_number: str, arrival_us: int | None) -> Record:
     arrival = None if arrival_us is None else _EPOCH + timedelta(microseconds=arrival_us)
     return Record(key, data, sequence_number, arrival)
+
+
+class Producer(Handle):
+    """Writes records of one stream: many in a request, those that failed again, within the limits of its shards.
+
+    It moves while a thread is in one of its calls: a program that writes seldom calls `poll`. As a context manager it
+    flushes at a clean end. Threads may share it. In a forked child every call raises `ForkedError`.
+    """
+
+    def __init__(
+        self,
+        stream: str,
+        endpoint: str | None = None,
+        *,
+        region: str | None = None,
+        credentials: Credentials | None = None,
+        ca_file: str | os.PathLike[str] | None = None,
+        wire: Literal["json", "cbor"] = "json",
+        timeout: float = 60.0,
+        ordering: Literal["none", "key", "strict"] = "none",
+        reports: bool = False,
+        memory_bytes: int = 64 << 20,
+        linger: float = 0.1,
+        request_records: int = 500,
+        request_bytes: int = 5 << 20,
+        delivery_timeout: float = 120.0,
+        aggregate_bytes: int | None = None,
+        in_flight: int = 4,
+    ) -> None:
+        """Opens a producer: asks for the stream's limits and shards, within `timeout` seconds.
+
+        stream: a name or an ARN. endpoint, region, credentials, ca_file, wire: as `Client`. ordering: key = records
+        of a key arrive in the order of writing; strict = the same by the service's own rule, one record a request.
+        reports: each record's fate is kept until `reports` takes it. memory_bytes: what waits, with 128 bytes a
+        record. linger: how long a record waits for others. aggregate_bytes: records are packed as the Kinesis
+        Producer Library does, so many bytes at most (its own default is 51200); None = they are not.
+        """
+        if wire not in _WIRES:
+            raise InvalidArgumentError(f"wire '{wire}': it is one of {', '.join(_WIRES)}")
+        if ordering not in _ORDERINGS:
+            raise InvalidArgumentError(f"ordering '{ordering}': it is one of {', '.join(_ORDERINGS)}")
+        provider = credentials._provider if credentials else None
+        super().__init__(
+            beside(
+                lambda: native.kinesis_producer_new(
+                    stream,
+                    provider,
+                    endpoint,
+                    region,
+                    os.fspath(ca_file) if ca_file else None,
+                    _WIRES[wire],
+                    milliseconds(timeout),
+                    _ORDERINGS[ordering],
+                    native.KINESIS_REPORTS_ALL if reports else native.KINESIS_REPORTS_NONE,
+                    memory_bytes,
+                    milliseconds(linger) or -1,
+                    request_records,
+                    request_bytes,
+                    milliseconds(delivery_timeout),
+                    aggregate_bytes or 0,
+                    in_flight,
+                )
+            )
+        )
+
+    def write(
+        self,
+        data: Buffer,
+        partition_key: str,
+        *,
+        hash_key: str | None = None,
+        tag: int = 0,
+        timeout: float = 30.0,
+    ) -> None:
+        """Queues a record (a str as UTF-8); waits up to `timeout` seconds for room.
+
+        hash_key: decimal, in place of the partition key's MD5. tag: comes back in the report. Raises DeadlineError (the
+        queue stayed full), InvalidArgumentError, LimitError (the record is too large).
+        """
+
+        def attempt(step_ms: int) -> None:
+            with self._alone() as handle:
+                native.kinesis_producer_write(handle, data, partition_key, hash_key, tag, step_ms)
+
+        # Nearly every record finds room at once: no step is counted before one has failed.
+        try:
+            attempt(min(milliseconds(timeout), STEP_MS))
+        except DeadlineError:
+            left = timeout - STEP_MS / 1000
+            if left <= 0:
+                raise
+            in_steps(attempt, left)
+
+    def flush(self, timeout: float = 30.0) -> None:
+        """Waits until every record is delivered or has failed.
+
+        Raises DeadlineError with records still waiting, else the error of the first record that failed since the last
+        flush, with their number.
+        """
+        for step_ms, last in steps(timeout):
+            try:
+                with self._alone() as handle:
+                    native.pinpipe_kinesis_producer_flush(handle, step_ms)
+                return
+            except (DeadlineError, NetworkError):
+                if last or self.waiting == 0:
+                    raise
+
+    def poll(self, timeout: float = 0.0) -> None:
+        """Moves what is under way, until a record has ended or `timeout` seconds have passed."""
+        for step_ms, _ in steps(timeout):
+            with self._alone() as handle:
+                if native.pinpipe_kinesis_producer_poll(handle, step_ms) != native.STATUS_AGAIN:
+                    return
+
+    def reports(self) -> list[Report]:
+        """The fates of records that ended since the last call, each once; needs `reports=True`."""
+        with self._alone() as handle:
+            found = native.kinesis_producer_reports(handle)
+        return [
+            Report(tag, native.pinpipe_status_name(status) if status else None, *rest)
+            for tag, status, *rest in found
+        ]
+
+    @property
+    def counters(self) -> dict[str, int]:
+        """What the producer counts: written, delivered, failed, throttled, requests, …"""
+        found: dict[str, int] = {}
+        with self._alone() as handle:
+            while name := native.pinpipe_kinesis_counter_name(len(found)):
+                found[name] = int(native.pinpipe_kinesis_producer_count(handle, len(found)))
+        return found
+
+    def _count(self, counter: int) -> int:
+        with self._alone() as handle:
+            return int(native.pinpipe_kinesis_producer_count(handle, counter))
+
+    @property
+    def written(self) -> int:
+        """Records taken so far."""
+        return self._count(native.KINESIS_WRITTEN)
+
+    @property
+    def delivered(self) -> int:
+        """Records that the service has acknowledged."""
+        return self._count(native.KINESIS_DELIVERED)
+
+    @property
+    def failed(self) -> int:
+        """Records that were given up."""
+        return self._count(native.KINESIS_FAILED)
+
+    @property
+    def waiting(self) -> int:
+        """Records whose fate is not known."""
+        return self.written - self.delivered - self.failed
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Flushes after a clean block, then closes."""
+        try:
+            if error is None and self._native is not None:
+                self.flush()
+        finally:
+            self.close()

@@ -1,0 +1,80 @@
+/* What the parts of the producer share: records that wait, lanes of shards, requests under way.
+ * Never more memory than the option says, and what the requests under way hold.
+ * Rules: docs/kinesis.md, "Producer". */
+#ifndef PP_KINESIS_PRODUCER_H
+#define PP_KINESIS_PRODUCER_H
+
+#include "kinesis/aggregate.h"
+#include "kinesis/client.h"
+#include "kinesis/lane.h"
+
+#define PP_REQUEST_RECORDS_MAX 500
+#define PP_REQUEST_BYTES_MAX ((int64_t)10 << 20)
+#define PP_IN_FLIGHT_MAX 64
+/** Four times what a request holds. */
+#define PP_KEY_SLOTS 2048
+
+/** One record of the service's in a request: a record, or an aggregate of several. */
+typedef struct pp_unit {
+    pp_entry *first; /* its records, chained */
+    int64_t count;
+    int32_t lane;
+    bool is_aggregate;
+} pp_unit;
+
+typedef struct pp_request {
+    pp_kinesis_call call;
+    pp_unit units[PP_REQUEST_RECORDS_MAX];
+    int64_t unit_count, bytes;
+    bool is_used;
+} pp_request;
+
+struct pinpipe_kinesis_producer {
+    pinpipe_kinesis *kinesis; /* its own */
+    pinpipe_buf stream;
+    uint32_t fork_generation;
+    int32_t ordering; /* pinpipe_kinesis_ordering */
+    int32_t reports;
+    int32_t in_flight;
+    int64_t memory_max, linger_ms, request_records, request_bytes, delivery_timeout_ms;
+    int64_t aggregate_bytes, record_max_bytes;
+    pp_lanes lanes;
+    pp_request *requests; /* `in_flight` of them */
+    int64_t waiting;      /* records in lanes */
+    int64_t waiting_bytes;
+    int64_t oldest_ms; /* about when the oldest of them came */
+    int64_t map_due_ms, map_pause_ms;
+    bool is_map_wanted, is_flushing;
+    pp_entry *done, *done_last; /* reports to be taken */
+    pp_entry *reported;         /* what the last report points into */
+    pp_aggregate aggregate;
+    pinpipe_buf packed;
+    int64_t *keys; /* slots of the keys in the request that is being made */
+    int64_t counters[PINPIPE_KINESIS_COUNTERS];
+    int64_t failed_told; /* by an earlier flush */
+    pinpipe_error failure;
+};
+
+/** Bytes that an entry counts as. */
+int64_t pp_entry_bytes(const pp_entry *entry);
+
+/** The end of a record: counted, and reported where reports are wanted. */
+void pp_producer_end(pinpipe_kinesis_producer *producer, pp_entry *entry, pinpipe_status status,
+                     pinpipe_kinesis_place place);
+
+/** Keeps the first error since the last flush. */
+void pp_producer_note(pinpipe_kinesis_producer *producer, const pinpipe_error *cause);
+
+/** Begins as many requests as are due. */
+void pp_requests_start(pinpipe_kinesis_producer *producer, int64_t now_ms);
+
+/** Takes the answers that have come; how many. */
+int64_t pp_requests_take(pinpipe_kinesis_producer *producer);
+
+/** Asks for the stream's shards. `wait_ms` is the most that it takes. */
+pinpipe_status pp_producer_map(pinpipe_kinesis_producer *producer, int64_t wait_ms, pinpipe_error *err);
+
+/** Takes the answer to a request: what of each unit became of it. */
+void pp_answer_take(pinpipe_kinesis_producer *producer, pp_request *request, int64_t now_ms);
+
+#endif
