@@ -20,6 +20,7 @@ from urllib.parse import unquote
 from tests.doubles import faults
 from tests.doubles.backend import HOP_BY_HOP, Backend, Link
 from tests.doubles.journal import Journal, Refused
+from tests.doubles.kinesis_limits import ShardLimits
 from tests.doubles.payload import BodyReset, Payload, flipped
 from tests.doubles.refusals import Refusal, answer
 from tests.doubles.sigv4_verifier import Claim, Verifier, iso
@@ -44,6 +45,7 @@ class House:
     domain: str
     bucket_regions: dict[str, str] = field(default_factory=dict)
     redirect: str = "wrong-region"
+    limits: ShardLimits | None = None
 
 
 class Dropped(Exception):
@@ -226,6 +228,10 @@ class Exchange:
         self, head: Head, path: str, name: tuple[str, str], payload: Payload, rule: faults.Rule | None
     ) -> bool:
         fault = rule.fault if rule else ""
+        cut = self._house.limits.take(head, payload) if self._house.limits else None
+        if cut and cut.is_whole:
+            self._answer_json(cut.answer(b""))
+            return True
         try:
             said = self._link.send(head, path, payload)
             small = head.method in ("POST", "DELETE") or fault == "lost-reply"
@@ -239,7 +245,18 @@ class Exchange:
         if fault == "lost-reply":
             self._link.close()
             raise Dropped(reset=True)
+        if cut and said.status == 200:
+            self._answer_json(cut.answer(body + said.read()))
+            return True
         return self._relay(head, said, body, rule)
+
+    def _answer_json(self, body: bytes) -> None:
+        headers = [
+            ("Date", self._date()),
+            ("Content-Type", "application/x-amz-json-1.1"),
+            ("Content-Length", str(len(body))),
+        ]
+        self._socket.sendall(reply_head(200, headers) + body)
 
     def _journal(
         self,

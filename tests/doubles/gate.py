@@ -29,6 +29,7 @@ from tests.doubles.backend import Backend
 from tests.doubles.certificate import Certificate, make_certificate
 from tests.doubles.faults import Faults
 from tests.doubles.journal import Journal
+from tests.doubles.kinesis_limits import ShardLimits
 from tests.doubles.sigv4_verifier import Key, Verifier
 
 DOMAIN = "s3.localhost"
@@ -43,7 +44,7 @@ class Gate:
     keys: whom it lets in, else the backend's own key. clock_offset_s: how far its clock is ahead, in its
     judgement and in its Date. bucket_regions: buckets of another region than `region`; redirect: how a request
     signed for the wrong one is answered, 'wrong-region' (400) or 'redirect' (301). Buckets in the host stand
-    before `s3.localhost`.
+    before `s3.localhost`. limits: what the shards of a stream take (`kinesis_limits`).
     """
 
     def __init__(
@@ -61,6 +62,7 @@ class Gate:
         journal_file: Path | None = None,
         seed: int | None = None,
         port: int = 0,
+        limits: ShardLimits | None = None,
     ) -> None:
         self.clock_offset_s = clock_offset_s
         self.faults = Faults(seed)
@@ -75,7 +77,7 @@ class Gate:
             unsigned_without_tls=unsigned_without_tls,
         )
         self.house = exchange.House(
-            backend, self.verifier, self.faults, self.journal, DOMAIN, bucket_regions or {}, redirect
+            backend, self.verifier, self.faults, self.journal, DOMAIN, bucket_regions or {}, redirect, limits
         )
         self._tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER) if certificate else None
         if self._tls and certificate:

@@ -64,6 +64,9 @@ ROWS: dict[str, Row] = {
     "PermanentRedirect": Row(
         301, "The bucket you are attempting to access must be addressed using the specified endpoint."
     ),
+    "ProvisionedThroughputExceededException": Row(
+        400, "Rate exceeded for the shard.", "ProvisionedThroughputExceededException"
+    ),
     "RequestTimeTooSkewed": Row(
         403,
         "The difference between the request time and the current time is too large.",

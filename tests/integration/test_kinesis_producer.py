@@ -1,0 +1,253 @@
+"""Turns `pinpipe.kinesis.Producer` before throttling shards, faults and reshards into counts of what arrived.
+
+Never counts by the producer's own word alone: the stream is read back.
+Rules: docs/kinesis.md, "Producer"; docs/testing.md, "The strict gate".
+"""
+
+from __future__ import annotations
+
+import contextlib
+import time
+import uuid
+from collections import Counter
+from collections.abc import Iterator
+
+import pinpipe
+import pytest
+from gates import KEY
+from kinesis_aggregates import unpack
+from kinesis_servers import gate_before
+from pinpipe import errors, kinesis
+from test_kinesis_client import read_all, stream
+
+from tests.doubles.gate import Gate
+from tests.doubles.kinesis_limits import ShardLimits
+
+KEYS = [f"0a1b-{kind}" for kind in ("pin", "geo", "user")] + [f"key-{number}" for number in range(40)]
+CREDENTIALS = pinpipe.Credentials.static(KEY.key_id, KEY.secret)
+ORDERED = [
+    {"ordering": "key"},
+    {"ordering": "strict"},
+    {"ordering": "key", "aggregate_bytes": 51200},
+]
+
+
+@contextlib.contextmanager
+def throttled(endpoint: str, shards: int, **limits: float) -> Iterator[tuple[Gate, str]]:
+    """A gate whose shards have limits, and a stream behind it."""
+    with (
+        gate_before(endpoint) as plain,
+        stream(kinesis.Client(plain.endpoint, credentials=CREDENTIALS), shards) as name,
+        gate_before(endpoint, limits=ShardLimits(shards, **limits)) as gate,
+    ):
+        yield gate, name
+
+
+def producer(gate: Gate, name: str, **options: object) -> kinesis.Producer:
+    return kinesis.Producer(name, gate.endpoint, credentials=CREDENTIALS, **options)  # type: ignore[arg-type]
+
+
+def write(into: kinesis.Producer, count: int, size: int = 100) -> None:
+    for number in range(count):
+        into.write(b"%06d" % number + bytes(size), KEYS[number % len(KEYS)], tag=number)
+
+
+def arrived(gate: Gate, name: str) -> list[tuple[str, int]]:
+    """(key, number) of every record in the stream, aggregates opened, in the order of the shards."""
+    client = kinesis.Client(gate.endpoint, credentials=CREDENTIALS)
+    found = []
+    for record in read_all(client, name):
+        packed = unpack(record.data)
+        for key, data in packed if packed is not None else [(record.partition_key, record.data)]:
+            found.append((key, int(data[:6])))
+    return found
+
+
+def in_order(found: list[tuple[str, int]]) -> bool:
+    """Whether the first arrivals of every key come in the order of writing."""
+    first: dict[str, list[int]] = {}
+    seen = set()
+    for key, number in found:
+        if number not in seen:
+            seen.add(number)
+            first.setdefault(key, []).append(number)
+    return all(numbers == sorted(numbers) for numbers in first.values())
+
+
+@pytest.mark.parametrize("options", [{}, {"aggregate_bytes": 20000}, *ORDERED], ids=str)
+def test_every_record_once_and_reported_once(kinesalite: str, options: dict[str, object]) -> None:
+    with throttled(kinesalite, 3) as (gate, name):
+        with producer(gate, name, reports=True, **options) as into:
+            write(into, 1000)
+            into.flush()
+            reports = into.reports()
+            assert into.reports() == []
+            counters = into.counters
+        assert Counter(report.tag for report in reports) == Counter(range(1000))
+        assert all(report.error is None and report.shard and report.sequence_number for report in reports)
+        assert (counters["written"], counters["delivered"], counters["failed"]) == (1000, 1000, 0)
+        assert counters["held_bytes"] == 0
+        found = arrived(gate, name)
+        assert Counter(number for _, number in found) == Counter(range(1000))
+        assert all(KEYS[number % len(KEYS)] == key for key, number in found)
+        assert gate.journal.refused == []
+
+
+@pytest.mark.parametrize("options", [{}, *ORDERED], ids=str)
+def test_only_what_failed_is_sent_again(kinesalite: str, options: dict[str, object]) -> None:
+    with throttled(kinesalite, 2, failing=0.3, seed=7) as (gate, name):
+        with producer(gate, name, linger=0.01, **options) as into:
+            write(into, 400)
+            into.flush()
+            counters = into.counters
+        limits = gate.house.limits
+        assert limits is not None
+        assert limits.failed > 0
+        assert counters["sent"] == limits.accepted + limits.failed + limits.refused
+        found = arrived(gate, name)
+        assert Counter(number for _, number in found) == Counter(range(400))
+        assert not options or in_order(found)
+
+
+@pytest.mark.parametrize("options", [{}, {"aggregate_bytes": 25000}], ids=str)
+def test_overload(kinesalite: str, options: dict[str, object]) -> None:
+    """More than the shards take: little is wasted, nothing lost, memory within its bound."""
+    count = 5000
+    with throttled(kinesalite, 2, burst_s=0.5) as (gate, name):
+        with producer(gate, name, memory_bytes=1 << 20, **options) as into:
+            began = time.monotonic()
+            for number in range(count):
+                into.write(b"%06d" % number + bytes(400), KEYS[number % len(KEYS)])
+                assert into.counters["held_bytes"] <= 1 << 20
+            into.flush(60)
+            took = time.monotonic() - began
+            counters = into.counters
+        limits = gate.house.limits
+        assert limits is not None
+        assert Counter(number for _, number in arrived(gate, name)) == Counter(range(count))
+        assert counters["delivered"] == count
+        assert limits.refused < 0.05 * counters["sent"]
+        print(f"\n{options}: {count / took:.0f} records/s, {limits.refused} of {counters['sent']} wasted")
+
+
+def test_shards_that_take_less_than_they_should(kinesalite: str) -> None:
+    """Others write to the same shards: the rate comes down, the order of every key stays."""
+    with throttled(kinesalite, 2, records_s=200.0, burst_s=0.5) as (gate, name):
+        with producer(gate, name, ordering="key") as into:
+            write(into, 1200)
+            into.flush(60)
+            assert into.counters["throttled"] > 0
+        found = arrived(gate, name)
+        assert Counter(number for _, number in found) == Counter(range(1200))
+        assert in_order(found)
+
+
+def test_faults(kinesalite: str) -> None:
+    with throttled(kinesalite, 2) as (gate, name):
+        lossless = ("500", "503", "unavailable", "429", "reset-before", "reset-in-body", "reset-after")
+        with producer(gate, name, request_records=50, linger=0.01) as into:
+            for number, fault in enumerate(lossless):
+                gate.faults.add(fault, first=2 * number + 1)
+            write(into, 1000)
+            into.flush()
+        assert sorted(gate.journal.faults) == sorted(lossless)
+        assert Counter(number for _, number in arrived(gate, name)) == Counter(range(1000))
+
+
+def test_a_lost_answer_repeats_and_loses_nothing(kinesalite: str) -> None:
+    with throttled(kinesalite, 1) as (gate, name):
+        with producer(gate, name, ordering="key", aggregate_bytes=20000) as into:
+            gate.faults.add("lost-reply")
+            gate.faults.add("truncated", at_bytes=20)
+            write(into, 300)
+            into.flush()
+        found = arrived(gate, name)
+        assert {number for _, number in found} == set(range(300))
+        assert in_order(found)
+
+
+def test_keys_that_expire_and_clocks_that_differ(kinesalite: str) -> None:
+    with throttled(kinesalite, 1) as (gate, name):
+        with producer(gate, name, reports=True) as into:
+            gate.clock_offset_s = 1800
+            gate.faults.add("expired-token")
+            write(into, 10)
+            into.flush()
+            assert {report.attempts for report in into.reports()} == {1}
+        assert len(arrived(gate, name)) == 10
+
+
+def test_what_cannot_be_delivered_is_told(kinesalite: str) -> None:
+    with throttled(kinesalite, 1, records_s=0.0) as (gate, name):
+        into = producer(gate, name, reports=True, delivery_timeout=0.3, memory_bytes=1 << 20)
+        write(into, 20)
+        with pytest.raises(errors.DeadlineError, match="20 records were not delivered"):
+            into.flush(10)
+        assert {report.error for report in into.reports()} == {"ETIMEOUT"}
+        assert into.counters["expired"] == 20
+        into.flush()
+        with pytest.raises(errors.DeadlineError, match="waiting for room"):
+            for _ in range(100):
+                into.write(bytes(20000), "k", timeout=0.01)
+
+
+def test_a_stream_that_is_deleted_meanwhile(kinesalite: str) -> None:
+    with gate_before(kinesalite) as gate:
+        client = kinesis.Client(gate.endpoint, credentials=CREDENTIALS)
+        name = f"t-{uuid.uuid4().hex[:12]}"
+        client.create_stream(name)
+        into = producer(gate, name)
+        client.delete_stream(name)
+        write(into, 5)
+        with pytest.raises(errors.NotFoundError, match="5 records were not delivered; the first: PutRecords"):
+            into.flush()
+        with pytest.raises(errors.NotFoundError):
+            producer(gate, name)
+
+
+def test_refused_before_it_is_queued(kinesalite: str) -> None:
+    with throttled(kinesalite, 1) as (gate, name):
+        into = producer(gate, name)
+        with pytest.raises(errors.LimitError, match="1048576"):
+            into.write(bytes(1 << 20), "k")
+        with pytest.raises(errors.InvalidArgumentError, match="partition key"):
+            into.write(b"x", "")
+        assert into.written == 0
+        for options in (
+            {"ordering": "strict", "aggregate_bytes": 100},
+            {"request_records": 501},
+            {"in_flight": 65},
+        ):
+            with pytest.raises(errors.InvalidArgumentError):
+                producer(gate, name, **options)
+
+
+@pytest.mark.parametrize("options", [{"aggregate_bytes": 4000}, {"ordering": "key"}], ids=str)
+def test_a_reshard_under_way(kinesis_local: str, options: dict[str, object]) -> None:
+    """Aggregates that were packed for a shard which was split, or merged, meanwhile: a reader would drop them whole."""
+    with gate_before(kinesis_local) as gate:
+        client = kinesis.Client(gate.endpoint, credentials=CREDENTIALS)
+        with stream(client, 1) as name:
+            into = producer(gate, name, linger=0.05, **options)
+            write(into, 100, 20)
+            into.flush()
+            (shard,) = client.shards(name)
+            client.split_shard(name, shard.id, str(1 << 127))
+            write(into, 100, 20)
+            into.flush()
+            low, high = client.shards(name)[1:]
+            client.merge_shards(name, low.id, high.id)
+            write(into, 100, 20)
+            into.flush()
+            ranges = {
+                shard.id: (int(shard.first_hash), int(shard.last_hash)) for shard in client.shards(name)
+            }
+            kept = Counter[int]()
+            for shard_id, (first, last) in ranges.items():
+                page = client.get(client.iterator(name, shard_id))
+                for record in page.records:
+                    packed = unpack(record.data, first, last)
+                    for _, data in packed if packed is not None else [("", record.data)]:
+                        kept[int(data[:6])] += 1
+            assert set(kept) == set(range(100))
+            assert all(count == 3 for count in kept.values())
