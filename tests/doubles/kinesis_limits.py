@@ -126,7 +126,7 @@ class Cut:
 
     def answer(self, body: bytes) -> bytes:
         """The backend's answer to the rest, with the refused entries in their places."""
-        said = json.loads(body) if body else {"Records": [], "FailedRecordCount": 0}
+        said: dict[str, Any] = json.loads(body) if body else {"Records": []}
         taken = iter(said["Records"])
         records = [
             {"ErrorCode": code, "ErrorMessage": f"{code} by the gate"} if code else next(taken)

@@ -4,6 +4,10 @@
 #include "counting_memory.h"
 
 #include "base/buffer.h"
+#include "base/digest.h"
+#include "base/memory.h"
+#include "kinesis/aggregate.h"
+#include "kinesis/lane.h"
 #include "kinesis/records.h"
 #include "pinpipe/kinesis.h"
 #include "text/base64.h"
@@ -278,12 +282,185 @@ static void test_shards(void) {
     pinpipe_buf_reset(&next);
 }
 
+/* Made by aws_kinesis_agg 1.2.3 (awslabs/kinesis-aggregation), RecordAggregator.add_user_record. */
+static const char aggregate_0[] =
+    "f3899ac20a016b1a0708001a036f6e651a0708001a0374776f4b3cbd0c236eeab538ceb004bc801de0";
+static const char aggregate_1[] =
+    "f3899ac20a01610a01620a02c3a912273137303134313138333436303436393233313733313638373330333731353838"
+    "343130353732381201371a0708001a037878781a0408011a001a08080010001a0279791a07080210011a017a233d89b9"
+    "3943c4ae1e4c4b7d11f81c0a";
+static const char aggregate_2[] =
+    "f3899ac20a056b65792d300a056b65792d310a056b65792d321a2c08001a283030303030303030303030303030303030"
+    "30303030303030303030303030303030303030303030301a2c08011a2831313131313131313131313131313131313131"
+    "3131313131313131313131313131313131313131311a2c08021a28323232323232323232323232323232323232323232"
+    "323232323232323232323232323232323232321a2c08001a283333333333333333333333333333333333333333333333"
+    "33333333333333333333333333333333331a2c08011a2834343434343434343434343434343434343434343434343434"
+    "343434343434343434343434343434ed5835ce5bed6a39e639a8923ef3d349";
+
+/* What is in them: key, hash key, data. */
+static const char *const aggregated[][5][3] = {
+    {{"k", "", "one"}, {"k", "", "two"}},
+    {{"a", "", "xxx"},
+     {"b", "", ""},
+     {"a", "170141183460469231731687303715884105728", "yy"},
+     {"\xc3\xa9", "7", "z"}},
+    {{"key-0", "", "0000000000000000000000000000000000000000"},
+     {"key-1", "", "1111111111111111111111111111111111111111"},
+     {"key-2", "", "2222222222222222222222222222222222222222"},
+     {"key-0", "", "3333333333333333333333333333333333333333"},
+     {"key-1", "", "4444444444444444444444444444444444444444"}},
+};
+
+static const struct {
+    const char *hex;
+    size_t count;
+} aggregates[] = {{aggregate_0, 2}, {aggregate_1, 4}, {aggregate_2, 5}};
+
+static pp_aggregate_record aggregated_at(size_t row, size_t index) {
+    const char *const *texts = aggregated[row][index];
+    return (pp_aggregate_record){pp_str(texts[0]), pp_str(texts[1]), pp_str(texts[2])};
+}
+
+typedef struct seen {
+    size_t row, count;
+} seen;
+
+static pinpipe_status record_see(void *user, const pp_aggregate_record *record, pinpipe_error *error) {
+    seen *so_far = user;
+    pp_aggregate_record expected = aggregated_at(so_far->row, so_far->count++);
+    (void)error;
+    CHECK(pp_str_equal(record->partition_key, expected.partition_key));
+    CHECK(pp_str_equal(record->hash_key, expected.hash_key));
+    CHECK(pp_str_equal(record->data, expected.data));
+    return PINPIPE_OK;
+}
+
+static void aggregate_check(size_t row, pp_aggregate *aggregate, pinpipe_buf *out) {
+    char hex[2048];
+    seen so_far = {row, 0};
+    pp_aggregate_clear(aggregate);
+    for (size_t i = 0; i < aggregates[row].count; i++) {
+        pp_aggregate_record record = aggregated_at(row, i);
+        CHECK_INT(pp_aggregate_add(aggregate, &record, 4096, &err), PINPIPE_OK);
+    }
+    CHECK_INT(pp_aggregate_encode(out, aggregate, &err), PINPIPE_OK);
+    pp_hex(hex, (const uint8_t *)out->ptr, out->len);
+    CHECK_TEXT(hex, strlen(hex), aggregates[row].hex);
+    CHECK_INT(pp_aggregate_decode(pp_buf_view(out), record_see, &so_far, &err), PINPIPE_OK);
+    CHECK_INT(so_far.count, aggregates[row].count);
+    for (size_t i = 0; i < out->len; i++) { /* one bit wrong anywhere: it is none */
+        out->ptr[i] = (char)(out->ptr[i] ^ 1);
+        CHECK_INT(pp_aggregate_decode(pp_buf_view(out), record_see, NULL, &err), PINPIPE_DONE);
+        out->ptr[i] = (char)(out->ptr[i] ^ 1);
+        CHECK_INT(pp_aggregate_decode((pinpipe_str){out->ptr, i}, record_see, NULL, &err), PINPIPE_DONE);
+    }
+}
+
+static void test_aggregates(void) {
+    pp_aggregate aggregate = {0};
+    pinpipe_buf out = PINPIPE_BUF_INIT;
+    for (size_t row = 0; row < sizeof aggregates / sizeof aggregates[0]; row++) {
+        aggregate_check(row, &aggregate, &out);
+    }
+    pp_aggregate_clear(&aggregate);
+    char key[16];
+    pinpipe_status status = PINPIPE_OK;
+    for (int i = 0; status == PINPIPE_OK; i++) { /* different keys, up to the last byte that fits */
+        snprintf(key, sizeof key, "key-%d", i);
+        pp_aggregate_record record = {pp_str(key), {NULL, 0}, pp_str("data")};
+        status = pp_aggregate_add(&aggregate, &record, 20000, &err);
+        CHECK(status == PINPIPE_OK ? aggregate.count == i + 1 : aggregate.count == i);
+    }
+    CHECK_INT(status, PINPIPE_DONE);
+    CHECK_INT(pp_aggregate_encode(&out, &aggregate, &err), PINPIPE_OK);
+    CHECK(out.len <= 20000 && out.len > 19950);
+    pp_aggregate_reset(&aggregate);
+    pinpipe_buf_reset(&out);
+}
+
+static pp_entry *entry_of(pp_kinesis_hash hash, int64_t tag) {
+    pp_entry *entry = pp_alloc_zero(sizeof *entry);
+    if (entry) {
+        entry->hash = hash;
+        entry->tag = tag;
+    }
+    return entry;
+}
+
+/* Pace by arithmetic: the times are the test's own. */
+static void test_lanes(void) {
+    pp_lanes lanes = {0};
+    pp_kinesis_shards shards = {0};
+    pinpipe_buf next = PINPIPE_BUF_INIT;
+    pinpipe_status status = PINPIPE_OK;
+    CHECK_INT(pp_lanes_open_one(&lanes, &err), PINPIPE_OK);
+    for (int64_t tag = 0; tag < 4; tag++) {
+        pp_lane_put(&lanes.rows[0], entry_of(tag % 2 ? ~(pp_kinesis_hash)0 : 0, tag));
+    }
+    shards_read(&status, &shards, &next);
+    CHECK_INT(pp_lanes_set(&lanes, &shards, 1000, &err), PINPIPE_EDATA); /* one shard of two is closed */
+    CHECK_INT(lanes.count, 1);
+    shards.rows[0].texts[PP_KINESIS_SHARD_LAST_SEQUENCE].len = 0;
+    CHECK_INT(pp_lanes_set(&lanes, &shards, 1000, &err), PINPIPE_OK);
+    CHECK_INT(lanes.count, 2);
+    for (int32_t i = 0; i < 2; i++) { /* each record in its shard's lane, in its order */
+        CHECK_INT(lanes.rows[i].first->tag, i);
+        CHECK_INT(lanes.rows[i].first->next->tag, i + 2);
+        CHECK(lanes.rows[i].last == lanes.rows[i].first->next);
+        CHECK_INT(pp_lanes_find(&lanes, lanes.rows[i].from), i);
+        CHECK_INT(pp_lanes_find(&lanes, lanes.rows[i].to), i);
+    }
+    pp_lane *lane = &lanes.rows[0];
+    int64_t sent = 0;
+    for (int64_t now_ms = 1000; now_ms <= 61000; now_ms++) { /* a minute, as fast as it may */
+        pp_lane_fill(lane, now_ms);
+        for (; pp_lane_is_ready(&lanes, lane, now_ms); sent++) {
+            pp_lane_spend(lane, 100);
+        }
+        CHECK(pp_lane_due_ms(&lanes, lane, now_ms) > now_ms);
+    }
+    CHECK(sent >= 59900 && sent <= 60200);
+    pp_lane_cut(lane, 61000);
+    pp_lane_cut(lane, 61010); /* the same congestion */
+    CHECK(lane->factor > 0.69 && lane->factor < 0.71);
+    pp_lane_fill(lane, 63000);
+    CHECK(lane->factor > 0.79 && lane->factor < 0.81); /* 5 % of the full rate a second */
+    for (int64_t at_ms = 70000; at_ms < 170000; at_ms += 1000) {
+        pp_lane_cut(lane, at_ms);
+    }
+    CHECK(lane->factor > 0 && pp_lane_due_ms(&lanes, lane, 170000) < 170000 + 60000);
+    for (int32_t round = 0; round < 40; round++) {
+        pp_lane_pause(lane, 0, 0.999);
+        CHECK(lane->resume_ms >= 0 && lane->resume_ms <= 5000);
+    }
+    pp_entry *failed = entry_of(0, 9);
+    pp_lane_put_back(lane, failed);
+    CHECK(lane->first == failed && failed->next->tag == 0);
+    pp_lanes_reset(&lanes);
+    pp_kinesis_shards_reset(&shards);
+    pinpipe_buf_reset(&next);
+}
+
+static pinpipe_status aggregate_pack(pp_aggregate *aggregate, pinpipe_buf *out) {
+    pinpipe_status status = PINPIPE_OK;
+    seen so_far = {1, 0};
+    for (size_t i = 0; status == PINPIPE_OK && i < aggregates[1].count; i++) {
+        pp_aggregate_record record = aggregated_at(1, i);
+        status = pp_aggregate_add(aggregate, &record, 4096, &err);
+    }
+    if (status == PINPIPE_OK) {
+        status = pp_aggregate_encode(out, aggregate, &err);
+    }
+    return status == PINPIPE_OK ? pp_aggregate_decode(pp_buf_view(out), record_see, &so_far, &err) : status;
+}
+
 /* Every request for memory fails once: ENOMEM, and nothing is left behind. */
 static void test_memory(void) {
     int64_t before = memory.held;
     for (int64_t fail = 1, failed = 1; failed; fail++) {
-        pinpipe_buf out = PINPIPE_BUF_INIT, next = PINPIPE_BUF_INIT;
+        pinpipe_buf out = PINPIPE_BUF_INIT, next = PINPIPE_BUF_INIT, packed = PINPIPE_BUF_INIT;
         pp_kinesis_shards shards = {0};
+        pp_aggregate aggregate = {0};
         pinpipe_kinesis_batch *batch = NULL;
         memory.fail_at = memory.requests + fail;
         int64_t failures = memory.failed;
@@ -300,11 +477,16 @@ static void test_memory(void) {
         if (status == PINPIPE_OK) {
             status = pp_kinesis_batch_read(batch, PINPIPE_KINESIS_JSON, &err);
         }
+        if (status == PINPIPE_OK) {
+            status = aggregate_pack(&aggregate, &packed);
+        }
         failed = memory.failed - failures;
         memory.fail_at = 0;
         CHECK_INT(status, failed ? PINPIPE_ENOMEM : PINPIPE_OK);
         pinpipe_kinesis_batch_free(batch);
         pp_kinesis_shards_reset(&shards);
+        pp_aggregate_reset(&aggregate);
+        pinpipe_buf_reset(&packed);
         pinpipe_buf_reset(&next);
         pinpipe_buf_reset(&out);
         CHECK_INT(memory.held, before);
@@ -325,6 +507,8 @@ int main(void) {
     answer_check(pp_str(json_answer), PINPIPE_KINESIS_JSON);
     answer_check((pinpipe_str){cbor_answer, sizeof cbor_answer - 1}, PINPIPE_KINESIS_CBOR);
     test_shards();
+    test_aggregates();
+    test_lanes();
     test_memory();
 #else
     pinpipe_kinesis *kinesis = NULL;
