@@ -17,7 +17,7 @@ import pytest
 from gates import KEY
 from kinesis_aggregates import unpack
 from kinesis_servers import gate_before
-from pinpipe import errors, kinesis
+from pinpipe import _row_sinks, _store, errors, kinesis
 from test_kinesis_client import read_all, stream
 
 from tests.doubles.gate import Gate
@@ -251,3 +251,23 @@ def test_a_reshard_under_way(kinesis_local: str, options: dict[str, object]) -> 
                         kept[int(data[:6])] += 1
             assert set(kept) == set(range(100))
             assert all(count == 3 for count in kept.values())
+
+
+def test_rows_of_the_emulator(kinesis_ministack: _store.Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, value in kinesis_ministack.environment().items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setenv("AWS_ENDPOINT_URL", kinesis_ministack.endpoint)
+    user = uuid.uuid4().hex[:12]
+    client = kinesis.Client(region="us-east-1")
+    with pytest.raises(errors.NotFoundError, match="DescribeStreamSummary"):
+        _row_sinks.open_sink("kinesis://us-east-1", user)
+    for kind in _row_sinks.KINDS:
+        client.create_stream(f"streaming-{user}-{kind}", 2)
+    with _row_sinks.open_sink("kinesis://us-east-1", user) as sink:
+        for number in range(50):
+            for kind in _row_sinks.KINDS:
+                sink.put(kind, b'{"ind":%d}' % number)
+        sink.flush()
+    for kind in _row_sinks.KINDS:
+        found = [record.data for record in read_all(client, f"streaming-{user}-{kind}")]
+        assert Counter(found) == Counter(b'{"ind":%d}' % number for number in range(50))

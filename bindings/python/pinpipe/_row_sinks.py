@@ -1,7 +1,8 @@
-"""Turns the emulator's rows, as JSON bytes by topic, into Kafka records, lines of files or lists in memory.
+"""Turns the emulator's rows, as JSON bytes by topic, into records of Kafka or Kinesis, files' lines or lists in memory.
 
 Never reorders the rows of a topic; a row counts as stored only after flush().
-Rules: CONTRACT §2 (kafka://, kafka-rest+https://, file:///, memory:); topics are `<user id>.pin|geo|user` (domain §1).
+Rules: CONTRACT §2 (kafka://, kafka-rest+https://, kinesis://, file:///, memory:); topics are `<user id>.pin|geo|user`,
+streams `streaming-<user id>-pin|geo|user` (domain §1, §3.4).
 """
 
 from __future__ import annotations
@@ -69,9 +70,9 @@ def topics_of(user_id: str) -> dict[str, str]:
 
 
 def open_sink(target: Target, user_id: str = "demo") -> RowSink:
-    """Opens kafka://brokers, kafka-rest+http(s)://host/stage, file:///dir, memory:name or a function.
+    """Opens kafka://brokers, kafka-rest+http(s)://host/stage, kinesis://region, file:///dir, memory:name or a function.
 
-    The user id begins the topics' names.
+    The user id begins the topics' names, and stands in the streams'.
 
     Raises InvalidArgumentError for another URL or a user id that cannot begin a topic.
     """
@@ -82,12 +83,14 @@ def open_sink(target: Target, user_id: str = "demo") -> RowSink:
         return _KafkaSink(target, topics)
     if target.startswith(("kafka-rest+http://", "kafka-rest+https://")):
         return _RestSink(target, topics)
+    if target.startswith("kinesis://") and len(target) > len("kinesis://"):
+        return _KinesisSink(target, user_id)
     if target.startswith("file:///"):
         return _FileSink(target, topics)
     if target.startswith("memory:") and len(target) > len("memory:"):
         return _MemorySink(target, topics)
     scheme = target.partition(":")[0]
-    known = "kafka://brokers, kafka-rest+http(s)://host/stage, file:///dir, memory:name"
+    known = "kafka://brokers, kafka-rest+http(s)://host/stage, kinesis://region, file:///dir, memory:name"
     raise InvalidArgumentError(f"target {scheme}: is none of {known}")
 
 
@@ -219,3 +222,29 @@ class _RestSink(RowSink):
 
     def close(self) -> None:
         self._producer.close()
+
+
+class _KinesisSink(RowSink):
+    """Rows into the streams `streaming-<user id>-<kind>`, which exist; a row's number is its partition key."""
+
+    def __init__(self, url: str, user_id: str) -> None:
+        super().__init__(url)
+        from pinpipe.kinesis import Producer
+
+        region = url.removeprefix("kinesis://").rstrip("/")
+        # Sent at once while fewer than `in_flight` requests are under way: nobody polls between two rows.
+        self._producers = {
+            kind: Producer(f"streaming-{user_id}-{kind}", region=region, linger=0) for kind in KINDS
+        }
+
+    def put(self, kind: str, payload: bytes) -> None:
+        producer = self._producers[kind]
+        producer.write(payload, str(producer.written), timeout=WRITE_TIMEOUT_S)
+
+    def flush(self) -> None:
+        for producer in self._producers.values():
+            producer.flush(FLUSH_TIMEOUT_S)
+
+    def close(self) -> None:
+        for producer in self._producers.values():
+            producer.close()

@@ -27,7 +27,8 @@ def configure(parser: argparse.ArgumentParser) -> None:
         "--to",
         metavar="URL",
         required=True,
-        help="kafka://brokers, kafka-rest+http(s)://host/stage (API key: PINPIPE_API_KEY), file:///dir or memory:name",
+        help="kafka://brokers, kafka-rest+http(s)://host/stage (API key: PINPIPE_API_KEY), kinesis://region, file:///dir"
+        " or memory:name",
     )
     parser.add_argument("--rows", type=_count, metavar="N", help="number of draws (default: until Ctrl-C)")
     parser.add_argument(
