@@ -403,15 +403,18 @@ static pinpipe_status entry_new(pp_entry **out, const pinpipe_kinesis_producer *
     size_t cap = record->partition_key.len + record->data.len;
     cap = producer->reports && cap < REPORT_BYTES ? REPORT_BYTES : cap;
     pp_entry *made = pp_alloc(sizeof *made + cap);
-    pinpipe_status status = made ? PINPIPE_OK : pp_fail_memory(err, "a record", sizeof *made + cap);
-    if (status == PINPIPE_OK) {
-        *made = (pp_entry){.cap = cap,
-                           .key_len = record->partition_key.len,
-                           .data_len = record->data.len,
-                           .has_hash = record->hash_key.len > 0};
-        status = made->has_hash
-                     ? (pp_kinesis_hash_read(&made->hash, record->hash_key), PINPIPE_OK) /* checked before */
-                     : pp_kinesis_hash_of(&made->hash, record->partition_key, err);
+    if (!made) {
+        return pp_fail_memory(err, "a record", sizeof *made + cap);
+    }
+    *made = (pp_entry){.cap = cap,
+                       .key_len = record->partition_key.len,
+                       .data_len = record->data.len,
+                       .has_hash = record->hash_key.len > 0};
+    pinpipe_status status = PINPIPE_OK;
+    if (made->has_hash) {
+        pp_kinesis_hash_read(&made->hash, record->hash_key); /* checked before */
+    } else {
+        status = pp_kinesis_hash_of(&made->hash, record->partition_key, err);
     }
     if (status < 0) {
         pp_free(made);
@@ -490,6 +493,7 @@ pinpipe_status pinpipe_kinesis_producer_write(pinpipe_kinesis_producer *producer
     if (status < 0) {
         return status;
     }
+    assert(entry);
     entry->tag = tag;
     entry->queued_ms = pp_clock_monotonic_ms();
     producer->oldest_ms = producer->waiting ? producer->oldest_ms : entry->queued_ms;

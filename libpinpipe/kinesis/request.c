@@ -5,6 +5,7 @@
 
 #if PINPIPE_WITH_KINESIS
 
+#include <assert.h>
 #include <string.h>
 
 #include "base/buffer.h"
@@ -159,6 +160,7 @@ static void single_write(pp_kinesis_writer *writer, const pp_entry *entry) {
 static void aggregate_write(pinpipe_kinesis_producer *producer, pp_kinesis_writer *writer,
                             const pp_unit *unit) {
     char digits[PP_KINESIS_HASH_DIGITS];
+    assert(unit->first);
     pp_aggregate_clear(&producer->aggregate);
     for (const pp_entry *entry = unit->first; entry && writer->status == PINPIPE_OK; entry = entry->next) {
         pp_aggregate_record record = {
