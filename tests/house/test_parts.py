@@ -16,14 +16,22 @@ import pytest
 from tests.house.conftest import BUILD, ROOT
 from tests.house.lint import exported
 
-PARTS = {"KAFKA": ("librdkafka",), "S3": ("libcurl", "libexpat")}
-CALLS = {"KAFKA": ("producer", "consumer", "admin", "mock", "sink"), "S3": ("s3", "kafka_rest")}
-UNIT_TESTS = {"KAFKA": ("kafka_test", "sink_test"), "S3": ("s3_test", "aws_test", "rest_test")}
+PARTS = {"KAFKA": ("librdkafka",), "S3": ("libcurl", "libexpat"), "KINESIS": ()}
+CALLS = {
+    "KAFKA": ("producer", "consumer", "admin", "mock", "sink"),
+    "S3": ("s3", "kafka_rest"),
+    "KINESIS": ("kinesis", "kinesis_producer"),
+}
+UNIT_TESTS = {
+    "KAFKA": ("kafka_test", "sink_test"),
+    "S3": ("s3_test", "aws_test", "rest_test"),
+    "KINESIS": ("kinesis_test",),
+}
 
 
 @dataclass(frozen=True)
 class Build:
-    """One combination: what is off, its build tree, its install tree."""
+    """One combination: what is off, with what that takes along, its build tree, its install tree."""
 
     off: tuple[str, ...]
     build: Path
@@ -43,7 +51,7 @@ def _run(*command: str | Path, **environment: str) -> str:
     return done.stdout
 
 
-@pytest.fixture(scope="module", params=[("KAFKA",), ("S3",), ("KAFKA", "S3")], ids="+".join)
+@pytest.fixture(scope="module", params=[("KAFKA",), ("S3",), ("KINESIS",), ("KAFKA", "S3")], ids="+".join)
 def built(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Build:
     """The library without some of its parts."""
     off = request.param
@@ -58,12 +66,11 @@ def built(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFacto
         "--target",
         "pinpipe",
         "pinpipe_static",
-        *UNIT_TESTS["KAFKA"],
-        *UNIT_TESTS["S3"],
+        *(name for names in UNIT_TESTS.values() for name in names),
     )
     prefix = tmp_path_factory.mktemp("parts")
     _run("cmake", "--install", build, "--prefix", prefix)
-    return Build(off, build, prefix)
+    return Build((*off, "KINESIS") if "S3" in off else off, build, prefix)
 
 
 def _compiled(built: Build, source: Path, program: Path, *arguments: str) -> Path:
@@ -107,7 +114,7 @@ def test_static_program_links_only_what_is_on(built: Build, tmp_path: Path) -> N
 def test_calls_of_what_is_off_answer_enotsup(built: Build, tmp_path: Path) -> None:
     program = _compiled(built, ROOT / "tests/house/consumer/parts.c", tmp_path / "parts")
     said = {line.split()[0]: line.split(maxsplit=2)[1:] for line in _run(program).splitlines()}
-    assert said.keys() == {"keys", *CALLS["KAFKA"], *CALLS["S3"]}
+    assert said.keys() == {"keys"}.union(*CALLS.values())
     for part, calls in CALLS.items():
         for call in calls:
             status, *message = said[call]

@@ -1,4 +1,4 @@
-/* Turns each way into Kafka and S3 into one line: the call, its status, its error.
+/* Turns each way into Kafka, S3 and Kinesis into one line: the call, its status, its error.
  * Never reaches a network: nothing listens where the calls point, and none of them waits for an answer.
  * Rules: docs/architecture.md, "Parts that can be switched off". */
 #include <stdio.h>
@@ -66,9 +66,26 @@ static void rest(void) {
     pinpipe_kafka_rest_free(client);
 }
 
+static void kinesis(void) {
+    pinpipe_error err = PINPIPE_ERROR_INIT;
+    pinpipe_kinesis *client = NULL;
+    pinpipe_kinesis_producer *producer = NULL;
+    pinpipe_kinesis_options options = PINPIPE_KINESIS_OPTIONS_INIT;
+    options.endpoint = text("http://127.0.0.1:1");
+    options.region = text("no region");
+    pinpipe_kinesis_producer_options writing = PINPIPE_KINESIS_PRODUCER_OPTIONS_INIT;
+    writing.stream = text("parts");
+    writing.client = &options;
+    print("kinesis", pinpipe_kinesis_new(&client, &options, &err), &err);
+    print("kinesis_producer", pinpipe_kinesis_producer_new(&producer, &writing, &err), &err);
+    pinpipe_kinesis_producer_free(producer);
+    pinpipe_kinesis_free(client);
+}
+
 int main(void) {
     kafka();
     s3();
     rest();
+    kinesis();
     return 0;
 }
