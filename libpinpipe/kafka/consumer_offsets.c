@@ -144,6 +144,7 @@ pinpipe_status pinpipe_kafka_consumer_seek(pinpipe_kafka_consumer *consumer,
     if (status < 0) {
         return status;
     }
+    assert(list);
     if (consumer->next && !consumer->next->err && pp_kafka_list_has(list, consumer->next)) {
         rd_kafka_message_destroy(consumer->next);
         consumer->next = NULL;

@@ -3,6 +3,8 @@
  * Rules: docs/sink.md, "Objects". */
 #include "pipeline/sink_file.h"
 
+#include <assert.h>
+
 #include "base/buffer.h"
 #include "base/checksum.h"
 #include "base/memory.h"
@@ -144,8 +146,12 @@ pinpipe_status pp_sink_file_room(char **at, pp_sink_piece **full, pp_sink_file *
         size_t cap = tail_cap(&file->tail->bytes, len);
         status = cap ? tail_grow(file, cap, err) : PINPIPE_OK;
     }
-    *at = status == PINPIPE_OK ? file->tail->bytes.ptr + file->tail->bytes.len : NULL;
-    return status;
+    if (status < 0) {
+        return status;
+    }
+    assert(file->tail); /* there, or just added */
+    *at = file->tail->bytes.ptr + file->tail->bytes.len;
+    return PINPIPE_OK;
 }
 
 void pp_sink_file_add(pp_sink_file *file, int64_t offset, size_t len) {

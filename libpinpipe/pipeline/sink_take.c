@@ -3,6 +3,8 @@
  * Rules: docs/sink.md, "Rotation". */
 #include "pipeline/sink_state.h"
 
+#include <assert.h>
+
 #include "base/buffer.h"
 #include "base/checksum.h"
 #include "io/clock.h"
@@ -243,6 +245,7 @@ static pinpipe_status record_keep(pinpipe_sink *sink, pp_sink_partition *partiti
     if (status < 0) {
         return status;
     }
+    assert(stream);
     if (stream->is_checking && message->offset > stream->taken_last) {
         return check_take(sink, stream, message, to, err);
     }

@@ -202,8 +202,10 @@ static void test_settings_of_newer_versions(void) {
         pinpipe_kafka_config *config = NULL;
         pinpipe_kafka_producer *producer = NULL;
         pinpipe_error err = PINPIPE_ERROR_INIT;
-        int major = 0, minor = 0;
-        CHECK(sscanf(rows[i].version, "%d.%d", &major, &minor) == 2);
+        char *rest = NULL;
+        long major = strtol(rows[i].version, &rest, 10);
+        CHECK(*rest == '.');
+        long minor = strtol(rest + 1, NULL, 10);
         bool has = rd_kafka_version() >= (major << 24 | minor << 16);
         CHECK_INT(pinpipe_kafka_config_new(&config, &err), PINPIPE_OK);
         CHECK_INT(pinpipe_kafka_config_set(config, pp_str(rows[i].name), pp_str(""), &err), PINPIPE_OK);
