@@ -149,9 +149,8 @@ static void file_failed(pinpipe_sink *sink, pp_sink_file *file) {
         pp_clock_monotonic_ms() + pp_retry_pause_ms(file->attempts, file->status, pp_retry_random());
     pp_log(PP_LOG_WARNING, "sink", "%s [%ld]: %s", partition->topic, (long)partition->number,
            sink->trouble.message);
-    /* What was in the way may have gone in between, and two requests at once may both be sent away. */
-    bool patient = pinpipe_status_retriable(file->status) || file->outcome == PP_OBJECT_EXISTS ||
-                   file->status == PINPIPE_ECONFLICT;
+    /* What was in the way may have gone in between. */
+    bool patient = pinpipe_status_retriable(file->status) || file->outcome == PP_OBJECT_EXISTS;
     pp_sink_judge(sink, &file->failing_ms, file->status, patient);
 }
 

@@ -47,21 +47,6 @@ pinpipe_status pp_s3_status(const char *code, int32_t http_status) {
     return http_status >= 500 ? PINPIPE_ESERVICE : PINPIPE_EREFUSED;
 }
 
-static const char *const again_codes[] = {
-#define PP_S3_AGAIN(code) code,
-#include "s3/error.def"
-#undef PP_S3_AGAIN
-};
-
-bool pp_s3_is_again(const char *code) {
-    for (size_t i = 0; i < sizeof again_codes / sizeof again_codes[0]; i++) {
-        if (strcmp(again_codes[i], code) == 0) {
-            return true;
-        }
-    }
-    return false;
-}
-
 static pinpipe_status refusal_element(pinpipe_str path, pinpipe_str text, void *user, pinpipe_error *err) {
     pp_s3_refusal *refusal = user;
     (void)err;

@@ -23,7 +23,4 @@ bool pp_s3_refusal_read(pp_s3_refusal *out, pinpipe_str document);
 /** The status for a code, or for an HTTP status where the code is unknown or empty. */
 pinpipe_status pp_s3_status(const char *code, int32_t http_status);
 
-/** True for a conflict that passes when the same request is sent again. */
-bool pp_s3_is_again(const char *code);
-
 #endif

@@ -16,6 +16,7 @@
 #include "s3/error.h"
 
 /* What an attempt must bring of an object to count as a first one again. */
+#define HTTP_CONFLICT 409
 #define PROGRESS_BYTES 65536
 
 /* ---- one attempt ---- */
@@ -251,7 +252,8 @@ static pp_retry_failure failure_of(const pp_s3_job *job, const char *code, pinpi
     if (failure.kind == PP_RETRY_NEVER) {
         failure.kind = pp_retry_kind_of(pp_str(code), answer->status);
     }
-    if (failure.kind == PP_RETRY_NEVER && (is_nameless || pp_s3_is_again(code))) {
+    bool passes = answer->status == HTTP_CONFLICT && status == PINPIPE_ESERVICE;
+    if (failure.kind == PP_RETRY_NEVER && (is_nameless || passes)) {
         failure.kind = PP_RETRY_TRANSIENT;
     }
     failure.hint_ms = pp_retry_hint_read(pp_http_header(answer, "x-amz-retry-after"));
