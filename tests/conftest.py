@@ -7,6 +7,7 @@ Rules: DESIGN §5, "Time"; docs/testing.md.
 from __future__ import annotations
 
 import os
+import signal
 import tempfile
 from pathlib import Path
 
@@ -21,6 +22,9 @@ os.environ["PINPIPE_LOG_FILE"] = f"{_folder.name}/log"
 
 # No test asks the machine that it runs on for its role.
 os.environ["AWS_EC2_METADATA_DISABLED"] = "true"
+
+# A shell's background job begins with Ctrl-C ignored, and what ignores it hands that on; tests send it.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 SHARES = {"tenth": 0.1, "full": 1.0}
 
