@@ -18,7 +18,7 @@ import pinpipe
 import pytest
 from gates import KEY, TEMPORARY
 from pinpipe import _store, kinesis
-from servers import TOOLS, free_port, running
+from servers import TOOLS, free_port, npm_environment, running
 
 from tests.doubles.backend import Backend
 from tests.doubles.gate import Gate
@@ -55,7 +55,12 @@ def packages() -> Path:
                 pytest.fail(f"npm is missing: it installs {', '.join(PACKAGES)}")
             command = [npm, "install", "--prefix", str(folder), "--no-audit", "--no-fund", *PACKAGES]
             done = subprocess.run(
-                command, capture_output=True, text=True, check=False, timeout=INSTALL_TIMEOUT_S
+                command,
+                env=npm_environment(),
+                capture_output=True,
+                text=True,
+                check=False,
+                timeout=INSTALL_TIMEOUT_S,
             )
             if done.returncode != 0:
                 pytest.fail(f"npm install {' '.join(PACKAGES)}: {done.stderr[-2000:]}")

@@ -17,6 +17,7 @@ from pathlib import Path
 
 import pytest
 from kafka_broker import program
+from servers import npm_environment
 
 ROOT = Path(__file__).resolve().parents[2]
 PACKAGE, PACKAGE_VERSION = "@confluentinc/kafka-javascript", "1.10.1"
@@ -62,7 +63,7 @@ def librdkafka_newer() -> Path:
     part = prefix.with_name(f"part-{os.getpid()}")
     part.mkdir(parents=True)
     npm = program("npm", f"to fetch the source of librdkafka {VERSION}")
-    run(npm, "pack", "--silent", f"{PACKAGE}@{PACKAGE_VERSION}", folder=part)
+    run(npm, "pack", "--silent", f"{PACKAGE}@{PACKAGE_VERSION}", folder=part, **npm_environment())
     with tarfile.open(next(part.glob("*.tgz"))) as archive:
         wanted = [file for file in archive if file.name.startswith(f"{SOURCE}/")]
         archive.extractall(part, members=wanted, filter="data")

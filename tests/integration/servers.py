@@ -7,6 +7,7 @@ Rules: tests/README.md.
 from __future__ import annotations
 
 import os
+import pwd
 import shutil
 import socket
 import ssl
@@ -41,6 +42,13 @@ SPECIAL_KEYS = [
     'less<than>greater"double`tick|pipe^caret',
     "tab\tin key",
 ]
+
+
+def npm_environment() -> dict[str, str]:
+    """For npm: the account's own settings, which tell its registry, also where HOME is another folder."""
+    settings = Path(pwd.getpwuid(os.getuid()).pw_dir) / ".npmrc"
+    told = {"NPM_CONFIG_USERCONFIG": str(settings)} if settings.exists() else {}
+    return told | dict(os.environ)
 
 
 def free_port() -> int:
