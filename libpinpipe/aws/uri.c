@@ -175,3 +175,28 @@ pinpipe_status pp_url_host(pinpipe_buf *out, const pp_url *url, pinpipe_error *e
     }
     return status;
 }
+
+pinpipe_status pp_url_endpoint(pinpipe_buf *out, size_t *host_len, pinpipe_str text, pinpipe_error *err) {
+    pp_url url;
+    pinpipe_error cause = PINPIPE_ERROR_INIT;
+    pinpipe_status status = pp_url_split(&url, text, &cause);
+    if (status < 0) {
+        return pp_fail(err, status, "endpoint: %s", cause.message);
+    }
+    if (url.query.len) {
+        return pp_fail(err, PINPIPE_EINVAL, "endpoint: it has a query '%.*s'", pp_quote_len(url.query.len),
+                       url.query.ptr);
+    }
+    while (url.path.len && url.path.ptr[url.path.len - 1] == '/') {
+        url.path.len--;
+    }
+    size_t start = out->len;
+    status = pp_buf_append_text(out, pp_url_is_https(&url) ? "https://" : "http://", err);
+    if (status == PINPIPE_OK) {
+        status = pp_url_host(out, &url, err);
+    }
+    if (host_len) {
+        *host_len = out->len - start;
+    }
+    return status == PINPIPE_OK ? pp_buf_append(out, url.path.ptr, url.path.len, err) : status;
+}

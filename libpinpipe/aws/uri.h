@@ -29,6 +29,14 @@ bool pp_url_is_https(const pp_url *url);
 /** Appends the value of the Host header: lower-case, without the scheme's default port. */
 pinpipe_status pp_url_host(pinpipe_buf *out, const pp_url *url, pinpipe_error *err);
 
+/** Appends an endpoint: scheme, host as it will be signed (so that signature and Host header agree whatever
+ * the case it was written in), and the path without '/' at its end.
+ *
+ * @param host_len  where the length of scheme and host goes; NULL = nobody asks
+ *
+ * Errors: EINVAL as pp_url_split, or a query; the message names the endpoint. */
+pinpipe_status pp_url_endpoint(pinpipe_buf *out, size_t *host_len, pinpipe_str text, pinpipe_error *err);
+
 /** Appends `bytes` with everything but the unreserved characters (and '/', if kept) as %XX. */
 pinpipe_status pp_uri_encode(pinpipe_buf *out, pinpipe_str bytes, pp_uri_slash slash, pinpipe_error *err);
 

@@ -29,29 +29,6 @@ struct pp_api {
     bool is_https;
 };
 
-static pinpipe_status endpoint_set(pp_api *api, pinpipe_str text, pinpipe_error *err) {
-    pp_url url;
-    pinpipe_error cause = PINPIPE_ERROR_INIT;
-    pinpipe_status status = pp_url_split(&url, text, &cause);
-    if (status < 0) {
-        return pp_fail(err, status, "endpoint: %s", cause.message);
-    }
-    if (url.query.len) {
-        return pp_fail(err, PINPIPE_EINVAL, "endpoint: it has a query '%.*s'", pp_quote_len(url.query.len),
-                       url.query.ptr);
-    }
-    while (url.path.len && url.path.ptr[url.path.len - 1] == '/') {
-        url.path.len--;
-    }
-    api->is_https = pp_url_is_https(&url);
-    status = pp_buf_append_text(&api->endpoint, api->is_https ? "https://" : "http://", err);
-    if (status == PINPIPE_OK) {
-        status = pp_url_host(&api->endpoint, &url, err);
-    }
-    api->host_len = api->endpoint.len;
-    return status == PINPIPE_OK ? pp_buf_append(&api->endpoint, url.path.ptr, url.path.len, err) : status;
-}
-
 static pinpipe_status api_key_set(pp_api *api, pinpipe_str key, pinpipe_error *err) {
     if (key.len > PP_API_KEY_MAX) {
         return pp_fail(err, PINPIPE_EINVAL, "API key: %zu bytes are more than %d", key.len, PP_API_KEY_MAX);
@@ -129,7 +106,8 @@ pinpipe_status pp_api_new(pp_api **out, const pp_api_options *options, pinpipe_e
         return pp_fail_memory(err, "an API's client", sizeof *made);
     }
     pp_retry_init(&made->retry, PP_RETRY_STANDARD, options->attempts_max);
-    pinpipe_status status = endpoint_set(made, options->endpoint, err);
+    pinpipe_status status = pp_url_endpoint(&made->endpoint, &made->host_len, options->endpoint, err);
+    made->is_https = status == PINPIPE_OK && strncmp(made->endpoint.ptr, "https:", 6) == 0;
     if (status == PINPIPE_OK) {
         status = api_key_set(made, options->api_key, err);
     }

@@ -46,29 +46,6 @@ pinpipe_status pp_s3_endpoint_compute(pinpipe_buf *out, const pinpipe_s3 *s3, co
     return pp_endpoint_compute(out, &query, err);
 }
 
-/* The host as it will be signed, so that signature and Host header agree whatever the case it was written in.
- */
-static pinpipe_status endpoint_take(pinpipe_s3 *s3, pinpipe_str text, pinpipe_error *err) {
-    pp_url url;
-    pinpipe_error cause = PINPIPE_ERROR_INIT;
-    pinpipe_status status = pp_url_split(&url, text, &cause);
-    if (status < 0) {
-        return pp_fail(err, status, "endpoint: %s", cause.message);
-    }
-    if (url.query.len) {
-        return pp_fail(err, PINPIPE_EINVAL, "endpoint: it has a query '%.*s'", pp_quote_len(url.query.len),
-                       url.query.ptr);
-    }
-    while (url.path.len && url.path.ptr[url.path.len - 1] == '/') {
-        url.path.len--;
-    }
-    status = pp_buf_append_text(&s3->endpoint, pp_url_is_https(&url) ? "https://" : "http://", err);
-    if (status == PINPIPE_OK) {
-        status = pp_url_host(&s3->endpoint, &url, err);
-    }
-    return status == PINPIPE_OK ? pp_buf_append(&s3->endpoint, url.path.ptr, url.path.len, err) : status;
-}
-
 static pinpipe_status place_set(pinpipe_s3 *s3, const pinpipe_s3_options *options, pinpipe_error *err) {
     pinpipe_str endpoint = options->endpoint;
     if (!endpoint.len) {
@@ -78,7 +55,7 @@ static pinpipe_status place_set(pinpipe_s3 *s3, const pinpipe_s3_options *option
     pinpipe_status status = region_set(s3, options->region, err);
     if (status == PINPIPE_OK) {
         status = s3->at_amazon ? pp_s3_endpoint_compute(&s3->endpoint, s3, s3->region.ptr, err)
-                               : endpoint_take(s3, endpoint, err);
+                               : pp_url_endpoint(&s3->endpoint, NULL, endpoint, err);
     }
     s3->is_https = status == PINPIPE_OK && strncmp(s3->endpoint.ptr, "https:", 6) == 0;
     return status;
