@@ -216,9 +216,15 @@ pinpipe_status pinpipe_kinesis_stream_delete(pinpipe_kinesis *kinesis, pinpipe_s
     return status;
 }
 
-pinpipe_status pinpipe_kinesis_shard_split(pinpipe_kinesis *kinesis, pinpipe_str stream,
-                                           pinpipe_kinesis_split split, int64_t timeout_ms,
-                                           pinpipe_error *err) {
+/* What a change of one or two shards says beside the stream's name. */
+typedef struct shard_change {
+    const char *operation;
+    const char *names[2];
+    pinpipe_str texts[2];
+} shard_change;
+
+static pinpipe_status shards_change(pinpipe_kinesis *kinesis, pinpipe_str stream, const shard_change *wish,
+                                    int64_t timeout_ms, pinpipe_error *err) {
     pp_kinesis_writer writer;
     int64_t deadline_ms = 0;
     pinpipe_status status = pp_kinesis_deadline(&deadline_ms, kinesis, timeout_ms, err);
@@ -226,30 +232,30 @@ pinpipe_status pinpipe_kinesis_shard_split(pinpipe_kinesis *kinesis, pinpipe_str
         return status;
     }
     pp_kinesis_call_write(&writer, kinesis, stream, 3, err);
-    pp_kinesis_write_key(&writer, "ShardToSplit");
-    pp_kinesis_write_text(&writer, split.shard_id);
-    pp_kinesis_write_key(&writer, "NewStartingHashKey");
-    pp_kinesis_write_text(&writer, split.hash_key);
+    for (int i = 0; i < 2; i++) {
+        pp_kinesis_write_key(&writer, wish->names[i]);
+        pp_kinesis_write_text(&writer, wish->texts[i]);
+    }
     pp_kinesis_write_map_end(&writer);
-    return change(kinesis, &writer, "SplitShard", deadline_ms, err);
+    return change(kinesis, &writer, wish->operation, deadline_ms, err);
+}
+
+pinpipe_status pinpipe_kinesis_shard_split(pinpipe_kinesis *kinesis, pinpipe_str stream,
+                                           pinpipe_kinesis_split split, int64_t timeout_ms,
+                                           pinpipe_error *err) {
+    shard_change wish = {.operation = "SplitShard",
+                         .names = {"ShardToSplit", "NewStartingHashKey"},
+                         .texts = {split.shard_id, split.hash_key}};
+    return shards_change(kinesis, stream, &wish, timeout_ms, err);
 }
 
 pinpipe_status pinpipe_kinesis_shards_merge(pinpipe_kinesis *kinesis, pinpipe_str stream,
                                             pinpipe_kinesis_merge merge, int64_t timeout_ms,
                                             pinpipe_error *err) {
-    pp_kinesis_writer writer;
-    int64_t deadline_ms = 0;
-    pinpipe_status status = pp_kinesis_deadline(&deadline_ms, kinesis, timeout_ms, err);
-    if (status < 0) {
-        return status;
-    }
-    pp_kinesis_call_write(&writer, kinesis, stream, 3, err);
-    pp_kinesis_write_key(&writer, "ShardToMerge");
-    pp_kinesis_write_text(&writer, merge.shard_id);
-    pp_kinesis_write_key(&writer, "AdjacentShardToMerge");
-    pp_kinesis_write_text(&writer, merge.adjacent_id);
-    pp_kinesis_write_map_end(&writer);
-    return change(kinesis, &writer, "MergeShards", deadline_ms, err);
+    shard_change wish = {.operation = "MergeShards",
+                         .names = {"ShardToMerge", "AdjacentShardToMerge"},
+                         .texts = {merge.shard_id, merge.adjacent_id}};
+    return shards_change(kinesis, stream, &wish, timeout_ms, err);
 }
 
 pinpipe_status pinpipe_kinesis_shards_set(pinpipe_kinesis *kinesis, pinpipe_str stream, int64_t shard_count,
