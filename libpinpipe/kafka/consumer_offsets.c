@@ -34,15 +34,20 @@ static pinpipe_status metadata_set(rd_kafka_topic_partition_t *place, pinpipe_st
     return PINPIPE_OK;
 }
 
-static pinpipe_status offsets_list(rd_kafka_topic_partition_list_t **out, const pinpipe_kafka_offset *offsets,
-                                   int64_t count, pinpipe_error *err) {
+/* librdkafka's list of `offsets`, for a consumer that may be asked. */
+static pinpipe_status offsets_list(rd_kafka_topic_partition_list_t **out,
+                                   const pinpipe_kafka_consumer *consumer,
+                                   const pinpipe_kafka_offset *offsets, int64_t count, pinpipe_error *err) {
     *out = NULL;
+    pinpipe_status status = pp_kafka_client_check(&consumer->client, err);
+    if (status < 0) {
+        return status;
+    }
     if (count < 1 || count > OFFSETS_MAX) {
         return pp_fail(err, PINPIPE_EINVAL, "%lld offsets: one call takes 1 to %d", (long long)count,
                        OFFSETS_MAX);
     }
     rd_kafka_topic_partition_list_t *list = rd_kafka_topic_partition_list_new((int)count);
-    pinpipe_status status = PINPIPE_OK;
     for (int64_t i = 0; i < count && status == PINPIPE_OK; i++) {
         char *topic = pp_strndup(offsets[i].topic.len ? offsets[i].topic.ptr : "", offsets[i].topic.len);
         if (topic) {
@@ -63,16 +68,22 @@ static pinpipe_status offsets_list(rd_kafka_topic_partition_list_t **out, const 
     return PINPIPE_OK;
 }
 
+/* The first error of a list's entries, after `code`, the error of all. */
+static rd_kafka_resp_err_t first_error(rd_kafka_resp_err_t code,
+                                       const rd_kafka_topic_partition_list_t *list) {
+    for (int i = 0; list && i < list->cnt && !code; i++) {
+        code = list->elems[i].err;
+    }
+    return code;
+}
+
 static pinpipe_status commit_answer(const pinpipe_kafka_consumer *consumer, rd_kafka_event_t *event,
                                     pinpipe_error *err) {
     if (!event) {
         return pp_kafka_client_fail(&consumer->client, "waiting for a commit's answer", err);
     }
-    rd_kafka_resp_err_t code = rd_kafka_event_error(event);
-    const rd_kafka_topic_partition_list_t *list = rd_kafka_event_topic_partition_list(event);
-    for (int i = 0; list && i < list->cnt && !code; i++) {
-        code = list->elems[i].err;
-    }
+    rd_kafka_resp_err_t code =
+        first_error(rd_kafka_event_error(event), rd_kafka_event_topic_partition_list(event));
     return code ? pp_kafka_fail(err, code, "committing offsets", NULL) : PINPIPE_OK;
 }
 
@@ -80,10 +91,7 @@ pinpipe_status pinpipe_kafka_consumer_commit(pinpipe_kafka_consumer *consumer,
                                              const pinpipe_kafka_offset *offsets, int64_t count,
                                              int64_t timeout_ms, pinpipe_error *err) {
     rd_kafka_topic_partition_list_t *list = NULL;
-    pinpipe_status status = pp_kafka_client_check(&consumer->client, err);
-    if (status == PINPIPE_OK) {
-        status = offsets_list(&list, offsets, count, err);
-    }
+    pinpipe_status status = offsets_list(&list, consumer, offsets, count, err);
     if (status < 0) {
         return status;
     }
@@ -107,10 +115,7 @@ pinpipe_status pinpipe_kafka_consumer_committed(pinpipe_kafka_offset *offsets, i
                                                 pinpipe_kafka_consumer *consumer, int64_t timeout_ms,
                                                 pinpipe_error *err) {
     rd_kafka_topic_partition_list_t *list = NULL;
-    pinpipe_status status = pp_kafka_client_check(&consumer->client, err);
-    if (status == PINPIPE_OK) {
-        status = offsets_list(&list, offsets, count, err);
-    }
+    pinpipe_status status = offsets_list(&list, consumer, offsets, count, err);
     if (status < 0) {
         return status;
     }
@@ -137,10 +142,7 @@ pinpipe_status pinpipe_kafka_consumer_seek(pinpipe_kafka_consumer *consumer,
                                            const pinpipe_kafka_offset *offsets, int64_t count,
                                            int64_t timeout_ms, pinpipe_error *err) {
     rd_kafka_topic_partition_list_t *list = NULL;
-    pinpipe_status status = pp_kafka_client_check(&consumer->client, err);
-    if (status == PINPIPE_OK) {
-        status = offsets_list(&list, offsets, count, err);
-    }
+    pinpipe_status status = offsets_list(&list, consumer, offsets, count, err);
     if (status < 0) {
         return status;
     }
@@ -151,10 +153,8 @@ pinpipe_status pinpipe_kafka_consumer_seek(pinpipe_kafka_consumer *consumer,
     }
     int wait_ms = pp_kafka_wait_ms(pp_kafka_deadline_ms(timeout_ms), INT64_MAX);
     rd_kafka_error_t *error = rd_kafka_seek_partitions(consumer->client.handle, list, wait_ms);
-    rd_kafka_resp_err_t code = error ? rd_kafka_error_code(error) : RD_KAFKA_RESP_ERR_NO_ERROR;
-    for (int i = 0; i < list->cnt && !code; i++) {
-        code = list->elems[i].err;
-    }
+    rd_kafka_resp_err_t code =
+        first_error(error ? rd_kafka_error_code(error) : RD_KAFKA_RESP_ERR_NO_ERROR, list);
     if (error) {
         rd_kafka_error_destroy(error);
     }
