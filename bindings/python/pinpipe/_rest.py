@@ -8,13 +8,12 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable
-from types import TracebackType
 from typing import Literal, NamedTuple
 
 from pinpipe import native
 from pinpipe._credentials import Credentials, shared_default
 from pinpipe._records import Table, encode
-from pinpipe._waiting import STEP_MS, Handle, in_steps, milliseconds, steps
+from pinpipe._waiting import STEP_MS, ProducerHandle, in_steps, milliseconds, steps
 from pinpipe.errors import DeadlineError, Error, InvalidArgumentError, from_status
 
 Buffer = bytes | bytearray | memoryview | str
@@ -55,7 +54,7 @@ def _limit_ms(name: str, seconds: float | None) -> int:
     return int(seconds * 1000)
 
 
-class RestProducer(Handle):
+class RestProducer(ProducerHandle):
     """Writes records as POST <endpoint>/topics/<topic>: kept-alive, in batches, repeated where that helps.
 
     Delivery is at least once: a record whose answer was lost is sent again, and counted as one that may stand twice.
@@ -262,13 +261,3 @@ class RestProducer(Handle):
         """Records that have no result yet."""
         counters = self.counters
         return counters["written"] - counters["delivered"] - counters["failed"]
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        """Flushes after a clean block, then closes."""
-        try:
-            if error is None and self._native is not None:
-                self.flush()
-        finally:
-            self.close()

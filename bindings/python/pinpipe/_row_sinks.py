@@ -12,11 +12,14 @@ import re
 from collections.abc import Callable
 from pathlib import Path
 from types import TracebackType
-from typing import BinaryIO, Self
+from typing import TYPE_CHECKING, BinaryIO, Self
 from urllib.parse import unquote
 
 from pinpipe._schema import KINDS
 from pinpipe.errors import Error, FileError, InvalidArgumentError, LimitError
+
+if TYPE_CHECKING:
+    from pinpipe.kafka import Producer, RestProducer
 
 MEMORY_MAX_BYTES = 256 << 20
 WRITE_TIMEOUT_S = 30.0
@@ -80,9 +83,9 @@ def open_sink(target: Target, user_id: str = "demo") -> RowSink:
     if not isinstance(target, str):
         return _FunctionSink(target)
     if target.startswith("kafka://") and len(target) > len("kafka://"):
-        return _KafkaSink(target, topics)
+        return _TopicSink(target, topics, _kafka_producer(target))
     if target.startswith(("kafka-rest+http://", "kafka-rest+https://")):
-        return _RestSink(target, topics)
+        return _TopicSink(target, topics, _rest_producer(target))
     if target.startswith("kinesis://") and len(target) > len("kinesis://"):
         return _KinesisSink(target, user_id)
     if target.startswith("file:///"):
@@ -179,15 +182,13 @@ def _open_whole_lines(path: Path) -> BinaryIO:
     return file
 
 
-class _KafkaSink(RowSink):
-    """Records without a key, by pinpipe.kafka.Producer: its bounded queue makes put() wait."""
+class _TopicSink(RowSink):
+    """Records without a key, by a producer of topics whose bounded queue makes put() wait."""
 
-    def __init__(self, url: str, topics: dict[str, str]) -> None:
+    def __init__(self, url: str, topics: dict[str, str], producer: Producer | RestProducer) -> None:
         super().__init__(url)
-        from pinpipe.kafka import Producer
-
         self._topics = topics
-        self._producer = Producer(url.removeprefix("kafka://").rstrip("/"))
+        self._producer = producer
 
     def put(self, kind: str, payload: bytes) -> None:
         self._producer.write(self._topics[kind], payload, timeout=WRITE_TIMEOUT_S)
@@ -199,29 +200,22 @@ class _KafkaSink(RowSink):
         self._producer.close()
 
 
-class _RestSink(RowSink):
-    """Records without a key, by pinpipe.kafka.RestProducer: requests of a topic one after the other, retried."""
+def _kafka_producer(url: str) -> Producer:
+    from pinpipe.kafka import Producer
 
-    def __init__(self, url: str, topics: dict[str, str]) -> None:
-        super().__init__(url)
-        from pinpipe.kafka import RestProducer
+    return Producer(url.removeprefix("kafka://").rstrip("/"))
 
-        endpoint, _, query = url.partition("?")
-        if query not in ("", "auth=iam"):
-            raise InvalidArgumentError(f"target {endpoint}: ?{query[:40]} is not ?auth=iam")
-        self._topics = topics
-        self._producer = RestProducer(
-            endpoint, api_key=os.environ.get(API_KEY_VARIABLE), iam=bool(query), attempts=REST_ATTEMPTS
-        )
 
-    def put(self, kind: str, payload: bytes) -> None:
-        self._producer.write(self._topics[kind], payload, timeout=WRITE_TIMEOUT_S)
+def _rest_producer(url: str) -> RestProducer:
+    """Requests of a topic go one after the other, retried."""
+    from pinpipe.kafka import RestProducer
 
-    def flush(self) -> None:
-        self._producer.flush(FLUSH_TIMEOUT_S)
-
-    def close(self) -> None:
-        self._producer.close()
+    endpoint, _, query = url.partition("?")
+    if query not in ("", "auth=iam"):
+        raise InvalidArgumentError(f"target {endpoint}: ?{query[:40]} is not ?auth=iam")
+    return RestProducer(
+        endpoint, api_key=os.environ.get(API_KEY_VARIABLE), iam=bool(query), attempts=REST_ATTEMPTS
+    )
 
 
 class _KinesisSink(RowSink):

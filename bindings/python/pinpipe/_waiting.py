@@ -119,3 +119,21 @@ class Handle:
     ) -> None:
         """Closes."""
         self.close()
+
+
+class ProducerHandle(Handle):
+    """A handle whose records wait: a clean block ends with all of them delivered."""
+
+    def flush(self, timeout: float = 30.0) -> None:
+        """Waits until every record is delivered or has failed; raises where one was not delivered."""
+        raise NotImplementedError
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Flushes after a clean block, then closes."""
+        try:
+            if error is None and self._native is not None:
+                self.flush()
+        finally:
+            self.close()

@@ -9,7 +9,6 @@ from __future__ import annotations
 import dataclasses
 import os
 from collections.abc import Iterable, Mapping
-from types import TracebackType
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from pinpipe import native
@@ -20,7 +19,7 @@ from pinpipe._kafka_records import CleanBatch, RecordReject, Records, clean
 from pinpipe._records import Table, decode
 from pinpipe._rest import RestProducer, RestResult
 from pinpipe._sign import msk_token
-from pinpipe._waiting import STEP_MS, Handle, beside, in_steps, milliseconds, steps
+from pinpipe._waiting import STEP_MS, Handle, ProducerHandle, beside, in_steps, milliseconds, steps
 from pinpipe.errors import DeadlineError, InvalidArgumentError, NetworkError
 
 if TYPE_CHECKING:
@@ -167,7 +166,7 @@ def _statistics(found: Any) -> Statistics | None:
     return None if isinstance(found, tuple) else Statistics(*native.kafka_statistics_values(found))
 
 
-class Producer(Handle):
+class Producer(ProducerHandle):
     """Writes records: idempotent, partitioned as Java's clients do, with a bounded queue.
 
     As a context manager it flushes at a clean end. Threads may share it. In a forked child every call raises
@@ -354,16 +353,6 @@ class Producer(Handle):
         if self._native is not None and os.getpid() == self._owner:
             self.dropped = self.clear()
         super().close()
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        """Flushes after a clean block, then closes."""
-        try:
-            if error is None and self._native is not None:
-                self.flush()
-        finally:
-            self.close()
 
 
 class Consumer(Handle):

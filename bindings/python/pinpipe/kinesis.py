@@ -9,11 +9,10 @@ from __future__ import annotations
 import os
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
-from types import TracebackType
 from typing import TYPE_CHECKING, Literal, NamedTuple, TypeVar
 
 from pinpipe import native
-from pinpipe._waiting import STEP_MS, Handle, beside, in_steps, milliseconds, steps
+from pinpipe._waiting import STEP_MS, Handle, ProducerHandle, beside, in_steps, milliseconds, steps
 from pinpipe.errors import DeadlineError, InvalidArgumentError, NetworkError
 
 if TYPE_CHECKING:
@@ -264,7 +263,7 @@ def _record(key: str, data: bytes, sequence_number: str, arrival_us: int | None)
     return Record(key, data, sequence_number, arrival)
 
 
-class Producer(Handle):
+class Producer(ProducerHandle):
     """Writes records of one stream: many in a request, those that failed again, within the limits of its shards.
 
     It moves while a thread is in one of its calls: a program that writes seldom calls `poll`. As a context manager it
@@ -418,13 +417,3 @@ class Producer(Handle):
     def waiting(self) -> int:
         """Records whose fate is not known."""
         return self.written - self.delivered - self.failed
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        """Flushes after a clean block, then closes."""
-        try:
-            if error is None and self._native is not None:
-                self.flush()
-        finally:
-            self.close()
