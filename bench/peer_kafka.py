@@ -102,16 +102,25 @@ def _sending(producer: Any, send: Callable[[], Any]) -> None:
             producer.poll(0.1)
 
 
-def _produce_confluent(job: Job) -> Callable[[], int]:
-    lines, producer, topic = _lines(job), _theirs(job), job["topic"]
+def _report() -> tuple[list[int], Callable[[Any, Any], None]]:
+    """The offsets of delivered records, and the callback that fills them."""
     offsets: list[int] = []
 
     def told(error: Any, message: Any) -> None:
         if error is None:
             offsets.append(message.offset())
 
+    return offsets, told
+
+
+def _one_by_one(job: Job, items: list[Any], render: Callable[[Any], Any] | None) -> Callable[[], int]:
+    """produce() for each item; `render` makes its value, None = it is one."""
+    producer, topic = _theirs(job), job["topic"]
+    offsets, told = _report()
+
     def work() -> int:
-        for number, value in enumerate(lines):
+        for number, item in enumerate(items):
+            value = render(item) if render else item
             _sending(producer, lambda value=value: producer.produce(topic, value, on_delivery=told))
             if number % PEER_BATCH == 0:
                 producer.poll(0)
@@ -121,13 +130,13 @@ def _produce_confluent(job: Job) -> Callable[[], int]:
     return work
 
 
+def _produce_confluent(job: Job) -> Callable[[], int]:
+    return _one_by_one(job, _lines(job), None)
+
+
 def _batch_confluent(job: Job) -> Callable[[], int]:
     lines, producer, topic = _lines(job), _theirs(job), job["topic"]
-    offsets: list[int] = []
-
-    def told(error: Any, message: Any) -> None:
-        if error is None:
-            offsets.append(message.offset())
+    offsets, told = _report()
 
     def work() -> int:
         for first in range(0, len(lines), PEER_BATCH):
@@ -153,24 +162,7 @@ def _rows_pinpipe(job: Job) -> Callable[[], int]:
 
 
 def _rows_confluent(job: Job) -> Callable[[], int]:
-    lines, producer, topic = _lines(job), _theirs(job), job["topic"]
-    rows = [json.loads(line) for line in lines]
-    offsets: list[int] = []
-
-    def told(error: Any, message: Any) -> None:
-        if error is None:
-            offsets.append(message.offset())
-
-    def work() -> int:
-        for number, row in enumerate(rows):
-            value = json.dumps(row)
-            _sending(producer, lambda value=value: producer.produce(topic, value, on_delivery=told))
-            if number % PEER_BATCH == 0:
-                producer.poll(0)
-        producer.flush()
-        return len(offsets)
-
-    return work
+    return _one_by_one(job, [json.loads(line) for line in _lines(job)], json.dumps)
 
 
 def _consume_pinpipe(job: Job) -> Callable[[], int]:
