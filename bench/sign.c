@@ -10,6 +10,7 @@
 #include <openssl/hmac.h>
 #include <openssl/sha.h>
 
+#include "counting.h"
 #include "measure.h"
 
 #define BODY_BYTES 1000
@@ -26,20 +27,6 @@
 #define HOST "kinesis.eu-west-1.amazonaws.com"
 #define KEY_ID "AKIDEXAMPLE"
 #define SECRET "wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY"
-
-/* A thread's own: an atomic counter would be a cost of the one-shot signer that it does not have. */
-static _Thread_local int64_t allocations;
-
-static void *counted_realloc(void *ptr, size_t size, void *user) {
-    (void)user;
-    allocations++;
-    return realloc(ptr, size);
-}
-
-static void counted_free(void *ptr, void *user) {
-    (void)user;
-    free(ptr);
-}
 
 static void *crypto_malloc(size_t size, const char *file, int line) {
     (void)file;
