@@ -60,6 +60,20 @@ static int borrow_offsets(PyObject *object, pinpipe_kafka_offset **out, int64_t 
 static PyObject *bytes_or_none(pinpipe_str bytes) {
     return bytes.ptr ? bytes_of(bytes) : Py_BuildValue("");
 }
+
+/* A tuple of (name, value); None is a null value. */
+static PyObject *message_headers(const pinpipe_kafka_message *message) {
+    int64_t count = pinpipe_kafka_message_header_count(message);
+    PyObject *headers = PyTuple_New((Py_ssize_t)count);
+    for (int64_t i = 0; headers && i < count; i++) {
+        pinpipe_kafka_header header = pinpipe_kafka_message_header_at(message, i);
+        PyObject *pair = Py_BuildValue("(NN)", text_of(header.name), bytes_or_none(header.value));
+        if (!pair || PyTuple_SetItem(headers, (Py_ssize_t)i, pair) != 0) {
+            Py_CLEAR(headers);
+        }
+    }
+    return headers;
+}
 %}
 
 %typemap(in) (const pinpipe_kafka_offset *offsets, int64_t count) {
@@ -197,14 +211,15 @@ static pinpipe_status kafka_consumer_poll(kafka_batch *batch, pinpipe_kafka_cons
     return pinpipe_kafka_consumer_poll(&batch->views, consumer, timeout_ms, err);
 }
 
-/* A list of (topic, partition, offset, key, value, milliseconds since 1970). */
+/* A list of (topic, partition, offset, key, value, milliseconds since 1970, headers). */
 static PyObject *kafka_batch_messages(const kafka_batch *batch) {
     PyObject *list = PyList_New(0);
     for (int64_t i = 0; list && i < batch->views.message_count; i++) {
         const pinpipe_kafka_message *message = &batch->views.messages[i];
-        PyObject *tuple = Py_BuildValue("(NlLNNL)", text_of(message->topic), (long)message->partition,
+        PyObject *tuple = Py_BuildValue("(NlLNNLN)", text_of(message->topic), (long)message->partition,
                                         (long long)message->offset, bytes_or_none(message->key),
-                                        bytes_or_none(message->value), (long long)message->timestamp_ms);
+                                        bytes_or_none(message->value), (long long)message->timestamp_ms,
+                                        message_headers(message));
         if (!tuple || PyList_Append(list, tuple) != 0) {
             Py_CLEAR(list);
         }

@@ -217,7 +217,21 @@ typedef struct pinpipe_kafka_message {
     pinpipe_str key;
     pinpipe_str value;
     int64_t timestamp_ms; /* -1 = none */
+    const void *origin;   /* librdkafka's, for the headers below; NULL = none */
 } pinpipe_kafka_message;
+
+/** A borrowed header of a record; one name may come more than once. A value whose ptr is NULL is null. */
+typedef struct pinpipe_kafka_header {
+    pinpipe_str name;
+    pinpipe_str value;
+} pinpipe_kafka_header;
+
+/** Headers of a message of the last poll; they are read from it when the first of them is asked for. */
+PINPIPE_API int64_t pinpipe_kafka_message_header_count(const pinpipe_kafka_message *message);
+/** The header at `index`, from 0 to the count - 1, in the order in which they were written; as long as the
+ * message. */
+PINPIPE_API pinpipe_kafka_header pinpipe_kafka_message_header_at(const pinpipe_kafka_message *message,
+                                                                 int64_t index);
 
 /** A place in a partition. As an input to commit, `offset` is the next one to read; -1 = none. */
 typedef struct pinpipe_kafka_offset {

@@ -80,6 +80,17 @@ pinpipe_status pinpipe_kafka_consumer_poll(pinpipe_kafka_batch *out, pinpipe_kaf
     return absent(err);
 }
 
+int64_t pinpipe_kafka_message_header_count(const pinpipe_kafka_message *message) {
+    (void)message;
+    return 0;
+}
+
+pinpipe_kafka_header pinpipe_kafka_message_header_at(const pinpipe_kafka_message *message, int64_t index) {
+    (void)message;
+    (void)index;
+    return (pinpipe_kafka_header){{NULL, 0}, {NULL, 0}};
+}
+
 pinpipe_status pinpipe_kafka_consumer_commit(pinpipe_kafka_consumer *consumer,
                                              const pinpipe_kafka_offset *offsets, int64_t count,
                                              int64_t timeout_ms, pinpipe_error *err) {

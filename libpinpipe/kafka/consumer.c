@@ -345,6 +345,7 @@ static pinpipe_kafka_message message_view(const rd_kafka_message_t *message) {
     view.key = (pinpipe_str){message->key, message->key_len};
     view.value = (pinpipe_str){message->payload, message->len};
     view.timestamp_ms = rd_kafka_message_timestamp(message, &kind);
+    view.origin = message;
     return view;
 }
 

@@ -84,6 +84,8 @@ def test_columns_of_every_form(cluster: kafka.MockCluster) -> None:
         assert [message.value for message in messages] == values, form
         assert [message.key for message in messages] == values, form
         assert [message.timestamp_ms for message in messages] == [1, 4, 2, 3], form
+        twice = () if form in {"binary", "slice"} else (("x", None), ("x", b"2"))
+        assert [message.headers for message in messages] == [(("h", b"1"),), (), (), twice], form
 
 
 BAD: dict[str, tuple[dict[str, Any], str]] = {

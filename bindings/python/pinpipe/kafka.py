@@ -53,7 +53,10 @@ Buffer = bytes | bytearray | memoryview | str
 
 
 class Message(NamedTuple):
-    """A record that was read. A key or value of None is Kafka's null; timestamp_ms is -1 where there is none."""
+    """A record that was read. A key or value of None is Kafka's null; timestamp_ms is -1 where there is none.
+
+    headers are in the order in which they were written; a name may come more than once.
+    """
 
     topic: str
     partition: int
@@ -61,6 +64,7 @@ class Message(NamedTuple):
     key: bytes | None
     value: bytes | None
     timestamp_ms: int
+    headers: tuple[tuple[str, bytes | None], ...] = ()
 
 
 class Statistics(NamedTuple):
