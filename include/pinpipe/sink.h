@@ -38,8 +38,8 @@ typedef enum pinpipe_sink_timestamp {
 
 typedef enum pinpipe_sink_format {
     PINPIPE_SINK_FORMAT_JSON = 0,    /* the value, byte for byte */
-    PINPIPE_SINK_FORMAT_ENVELOPE = 1 /* {"topic","partition","offset","timestamp_ms","key","value"}; a key
-                                        that is not UTF-8 is "key_b64" */
+    PINPIPE_SINK_FORMAT_ENVELOPE = 1 /* {"topic","partition","offset","timestamp_ms","key","headers":[{"name",
+                                        "value"}],"value"}; what is not UTF-8 is "key_b64", "value_b64" */
 } pinpipe_sink_format;
 
 typedef enum pinpipe_sink_compression {

@@ -12,12 +12,35 @@
 
 /** Names, numbers and punctuation of an envelope or a reject. */
 #define FRAME_BYTES 256
+#define FIELD_BYTES 32
 
-const char *pp_sink_line_fault(pinpipe_str value) {
+static bool text_is_utf8(pinpipe_str text) {
+    return pp_utf8_span(text.ptr, text.len) == text.len;
+}
+
+const char *pp_sink_line_fault(pp_sink_line_kind kind, pinpipe_str value) {
     if (value.len == 0) {
         return "empty value";
     }
-    return memchr(value.ptr, '\n', value.len) ? "newline in value" : NULL;
+    bool has_newline = memchr(value.ptr, '\n', value.len) != NULL;
+    /* What an envelope holds as base64 is one line whatever its bytes are. */
+    bool is_line = !has_newline || (kind == PP_SINK_LINE_ENVELOPE && !text_is_utf8(value));
+    return is_line ? NULL : "newline in value";
+}
+
+/* What a text or its base64 takes at most, with its name and punctuation. */
+static size_t field_room(pinpipe_str text) {
+    return PP_JSON_ESCAPED_MAX(text.len) + FIELD_BYTES;
+}
+
+static size_t envelope_room(const pinpipe_kafka_message *message) {
+    size_t room =
+        PP_BASE64_LEN(message->value.len) + field_room(message->key) + message->topic.len + FRAME_BYTES;
+    for (int64_t i = 0; i < pinpipe_kafka_message_header_count(message); i++) {
+        pinpipe_kafka_header header = pinpipe_kafka_message_header_at(message, i);
+        room += field_room(header.name) + field_room(header.value);
+    }
+    return room;
 }
 
 size_t pp_sink_line_room(pp_sink_line_kind kind, const pinpipe_kafka_message *message) {
@@ -25,7 +48,7 @@ size_t pp_sink_line_room(pp_sink_line_kind kind, const pinpipe_kafka_message *me
         return PP_BASE64_LEN(message->value.len) + PP_BASE64_LEN(message->key.len) + FRAME_BYTES;
     }
     if (kind == PP_SINK_LINE_ENVELOPE) {
-        return message->value.len + PP_JSON_ESCAPED_MAX(message->key.len) + message->topic.len + FRAME_BYTES;
+        return envelope_room(message);
     }
     return message->value.len + sizeof "null\n";
 }
@@ -53,16 +76,41 @@ static char *reject_put(char *at, const pinpipe_kafka_message *message, const ch
     return text_put(at, "}");
 }
 
-static char *key_put(char *at, pinpipe_str key) {
-    if (!key.ptr) {
-        return text_put(at, "\"key\":null");
+/* "name":null, "name":"text" or, where that is no text, "name_b64":"…". */
+static char *field_put(char *at, const char *name, pinpipe_str text) {
+    *at++ = '"';
+    at = text_put(at, name);
+    if (!text.ptr) {
+        return text_put(at, "\":null");
     }
-    if (pp_utf8_span(key.ptr, key.len) != key.len) {
-        return base64_put(text_put(at, "\"key_b64\":"), key);
+    if (!text_is_utf8(text)) {
+        return base64_put(text_put(at, "_b64\":"), text);
     }
-    at = text_put(at, "\"key\":\"");
-    at += pp_json_escape(at, key.ptr, key.len);
+    at = text_put(at, "\":\"");
+    at += pp_json_escape(at, text.ptr, text.len);
     return text_put(at, "\"");
+}
+
+static char *headers_put(char *at, const pinpipe_kafka_message *message) {
+    at = text_put(at, ",\"headers\":[");
+    for (int64_t i = 0; i < pinpipe_kafka_message_header_count(message); i++) {
+        pinpipe_kafka_header header = pinpipe_kafka_message_header_at(message, i);
+        at = field_put(text_put(at, i ? ",{" : "{"), "name", header.name);
+        at = text_put(field_put(text_put(at, ","), "value", header.value), "}");
+    }
+    return text_put(at, "]");
+}
+
+static char *value_put(char *at, pinpipe_str value) {
+    if (value.ptr && !text_is_utf8(value)) {
+        return base64_put(text_put(at, ",\"value_b64\":"), value);
+    }
+    at = text_put(at, ",\"value\":");
+    if (!value.ptr) {
+        return text_put(at, "null");
+    }
+    memcpy(at, value.ptr, value.len);
+    return at + value.len;
 }
 
 static char *envelope_put(char *at, const pinpipe_kafka_message *message) {
@@ -71,12 +119,8 @@ static char *envelope_put(char *at, const pinpipe_kafka_message *message) {
     at += message->topic.len;
     at += snprintf(at, FRAME_BYTES, "\",\"partition\":%ld,\"offset\":%lld,\"timestamp_ms\":%lld,",
                    (long)message->partition, (long long)message->offset, (long long)message->timestamp_ms);
-    at = text_put(key_put(at, message->key), ",\"value\":");
-    if (message->value.ptr) {
-        memcpy(at, message->value.ptr, message->value.len);
-        return text_put(at + message->value.len, "}");
-    }
-    return text_put(at, "null}");
+    at = headers_put(field_put(at, "key", message->key), message);
+    return text_put(value_put(at, message->value), "}");
 }
 
 size_t pp_sink_line_write(char *out, pp_sink_line_kind kind, const pinpipe_kafka_message *message,

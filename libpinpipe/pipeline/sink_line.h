@@ -12,8 +12,8 @@ typedef enum pp_sink_line_kind {
     PP_SINK_LINE_REJECT = 2,
 } pp_sink_line_kind;
 
-/** Why the value is no line; NULL = it is one. A null value has no reason here. */
-const char *pp_sink_line_fault(pinpipe_str value);
+/** Why the value is no line of that kind; NULL = it is one. A null value has no reason here. */
+const char *pp_sink_line_fault(pp_sink_line_kind kind, pinpipe_str value);
 
 /** Most bytes of the record's line, with its newline. */
 size_t pp_sink_line_room(pp_sink_line_kind kind, const pinpipe_kafka_message *message);

@@ -94,7 +94,7 @@ static route route_find(pinpipe_sink *sink, const pinpipe_kafka_message *message
     route found = {.policy = PINPIPE_SINK_POLICY_KEEP, .is_null = !message->value.ptr};
     found.kind =
         settings->format == PINPIPE_SINK_FORMAT_ENVELOPE ? PP_SINK_LINE_ENVELOPE : PP_SINK_LINE_VALUE;
-    const char *reason = found.is_null ? NULL : pp_sink_line_fault(message->value);
+    const char *reason = found.is_null ? NULL : pp_sink_line_fault(found.kind, message->value);
     if (found.is_null) {
         policy_apply(&found, sink, settings->null_values, "null value");
     } else if (reason) {

@@ -266,23 +266,27 @@ static void test_policies(void) {
     put(producer, "b", (pinpipe_str){NULL, 0});
     put(producer, "c", pp_str(""));
     put(producer, "\xff", pp_str("{\"k\":2}"));
+    put_headed(producer, pp_str("\xff\n\xfe"));
     CHECK_INT(pinpipe_kafka_producer_flush(producer, 5000, NULL), PINPIPE_OK);
     pinpipe_kafka_producer_free(producer);
     pinpipe_sink_options options = envelope_options(NULL, "policies");
     options.unreadable_values = PINPIPE_SINK_POLICY_SKIP;
     pinpipe_sink *sink = sink_open(&options);
-    run_until(sink, PINPIPE_SINK_RECORDS_STORED, 3);
+    run_until(sink, PINPIPE_SINK_RECORDS_STORED, 4);
     CHECK_INT(pinpipe_sink_count(sink, PINPIPE_SINK_RECORDS_SKIPPED), 1);
     pinpipe_sink_free(sink);
     pinpipe_buf lines = file_read("topics/s.pin/partition=0/s.pin+0+0000000000.json");
     CHECK_TEXT(
         lines.ptr, lines.len,
         "{\"topic\":\"s.pin\",\"partition\":0,\"offset\":0,\"timestamp_ms\":1600000000000,\"key\":\"a\","
-        "\"value\":{\"k\":1}}\n"
+        "\"headers\":[],\"value\":{\"k\":1}}\n"
         "{\"topic\":\"s.pin\",\"partition\":0,\"offset\":1,\"timestamp_ms\":1600000000000,\"key\":\"b\","
-        "\"value\":null}\n"
+        "\"headers\":[],\"value\":null}\n"
         "{\"topic\":\"s.pin\",\"partition\":0,\"offset\":3,\"timestamp_ms\":1600000000000,"
-        "\"key_b64\":\"/w==\",\"value\":{\"k\":2}}\n");
+        "\"key_b64\":\"/w==\",\"headers\":[],\"value\":{\"k\":2}}\n"
+        "{\"topic\":\"s.pin\",\"partition\":0,\"offset\":4,\"timestamp_ms\":1600000000000,\"key\":null,"
+        "\"headers\":[{\"name\":\"a\",\"value\":\"1\"},{\"name\":\"a\",\"value\":null},"
+        "{\"name\":\"b\",\"value_b64\":\"/w==\"}],\"value_b64\":\"/wr+\"}\n");
     pinpipe_buf_reset(&lines);
 
     options = options_of(NULL);

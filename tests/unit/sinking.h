@@ -15,6 +15,7 @@
 
 #include "base/buffer.h"
 #include "io/clock.h"
+#include "pinpipe/kafka_batch.h"
 #include "pinpipe/sink.h"
 
 #define TOPIC "s.pin"
@@ -61,6 +62,27 @@ static inline void put(pinpipe_kafka_producer *producer, const char *key, pinpip
     record.value = value;
     record.timestamp_ms = 1600000000000;
     CHECK_INT(pinpipe_kafka_producer_write(producer, &record, 5000, &err), PINPIPE_OK);
+}
+
+/* A record with the headers a = "1", a = null and b = the byte 0xff. */
+static inline void put_headed(pinpipe_kafka_producer *producer, pinpipe_str value) {
+    static const int64_t lists[] = {0, 3}, name_ends[] = {0, 1, 2, 3}, value_ends[] = {0, 1, 1, 2};
+    static const uint8_t validity = 5;
+    const int64_t ends[] = {0, (int64_t)value.len};
+    const int64_t time_ms = 1600000000000;
+    pinpipe_kafka_delivery *delivery = NULL;
+    pinpipe_kafka_columns columns = PINPIPE_KAFKA_COLUMNS_INIT;
+    columns.topic = pp_str(TOPIC);
+    columns.count = 1;
+    columns.timestamps_ms = &time_ms;
+    columns.values = (pinpipe_kafka_column){value.ptr, ends, NULL, 0, ends[1], 8, 0};
+    columns.header_lists = (pinpipe_kafka_column){NULL, lists, NULL, 0, 3, 8, 0};
+    columns.header_names = (pinpipe_kafka_column){"aab", name_ends, NULL, 0, 3, 8, 0};
+    columns.header_values = (pinpipe_kafka_column){"1\xff", value_ends, &validity, 0, 2, 8, 0};
+    CHECK_INT(pinpipe_kafka_delivery_new(&delivery, &columns, NULL), PINPIPE_OK);
+    CHECK_INT(pinpipe_kafka_producer_write_batch(producer, delivery, 5000, NULL), PINPIPE_OK);
+    CHECK_INT(pinpipe_kafka_producer_wait_batch(producer, delivery, 5000, NULL), PINPIPE_OK);
+    pinpipe_kafka_delivery_free(delivery);
 }
 
 static inline void put_numbers(int first, int count) {
