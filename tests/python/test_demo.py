@@ -9,10 +9,11 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pinpipe
 import pyarrow
 import pytest
 from deltalake import DeltaTable
-from pinpipe import _demo
+from pinpipe import _demo, _demo_stream
 from pinpipe._schema import KINDS
 from pinpipe._sources import open_source
 
@@ -36,11 +37,31 @@ def assert_adds_up(summary: dict, draws: int) -> None:
         assert flow["conflicts"] <= flow["duplicates"]
 
 
+def assert_layers_agree(summary: dict, folder: Path, user_id: str) -> None:
+    """The stream layer's flow is the batch layer's, and its tables hold the same rows."""
+    assert summary["stream"]["records"] == summary["records"]
+    for kind in KINDS:
+        batch = DeltaTable(str(folder / "batch" / kind)).to_pyarrow_table().sort_by("ind")
+        stream = (
+            DeltaTable(str(folder / "stream" / f"{user_id}_{kind}_table")).to_pyarrow_table().sort_by("ind")
+        )
+        assert stream.equals(batch) and stream.num_rows > 0
+        rows = stream.num_rows
+        assert summary["stream"]["tables"][kind] == {
+            "identical": True,
+            "rows": [rows, rows],
+            "different": 0,
+            "first_different": [],
+        }
+
+
 def test_demo_on_synthetic_rows(tmp_path: Path) -> None:
     done = run_demo("--rows", "300", "--out", str(tmp_path), "--user-id", "0a1b2c3d4e5f")
     assert done.returncode == 0, done.stderr
     summary = json.loads((tmp_path / "summary.json").read_text(encoding="utf-8"))
     assert_adds_up(summary, 300)
+    assert_layers_agree(summary, tmp_path, "0a1b2c3d4e5f")
+    assert "byte for byte: pin, geo, user" in done.stdout
     assert summary["missing"] == 0
     assert summary["notes"] == []  # the embedded S3 was used
     assert {"libpinpipe", "librdkafka", "libcurl", "openssl", "duckdb", "deltalake"} <= set(
@@ -56,11 +77,32 @@ def test_demo_on_synthetic_rows(tmp_path: Path) -> None:
     assert {each["id"].split(".")[0] for each in summary["expectations"]} == {*KINDS, "matches"}
     assert [row["matched_share"] for row in summary["matches"]] == [1.0] * 6
     page = (tmp_path / "report.html").read_text(encoding="utf-8")
-    assert "Before and after cleaning" in page and "Matches across the tables" in page
+    assert (
+        "The stream layer" in page
+        and "Before and after cleaning" in page
+        and "Matches across the tables" in page
+    )
     assert page.count("<figure class=wide>") == page.count("<figure class=narrow>") == 9
     assert "http://" not in page.replace("http://www.w3.org/", "")
     for question in ("q1", "q2", "q3a", "q3b", "q4", "q5", "q6", "q7", "q8"):
         assert f"\n{question}  " in done.stdout
+
+
+def test_the_comparison_finds_what_differs(tmp_path: Path) -> None:
+    """The compared lines are the core's own NDJSON; a row that one side lacks, or has otherwise, is named."""
+    rows = b"".join(
+        b'{"ind":%d,"country":"Al\xc3\xa9 \\"x","latitude":%d.5,"longitude":-1e-7,"timestamp":"2018-01-01T00:00:00"}\n'
+        % (key, key)
+        for key in (3, 1, 2)
+    )
+    table = pinpipe.clean("geo", rows + b'{"ind":4,"timestamp":"2018-01-01T00:00:00.25"}\n{"ind":5}\n')
+    lines = sorted(pinpipe.encode(table).splitlines(keepends=True), key=lambda line: json.loads(line)["ind"])
+    assert list(_demo_stream.ndjson_lines(pyarrow.table(table))) == lines
+    other = rows.replace(b"2.5", b"2.25").replace(b'"ind":3', b'"ind":9')
+    found = _demo_stream.compare({"geo": pinpipe.clean("geo", rows)}, {"geo": pinpipe.clean("geo", other)})
+    assert found == {
+        "geo": {"identical": False, "rows": [3, 3], "different": 3, "first_different": [2, 3, 9]}
+    }
 
 
 def test_the_tables_are_the_drawn_rows(tmp_path: Path) -> None:
@@ -91,6 +133,7 @@ def test_demo_on_real_rows_counts_what_the_source_lacks(tmp_path: Path) -> None:
     assert done.returncode == 0, done.stderr
     summary = json.loads((tmp_path / "summary.json").read_text(encoding="utf-8"))
     assert_adds_up(summary, 3000)
+    assert_layers_agree(summary, tmp_path, "demo")
     assert summary["missing"] == summary["missing_rows"]["pin"] > 0
     assert summary["missing_rows"]["geo"] == summary["missing_rows"]["user"] == 0
     lonely = {row["pair"] for row in summary["matches"] if row["unmatched_count"]}

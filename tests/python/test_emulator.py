@@ -109,6 +109,22 @@ def test_a_function_can_be_the_sink(source: str) -> None:
     assert [kind for kind, _ in seen] == [*KINDS] * 3 and summary.sink == "function"
 
 
+def test_several_sinks_take_every_row(source: str, tmp_path: Path) -> None:
+    rows: list[tuple[str, bytes]] = []
+    mine = _row_sinks.open_sink("memory:mine")
+    summary = pinpipe.emulate(
+        source, [lambda kind, row: rows.append((kind, row)), f"file://{tmp_path}", mine], rows=5
+    )
+    assert summary.sink == f"function file://{tmp_path} memory:mine"
+    assert len(rows) == 15 and summary.emulated == {"pin": 5, "geo": 5, "user": 5}
+    for kind in ("pin", "geo", "user"):
+        sent = [row for of, row in rows if of == kind]
+        assert (tmp_path / f"demo.{kind}.ndjson").read_bytes().splitlines() == sent
+        assert _row_sinks.memory_rows("mine")[f"demo.{kind}"] == sent
+    with pytest.raises(pinpipe.Error, match="no target is given"):
+        pinpipe.emulate(source, [], rows=5)
+
+
 def test_missing_rows_are_counted_and_the_others_sent(tmp_path: Path, source: str) -> None:
     rows = _synthetic.tables()
     for kind, table in _sources.TABLES.items():

@@ -172,6 +172,15 @@ def test_statistics_expectations_and_matches_are_told() -> None:
     assert "What was expected" not in _report.render_report(SUMMARY, _answers(), CENSUS)
 
 
+def test_the_stream_layer_is_told() -> None:
+    same = {"identical": True, "rows": [7, 7], "different": 0, "first_different": []}
+    other = {"identical": False, "rows": [7, 6], "different": 2, "first_different": [3, 9]}
+    stream = {"records": SUMMARY["records"], "tables": {"pin": same, "geo": other}}
+    text = _read(_report.render_report({**SUMMARY, "stream": stream}, _answers(), CENSUS)).text
+    assert "pins770identical" in text and "places762different3, 9" in text
+    assert "The stream layer" not in _read(_report.render_report(SUMMARY, _answers(), CENSUS)).text
+
+
 def test_the_same_answers_give_the_same_bytes() -> None:
     assert len({_report.render_report(SUMMARY, _answers(), CENSUS) for _ in range(2)}) == 1
 

@@ -1,4 +1,4 @@
-"""Turns draws from the source tables into answers, through every joint of the batch pipeline on one machine.
+"""Turns draws from the source tables into answers, through every joint of both layers of the pipeline on one machine.
 
 Never loses a record on the way: what went in, what was stored, read, cleaned and rejected adds up, or it fails.
 Rules: CONTRACT §2 (`pinpipe demo`) and §6 (summary.json); DESIGN §1 (the way from emulator to answers).
@@ -19,7 +19,7 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pinpipe import _emulator, _matches, _query, _report
 from pinpipe._expectations import BUILT_IN, Expectation, Expectations
@@ -27,7 +27,7 @@ from pinpipe._objects import Objects, open_objects
 from pinpipe._outputs import replaced_file, write_output
 from pinpipe._progress import Progress
 from pinpipe._records import Reader
-from pinpipe._row_sinks import topics_of
+from pinpipe._row_sinks import RowSink, topics_of
 from pinpipe._schema import KINDS
 from pinpipe._sources import open_source
 from pinpipe._versions import versions
@@ -40,6 +40,9 @@ from pinpipe.errors import (
     NotSupportedError,
     ServiceError,
 )
+
+if TYPE_CHECKING:
+    from pinpipe._demo_stream import StreamLayer
 
 #: Partitions of each embedded topic: more than one, so that a reader of one only would be noticed.
 PARTITIONS = 3
@@ -88,6 +91,8 @@ class Run:
     missing_rows: dict[str, int] = field(default_factory=dict)
     source: str = ""
     sink: dict[str, int] = field(default_factory=dict)
+    delivered: dict[str, int] = field(default_factory=dict)
+    stream: dict[str, Any] = field(default_factory=dict)
 
     @contextmanager
     def step(self, name: str) -> Iterator[None]:
@@ -104,8 +109,12 @@ def _say(text: str) -> None:
 
 
 @contextmanager
-def _object_store(run: Run, folder: Path) -> Iterator[Objects]:
-    """The embedded S3 that verifies signatures; a folder where that cannot be had, and then it says so."""
+def _services(run: Run, folder: Path) -> Iterator[tuple[Objects, StreamLayer | None]]:
+    """The embedded S3 and Kinesis, which verify signatures.
+
+    Where they cannot be had, objects lie in a folder and there is no stream path, and then it says so.
+    """
+    from pinpipe._demo_stream import StreamLayer
     from pinpipe._store import Store
 
     bucket = re.sub("[^a-z0-9-]", "-", f"user-{run.options.user_id.lower()}-bucket")[-63:].strip("-")
@@ -113,15 +122,18 @@ def _object_store(run: Run, folder: Path) -> Iterator[Objects]:
     try:
         store.start()
     except (NotSupportedError, ServiceError) as error:
-        run.notes.append(f"objects lie in a folder, for the embedded S3 could not be had: {error}")
+        run.notes.append(
+            "objects lie in a folder and the stream path did not run, for the embedded S3 and Kinesis could not be"
+            f" had: {error}"
+        )
         _say(f"pinpipe demo: {run.notes[-1]}")
         shutil.rmtree(folder, ignore_errors=True)
-        yield open_objects(f"file://{folder.absolute()}")
+        yield open_objects(f"file://{folder.absolute()}"), None
         return
     try:
         client = store.client()
         client.create_bucket(bucket)
-        yield open_objects(f"s3://{bucket}", client)
+        yield open_objects(f"s3://{bucket}", client), StreamLayer(store, run.options.user_id)
     finally:
         store.stop()
 
@@ -198,7 +210,7 @@ class _SinkThread:
             time.sleep(0.005)
 
 
-def _emulate_and_store(run: Run, objects: Objects) -> None:
+def _emulate_and_store(run: Run, objects: Objects, streams: StreamLayer | None) -> None:
     from pinpipe._sink import Sink
 
     options = run.options
@@ -226,10 +238,14 @@ def _emulate_and_store(run: Run, objects: Objects) -> None:
                 low = {topics[kind]: sent - WINDOW_DRAWS for kind, sent in summary.emulated.items()}
                 sink.wait(lambda stored: all(stored.get(t, 0) >= n for t, n in low.items()), STALL_S)
 
+        targets: list[str | RowSink] = [f"kafka://{brokers}"]
+        streamed = stack.enter_context(streams.sink()) if streams else None
+        if streamed:
+            targets.append(streamed)
         with run.step("emulate"), open_source(options.source) as source:
             summary = _emulator.emulate(
                 source,
-                f"kafka://{brokers}",
+                targets,
                 rows=options.rows,
                 seed=options.seed,
                 user_id=options.user_id,
@@ -238,6 +254,7 @@ def _emulate_and_store(run: Run, objects: Objects) -> None:
         with run.step("store"):
             sent = {topics[kind]: count for kind, count in summary.emulated.items()}
             sink.wait(lambda stored: all(stored.get(t, 0) >= n for t, n in sent.items()), DRAIN_S)
+        run.delivered = streamed.delivered if streamed else {}
     run.source = summary.source if options.source else "embedded synthetic rows"
     run.draws, run.missing, run.missing_rows = summary.draws, summary.missing_draws, dict(summary.missing)
     run.sink = sink.counters
@@ -278,6 +295,15 @@ def _clean(run: Run, objects: Objects, kind: str, out: Path, expect: Expectation
     run.expectations += reader.watch.results() if reader.watch else []
 
 
+def _consume(run: Run, streams: StreamLayer, out: Path) -> None:
+    """The streams to the Delta tables stream/<id>_<kind>_table; what went through stands in the summary."""
+    read = streams.consume(out)
+    run.stream["records"] = {
+        kind: {"emulated": run.records[kind]["emulated"], "stored": run.delivered[kind], **flow}
+        for kind, flow in read.items()
+    }
+
+
 def flow_errors(records: dict[str, dict[str, int]]) -> list[str]:
     """Where the counts of a run do not add up; empty when they do."""
     errors = []
@@ -305,6 +331,7 @@ def _summary(run: Run, started: float, cpu_before: float) -> dict[str, Any]:
         "rss_bytes": usage.ru_maxrss * 1024,
         "steps_s": {name: round(seconds, 3) for name, seconds in run.steps_s.items()},
         "sink": run.sink,
+        "stream": run.stream,
         "census": run.census,
         "values": run.values,
         "statistics": run.statistics,
@@ -321,7 +348,7 @@ def _write_text(path: Path, text: str) -> None:
 
 
 def demo(options: Options) -> dict[str, Any]:
-    """Runs the whole batch pipeline; returns what summary.json holds, with the answers under "answers".
+    """Runs both layers on the same rows; returns what summary.json holds, and under "answers" the answers.
 
     Raises pinpipe.Error where a step fails or the counts do not add up; what was made until then stays in `out`.
     """
@@ -336,13 +363,22 @@ def demo(options: Options) -> dict[str, Any]:
     run = Run(options)
     with tempfile.TemporaryDirectory(prefix="pinpipe-demo-") as scratch, ExitStack() as stack:
         with run.step("start store"):
-            objects = stack.enter_context(_object_store(run, Path(scratch) / "objects"))
-        _emulate_and_store(run, objects)
+            objects, streams = stack.enter_context(_services(run, Path(scratch) / "objects"))
+        _emulate_and_store(run, objects, streams)
         with run.step("clean"):
             expect = Expectations(BUILT_IN)
             for kind in KINDS:
                 _clean(run, objects, kind, out, expect)
+        if streams:
+            with run.step("stream"):
+                _consume(run, streams, out / "stream")
     tables = {kind: str(out / "batch" / kind) for kind in KINDS}
+    if run.stream:
+        from pinpipe._demo_stream import compare
+
+        with run.step("compare"):
+            streamed = {kind: str(out / "stream" / f"{options.user_id}_{kind}_table") for kind in KINDS}
+            run.stream["tables"] = compare(tables, streamed)
     with run.step("match"):
         run.matches = _matches.match(tables).to_pylist()
         run.expectations += _matches.judge(run.matches, expect.matches)
@@ -354,6 +390,14 @@ def demo(options: Options) -> dict[str, Any]:
     summary = _summary(run, started, usage.ru_utime + usage.ru_stime)
     _write_text(out / "summary.json", json.dumps(summary, indent=1, ensure_ascii=False) + "\n")
     errors = flow_errors(run.records)
+    errors += [f"stream: {error}" for error in flow_errors(run.stream.get("records", {}))]
     if errors:
         raise Error("records were lost or doubled: " + "; ".join(errors))
+    different = [  # which of two rows of a key stays is not determined: shards have no common order
+        kind
+        for kind, each in run.stream.get("tables", {}).items()
+        if not each["identical"] and not run.records[kind]["conflicts"]
+    ]
+    if different:
+        raise Error(f"the tables of the batch and the stream layer differ: {', '.join(different)}")
     return {**summary, "answers": answers}

@@ -12,7 +12,7 @@ import os
 import signal
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -22,7 +22,7 @@ from typing import Literal
 from pinpipe._draws import Draws
 from pinpipe._outputs import replaced_file
 from pinpipe._row_encoder import RowEncoder
-from pinpipe._row_sinks import RowSink, Target, open_sink
+from pinpipe._row_sinks import RowSink, Target, open_sinks
 from pinpipe._schema import KINDS
 from pinpipe._sources import Source, open_source
 from pinpipe.errors import DataError, Error, FileError, InvalidArgumentError
@@ -62,7 +62,7 @@ class Summary:
 
 def emulate(
     source: str | os.PathLike[str] | Source | None,
-    sink: Target | RowSink,
+    sink: Target | RowSink | Sequence[Target | RowSink],
     *,
     rows: int | None = None,
     seed: int = 100,
@@ -76,7 +76,7 @@ def emulate(
 
     source: a URL, a path of credentials, None for the embedded tables, or an open Source (left open).
     sink: kafka://brokers, kafka-rest+http(s)://host/stage, kinesis://region, file:///dir, memory:name, a function of
-    (kind, row as JSON), or an open RowSink.
+    (kind, row as JSON), or an open RowSink (left open); of several, each takes every row.
     rows: number of draws, one row of each table a draw; None = until interrupted.
     rate: draws a second, "course" = the pauses that the sequence draws, None = as fast as it goes.
     resume: goes on after the last draw of the same source, sink, user id and seed that was stored.
@@ -91,7 +91,7 @@ def emulate(
         raise InvalidArgumentError(f"rows={rows} is less than 0")
     opened_source = source if isinstance(source, Source) else open_source(source)
     try:
-        opened_sink = sink if isinstance(sink, RowSink) else open_sink(sink, user_id)
+        opened_sink = open_sinks(sink, user_id)
         try:
             facts = {"source": opened_source.name, "sink": opened_sink.name, "user_id": user_id, "seed": seed}
             state = _State(facts, state_dir, resume=resume)

@@ -66,6 +66,7 @@ def render_report(summary: Mapping[str, Any], answers: Mapping[str, Any], census
         *(_answer(question, rows) for question in rows),
         "</div>",
         _flow(summary),
+        _layers(summary),
         _census(census, summary),
         _statistics(summary),
         _expectations(summary),
@@ -200,19 +201,54 @@ def _flow(summary: Mapping[str, Any]) -> str:
     records = _records(summary)
     if not records:
         return ""
+    missing = summary.get("missing")
+    lost = sum(missing.values()) if isinstance(missing, Mapping) else missing or 0
+    lacking = f" {_number(lost)} rows were drawn that the source lacks." if lost else ""
+    return f"<h2>The flow of the records</h2>{_flow_table(records, lacking)}"
+
+
+def _flow_table(records: Mapping[str, Mapping[str, int]], told: str) -> str:
     present = [name for name in _FLOW if any(name in counts for counts in records.values())]
     rows = [[name, *(_number(counts.get(name, 0)) for counts in records.values())] for name in present]
     verdict = (
         "<span class=good>adds up</span>" if _adds_up(records) else "<span class=bad>does not add up</span>"
     )
-    missing = summary.get("missing")
-    lost = sum(missing.values()) if isinstance(missing, Mapping) else missing or 0
-    lacking = f" {_number(lost)} rows were drawn that the source lacks." if lost else ""
     heads = ["records", *(_KIND_NAMES.get(kind, kind) for kind in records)]
     table = _table(heads, rows, numbers=[False, *(True for _ in records)], style="scroll short")
     return (
-        "<h2>The flow of the records</h2><div class=card><p>Emulated = stored = read, and read = cleaned +"
-        f" duplicates + rejected: {verdict}.{lacking}</p>{table}</div>"
+        "<div class=card><p>Emulated = stored = read, and read = cleaned + duplicates + rejected:"
+        f" {verdict}.{told}</p>{table}</div>"
+    )
+
+
+def _layers(summary: Mapping[str, Any]) -> str:
+    """The stream layer's flow, and its tables beside the batch layer's."""
+    stream = summary.get("stream") or {}
+    tables: Mapping[str, Mapping[str, Any]] = stream.get("tables") or {}
+    if not tables:
+        return ""
+    rows = []
+    for kind, each in tables.items():
+        same = (
+            "<span class=good>identical</span>" if each["identical"] else "<span class=bad>different</span>"
+        )
+        firsts = ", ".join(map(str, each["first_different"]))
+        counts = [_number(rows) for rows in (*each["rows"], each["different"])]
+        rows.append([escape(_KIND_NAMES.get(kind, kind)), *counts, same, firsts])
+    heads = [
+        "table",
+        "rows of the batch layer",
+        "rows of the stream layer",
+        "keys that differ",
+        "",
+        "first ind",
+    ]
+    table = _table(heads, rows, numbers=[False, True, True, True, False, False], style="scroll short")
+    return (
+        "<h2>The stream layer</h2><p>The same rows through Kinesis, cleaned by the same core.</p>"
+        f"{_flow_table(stream.get('records') or {}, '')}"
+        "<div class=card><p>The tables of both layers, compared as NDJSON in the order of <code>ind</code>,"
+        f" byte for byte.</p>{table}</div>"
     )
 
 

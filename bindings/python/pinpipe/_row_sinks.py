@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, BinaryIO, Self
@@ -19,6 +20,7 @@ from pinpipe._schema import KINDS
 from pinpipe.errors import Error, FileError, InvalidArgumentError, LimitError
 
 if TYPE_CHECKING:
+    from pinpipe._credentials import Credentials
     from pinpipe.kafka import Producer, RestProducer
 
 MEMORY_MAX_BYTES = 256 << 20
@@ -72,6 +74,21 @@ def topics_of(user_id: str) -> dict[str, str]:
     return {kind: f"{user_id}.{kind}" for kind in KINDS}
 
 
+def streams_of(user_id: str) -> dict[str, str]:
+    """Kind -> stream. Raises InvalidArgumentError for a user id that cannot stand in one."""
+    topics_of(user_id)
+    return {kind: f"streaming-{user_id}-{kind}" for kind in KINDS}
+
+
+def open_sinks(target: Target | RowSink | Sequence[Target | RowSink], user_id: str = "demo") -> RowSink:
+    """Opens one target, or several that each take every row; a sink that was open already stays so."""
+    if isinstance(target, RowSink):
+        return target
+    if isinstance(target, str) or callable(target):
+        return open_sink(target, user_id)
+    return _EachSink(target, user_id)
+
+
 def open_sink(target: Target, user_id: str = "demo") -> RowSink:
     """Opens kafka://brokers, kafka-rest+http(s)://host/stage, kinesis://region, file:///dir, memory:name or a function.
 
@@ -87,7 +104,7 @@ def open_sink(target: Target, user_id: str = "demo") -> RowSink:
     if target.startswith(("kafka-rest+http://", "kafka-rest+https://")):
         return _TopicSink(target, topics, _rest_producer(target))
     if target.startswith("kinesis://") and len(target) > len("kinesis://"):
-        return _KinesisSink(target, user_id)
+        return KinesisSink(target, user_id)
     if target.startswith("file:///"):
         return _FileSink(target, topics)
     if target.startswith("memory:") and len(target) > len("memory:"):
@@ -218,17 +235,21 @@ def _rest_producer(url: str) -> RestProducer:
     )
 
 
-class _KinesisSink(RowSink):
+class KinesisSink(RowSink):
     """Rows into the streams `streaming-<user id>-<kind>`, which exist; a row's number is its partition key."""
 
-    def __init__(self, url: str, user_id: str) -> None:
+    def __init__(
+        self, url: str, user_id: str, *, endpoint: str | None = None, credentials: Credentials | None = None
+    ) -> None:
+        """endpoint, credentials: as `kinesis.Producer` finds them where they are not given."""
         super().__init__(url)
         from pinpipe.kinesis import Producer
 
         region = url.removeprefix("kinesis://").rstrip("/")
         # Sent at once while fewer than `in_flight` requests are under way: nobody polls between two rows.
         self._producers = {
-            kind: Producer(f"streaming-{user_id}-{kind}", region=region, linger=0) for kind in KINDS
+            kind: Producer(stream, endpoint, region=region, credentials=credentials, linger=0)
+            for kind, stream in streams_of(user_id).items()
         }
 
     def put(self, kind: str, payload: bytes) -> None:
@@ -239,6 +260,37 @@ class _KinesisSink(RowSink):
         for producer in self._producers.values():
             producer.flush(FLUSH_TIMEOUT_S)
 
+    @property
+    def delivered(self) -> dict[str, int]:
+        """Kind -> rows that the stream has acknowledged."""
+        return {kind: producer.delivered for kind, producer in self._producers.items()}
+
     def close(self) -> None:
         for producer in self._producers.values():
             producer.close()
+
+
+class _EachSink(RowSink):
+    """Gives every row to each of several sinks: the same rows to the batch layer and to the stream layer."""
+
+    def __init__(self, targets: Sequence[Target | RowSink], user_id: str) -> None:
+        if not targets:
+            raise InvalidArgumentError("no target is given")
+        self._sinks: list[RowSink] = []
+        with ExitStack() as stack:
+            for target in targets:
+                sink = open_sinks(target, user_id)
+                self._sinks.append(sink if sink is target else stack.enter_context(sink))
+            self._opened = stack.pop_all()
+        super().__init__(" ".join(sink.name for sink in self._sinks))
+
+    def put(self, kind: str, payload: bytes) -> None:
+        for sink in self._sinks:
+            sink.put(kind, payload)
+
+    def flush(self) -> None:
+        for sink in self._sinks:
+            sink.flush()
+
+    def close(self) -> None:
+        self._opened.close()

@@ -14,7 +14,7 @@ from pinpipe import _printing
 from pinpipe._demo import Options, demo
 from pinpipe._query import TITLES
 
-HELP = "run the whole pipeline on this machine: emulate, Kafka, S3, clean, Delta, the nine answers"
+HELP = "run the whole pipeline on this machine: Kafka, S3, Kinesis, clean, Delta, the nine answers"
 EXAMPLE = "pinpipe demo --rows 5000 --out demo-out"
 SHOWN_ROWS = 8
 
@@ -42,6 +42,7 @@ def run(arguments: argparse.Namespace) -> int:
     out = Path(arguments.out)
     print(
         f"\nreport:  {out / 'report.html'}\nsummary: {out / 'summary.json'}\ntables:  {out / 'batch'}/pin|geo|user"
+        + (f", {out / 'stream'}/{arguments.user_id}_pin|geo|user_table" if summary["stream"] else "")
     )
     return 3 if any(flow["rejected"] for flow in summary["records"].values()) else 0
 
@@ -59,9 +60,20 @@ def _print_flow(summary: dict[str, Any]) -> None:
     rows = [(kind, *flow.values()) for kind, flow in summary["records"].items()]
     print(f"\n{summary['draws']} draws, {summary['missing']} of them with a row that the source lacks\n")
     print(_printing.render(["records", *names], rows, "table"))
+    _print_layers(summary["stream"].get("tables", {}))
     failed = [each for each in summary["expectations"] if not each["passed"]]
     passed = len(summary["expectations"]) - len(failed)
     told = "".join(f"; failed: {each['id']} ({each['failures']:,} of {each['rows']:,})" for each in failed)
     print(f"\n{passed} of {passed + len(failed)} expectations passed{told}")
     steps = ", ".join(f"{name} {seconds:.1f}" for name, seconds in summary["steps_s"].items())
     print(f"\n{summary['elapsed_s']:.1f} s, {summary['cpu_s']:.1f} s of CPU ({steps})")
+
+
+def _print_layers(tables: dict[str, Any]) -> None:
+    same = [kind for kind, each in tables.items() if each["identical"]]
+    if same:
+        print(f"\nthe stream layer's tables are the batch layer's, byte for byte: {', '.join(same)}")
+    for kind in tables.keys() - same:
+        each = tables[kind]
+        firsts = ", ".join(map(str, each["first_different"]))
+        print(f"\n{kind}: the layers' tables differ in {each['different']:,} keys: {firsts}")

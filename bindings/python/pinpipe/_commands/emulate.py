@@ -27,8 +27,9 @@ def configure(parser: argparse.ArgumentParser) -> None:
         "--to",
         metavar="URL",
         required=True,
+        action="append",
         help="kafka://brokers, kafka-rest+http(s)://host/stage (API key: PINPIPE_API_KEY), kinesis://region, file:///dir"
-        " or memory:name",
+        " or memory:name; given twice, each takes every row",
     )
     parser.add_argument("--rows", type=_count, metavar="N", help="number of draws (default: until Ctrl-C)")
     parser.add_argument(
