@@ -33,7 +33,18 @@ static const http_row http_rows[] = {
 #undef PP_S3_HTTP
 };
 
+static const http_row nameless_rows[] = {
+#define PP_S3_NAMELESS(http_status, status) {http_status, status},
+#include "s3/error.def"
+#undef PP_S3_NAMELESS
+};
+
 pinpipe_status pp_s3_status(const char *code, int32_t http_status) {
+    for (size_t i = 0; !code[0] && i < sizeof nameless_rows / sizeof nameless_rows[0]; i++) {
+        if (nameless_rows[i].http_status == http_status) {
+            return nameless_rows[i].status;
+        }
+    }
     for (size_t i = 0; i < sizeof code_rows / sizeof code_rows[0]; i++) {
         if (strcmp(code_rows[i].code, code) == 0) {
             return code_rows[i].status;

@@ -352,6 +352,18 @@ def test_a_conditional_put_knows_its_own_object(gate: Gate, gate_bucket: str) ->
     assert client.get(gate_bucket, "passing") == b"1"
 
 
+def test_a_conflict_without_a_code_passes(gate: Gate, gate_bucket: str) -> None:
+    client = client_of(gate)
+    client.put(gate_bucket, "held", b"four")
+    gate.faults.add("409", method="HEAD", path="/held")
+    assert client.head(gate_bucket, "held").size == 4
+    gate.faults.add("409", method="HEAD", path="/held", count=None)
+    with pytest.raises(pinpipe.errors.ServiceError) as caught:
+        client.head(gate_bucket, "held")
+    assert caught.value.retryable
+    assert "held: refused (HTTP 409)" in caught.value.message
+
+
 def test_eight_writers_race_and_one_wins(gate: Gate, gate_bucket: str) -> None:
     gate.faults.add("lost-reply", method="PUT", count=None, probability=0.1)
     gate.faults.add("409", method="PUT", count=None, probability=0.1)
