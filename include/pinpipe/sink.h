@@ -18,7 +18,7 @@ typedef struct pinpipe_sink pinpipe_sink;
  * objects are made by conditional requests only, and what an object in the way holds is not stored again
  * (docs/sink.md, "Exactly once"). Values that are no line (null, empty, with a raw newline) and those that
  * have no folder are skipped, refused or stored whole in rejects/<topic>/partition=<n>/…, one line of
- * {"offset","timestamp_ms","reason","key_b64","data_b64"} each. */
+ * {"offset","timestamp_ms","reason","key_b64","data_b64"} each, or written to a dead-letter topic. */
 
 /** Which folder a record's object lies in; names as the Confluent S3 sink has them. */
 typedef enum pinpipe_sink_partitioner {
@@ -53,7 +53,7 @@ typedef enum pinpipe_sink_policy {
     PINPIPE_SINK_POLICY_DEFAULT = 0, /* null: skip, or keep in envelopes; unreadable: reject */
     PINPIPE_SINK_POLICY_SKIP = 1,    /* passed over and counted */
     PINPIPE_SINK_POLICY_FAIL = 2,    /* poll ends with EDATA before it */
-    PINPIPE_SINK_POLICY_REJECT = 3,  /* stored whole in rejects */
+    PINPIPE_SINK_POLICY_REJECT = 3,  /* stored whole in rejects, or a dead letter */
     PINPIPE_SINK_POLICY_KEEP = 4     /* null values only: the line null, or an envelope with it */
 } pinpipe_sink_policy;
 
@@ -91,13 +91,16 @@ typedef struct pinpipe_sink_options {
     pinpipe_str path_format;       /* letters of Joda: 'year'=YYYY/'month'=MM; for TIME */
     pinpipe_str timezone;          /* "Europe/Berlin"; "UTC" */
     int64_t partition_duration_ms; /* for TIME; one hour */
+    pinpipe_str dead_letter_topic; /* takes rejects in place of objects; none of `topics` */
 } pinpipe_sink_options;
 
 #define PINPIPE_SINK_OPTIONS_INIT                                                                            \
     {                                                                                                        \
         (uint32_t)sizeof(pinpipe_sink_options), 0, {NULL, 0}, {NULL, 0}, {NULL, 0}, {NULL, 0}, NULL, NULL,   \
             0, 0, 0, 0, 0, 0, 0, {NULL, 0}, {NULL, 0}, 0, 0, 0, 0, 0, 0, 0, 0, {NULL, 0}, {NULL, 0},         \
-            {NULL, 0}, {NULL, 0}, 0                                                                          \
+            {NULL, 0}, {NULL, 0}, 0, {                                                                       \
+            NULL, 0                                                                                          \
+        }                                                                                                    \
     }
 
 /* Always: records_read = records_stored + records_rejected + records_null + records_skipped + records_known +
@@ -105,7 +108,7 @@ typedef struct pinpipe_sink_options {
 #define PINPIPE_SINK_COUNTER_MAP(X)                                                                          \
     X(RECORDS_READ, records_read, "records taken from Kafka")                                                \
     X(RECORDS_STORED, records_stored, "records that are lines of stored objects")                            \
-    X(RECORDS_REJECTED, records_rejected, "records stored in rejects objects")                               \
+    X(RECORDS_REJECTED, records_rejected, "records in rejects objects, or in the dead-letter topic")         \
     X(RECORDS_NULL, records_null, "null values passed over")                                                 \
     X(RECORDS_SKIPPED, records_skipped, "unreadable values passed over")                                     \
     X(RECORDS_KNOWN, records_known, "records read again that were stored before")                            \

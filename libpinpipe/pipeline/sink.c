@@ -70,6 +70,7 @@ void pinpipe_sink_free(pinpipe_sink *sink) {
         works_discard(sink);
     }
     pp_sink_reset(sink);
+    pp_sink_letters_free(sink->letters);
     for (int32_t i = 0; i < sink->settings.worker_count; i++) {
         pp_sink_worker *worker = &sink->workers[i];
         pp_object_store_free(worker->store);
@@ -217,13 +218,18 @@ static pinpipe_status records_take(pinpipe_sink *sink, int64_t deadline_ms, pinp
     return status;
 }
 
+/* Dead letters are in no object. */
+static int64_t stored_count(const pinpipe_sink *sink) {
+    return sink->counts[PINPIPE_SINK_OBJECTS_STORED] + sink->counts[PINPIPE_SINK_RECORDS_REJECTED];
+}
+
 pinpipe_status pinpipe_sink_poll(pinpipe_sink *sink, int64_t timeout_ms, pinpipe_error *err) {
     pinpipe_status status = owner_check(sink, err);
     if (status < 0) {
         return status;
     }
     int64_t deadline_ms = deadline_of(timeout_ms);
-    int64_t stored = sink->counts[PINPIPE_SINK_OBJECTS_STORED];
+    int64_t stored = stored_count(sink);
     pinpipe_status told = PINPIPE_OK;
     bool is_idle = true;
     do {
@@ -233,7 +239,7 @@ pinpipe_status pinpipe_sink_poll(pinpipe_sink *sink, int64_t timeout_ms, pinpipe
         pinpipe_status committed = pp_sink_commit(sink, PP_SINK_WHEN_DUE);
         (void)committed; /* what is to be told is told below */
         told = pp_sink_told(sink, status < 0 ? NULL : err);
-        is_idle = status == PINPIPE_AGAIN && sink->counts[PINPIPE_SINK_OBJECTS_STORED] == stored;
+        is_idle = status == PINPIPE_AGAIN && stored_count(sink) == stored;
     } while (told == PINPIPE_OK && is_idle && pp_clock_monotonic_ms() < deadline_ms);
     if (status < 0 || told < 0) {
         return status < 0 ? status : told;

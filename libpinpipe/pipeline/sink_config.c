@@ -275,5 +275,10 @@ pinpipe_status pinpipe_sink_config_export(pinpipe_sink_options *out, pinpipe_s3_
     if (pp_kafka_config_count(config->consumer)) {
         out->config = config->consumer;
     }
+    const char *tolerance = pp_kafka_config_value(config->given, "errors.tolerance");
+    if (status == PINPIPE_OK && out->dead_letter_topic.len && (!tolerance || strcmp(tolerance, "all") != 0)) {
+        return pp_fail(err, PINPIPE_EINVAL,
+                       "errors.deadletterqueue.topic.name is used with errors.tolerance=all only");
+    }
     return status;
 }

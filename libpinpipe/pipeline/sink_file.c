@@ -46,6 +46,7 @@ void pp_sink_file_free(pp_sink_file *file, pp_sink_spares *spares) {
         piece = after;
     }
     pinpipe_buf_reset(&file->key);
+    pp_sink_post_free(file->post);
     pp_free(file);
 }
 

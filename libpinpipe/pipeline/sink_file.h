@@ -6,6 +6,7 @@
 
 #include "pinpipe/sink.h"
 #include "pipeline/object_store.h"
+#include "pipeline/sink_letters.h"
 #include "pipeline/work_pool.h"
 
 /** A piece is handed over when it is full: large enough to compress well, small enough that 1,000 open files
@@ -53,6 +54,8 @@ typedef struct pp_sink_file {
     int64_t retry_ms;    /* no attempt to store before */
     int64_t failing_ms;  /* since when attempts fail; 0 = they do not */
     pinpipe_buf key;
+    bool has_letters;      /* no object: its lines go to the dead-letter topic */
+    pp_sink_post *post;    /* what has become of them; NULL = nothing yet */
     pinpipe_status status; /* of the last attempt, as is what follows */
     pinpipe_error error;
     pp_object_outcome outcome;

@@ -1,11 +1,11 @@
-/* Turns records into lines: values as they are, envelopes around them, rejects with their reason.
- * Never checks that a value is JSON: that is the writer's affair.
- * Rules: docs/sink.md, "Objects". */
+/* Turns records into lines: values as they are, envelopes around them, rejects with their reason, dead
+ * letters. Never checks that a value is JSON: that is the writer's affair. Rules: docs/sink.md, "Objects". */
 #include "pipeline/sink_line.h"
 
 #include <stdio.h>
 #include <string.h>
 
+#include "pipeline/sink_letters.h"
 #include "text/base64.h"
 #include "text/json_string.h"
 #include "text/utf8.h"
@@ -43,7 +43,10 @@ static size_t envelope_room(const pinpipe_kafka_message *message) {
     return room;
 }
 
-size_t pp_sink_line_room(pp_sink_line_kind kind, const pinpipe_kafka_message *message) {
+size_t pp_sink_line_room(pp_sink_line_kind kind, const pinpipe_kafka_message *message, const char *reason) {
+    if (kind == PP_SINK_LINE_LETTER) {
+        return pp_sink_letter_room(message, reason);
+    }
     if (kind == PP_SINK_LINE_REJECT) {
         return PP_BASE64_LEN(message->value.len) + PP_BASE64_LEN(message->key.len) + FRAME_BYTES;
     }
@@ -126,6 +129,9 @@ static char *envelope_put(char *at, const pinpipe_kafka_message *message) {
 size_t pp_sink_line_write(char *out, pp_sink_line_kind kind, const pinpipe_kafka_message *message,
                           const char *reason) {
     char *at = out;
+    if (kind == PP_SINK_LINE_LETTER) {
+        return pp_sink_letter_write(out, message, reason);
+    }
     if (kind == PP_SINK_LINE_REJECT) {
         at = reject_put(at, message, reason);
     } else if (kind == PP_SINK_LINE_ENVELOPE) {

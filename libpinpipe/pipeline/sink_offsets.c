@@ -173,7 +173,8 @@ static void folders_rotate(pinpipe_sink *sink, const pp_sink_partition *partitio
 static pinpipe_status offset_add(int64_t *count, pinpipe_sink *sink, pp_sink_partition *partition,
                                  pinpipe_error *err) {
     int64_t low = pp_sink_partition_low(partition);
-    if (!partition->is_looked_up || low <= partition->base_offset || low == partition->committed_offset) {
+    bool is_news = low > partition->base_offset && low != partition->committed_offset;
+    if (!partition->is_looked_up || !(is_news || partition->has_sent)) {
         return PINPIPE_OK;
     }
     size_t start = sink->metadata.len;
@@ -213,6 +214,7 @@ static void commit_done(pinpipe_sink *sink, int64_t count) {
         const pinpipe_kafka_offset *offset = &sink->offsets[i];
         pp_sink_partition *partition = pp_sink_partition_find(sink, offset->topic, offset->partition);
         partition->committed_offset = offset->offset;
+        partition->has_sent = false;
         pp_sink_streams_sweep(partition, offset->offset);
         for (int64_t k = 0; k < partition->known_count;) {
             bool is_past = partition->known[k].last < offset->offset;

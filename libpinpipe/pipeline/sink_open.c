@@ -1,5 +1,5 @@
 /* Turns a caller's options into a sink: settings, partitioner, consumer, workers with a store each.
- * Never asks a server: opening waits for nothing.
+ * Never asks a server: opening waits for nothing but the first key of a login.
  * Rules: docs/sink.md; include/pinpipe/sink.h. */
 #include "pipeline/sink_state.h"
 
@@ -218,6 +218,9 @@ pinpipe_status pinpipe_sink_open(pinpipe_sink **out, const pinpipe_sink_options 
     }
     if (status == PINPIPE_OK) {
         status = consumer_open(sink, options, err);
+    }
+    if (status == PINPIPE_OK) {
+        status = pp_sink_letters_open(&sink->letters, options, err);
     }
     if (status < 0) {
         pinpipe_sink_free(sink);

@@ -59,6 +59,7 @@ typedef struct pp_sink_partition {
     int64_t read_offset; /* next to read */
     int64_t committed_offset;
     bool is_looked_up;
+    bool has_sent; /* dead letters that no commit knows of: no object would stop them from being sent again */
     bool is_sought;  /* what is left of the batch is stale */
     bool is_seeking; /* Kafka has not yet been told to go back */
     bool is_rewound; /* Kafka went back by itself: another history begins once all is stored */
@@ -87,6 +88,7 @@ struct pinpipe_sink {
     pinpipe_kafka_consumer *consumer;
     pp_sink_settings settings;
     pp_sink_partitioner *partitioner;
+    pp_sink_letters *letters; /* NULL = rejects are objects */
     pp_work_pool *pool;
     pp_sink_worker workers[PP_SINK_WORKERS_MAX];
     pid_t owner_pid;

@@ -1,6 +1,6 @@
-/* Turns files whose lines have ended into objects, by workers, and objects that were in the way into what is
- * known of them. Never gives up a file and never replaces an object.
- * Rules: docs/sink.md, "Storing and committing", "Exactly once". */
+/* Turns files whose lines have ended into objects or dead letters, by workers, and objects that were in the
+ * way into what is known of them. Never gives up a file and never replaces an object. Rules: docs/sink.md,
+ * "Storing and committing", "Exactly once". */
 #include "pipeline/sink_state.h"
 
 #include "base/buffer.h"
@@ -85,6 +85,15 @@ static void file_run(pp_work *work, void *opaque) {
     }
 }
 
+static void letters_run(pp_work *work, void *opaque) {
+    pp_sink_file *file = (pp_sink_file *)work;
+    const pp_sink_worker *worker = opaque;
+    file->error = (pinpipe_error)PINPIPE_ERROR_INIT;
+    file->outcome = PP_OBJECT_CREATED;
+    file->status = pp_sink_letters_send(worker->sink->letters, file, worker->sink->settings.store_timeout_ms,
+                                        &file->error);
+}
+
 /* ---- beginning ---- */
 
 void pp_sink_piece_pack(pinpipe_sink *sink, pp_sink_piece *piece) {
@@ -101,7 +110,7 @@ static void file_store(pinpipe_sink *sink, pp_sink_file *file) {
         file->retry_ms = sink->now_ms + TIMER_STEP_MS;
         return;
     }
-    file->work.run = file_run;
+    file->work.run = file->has_letters ? letters_run : file_run;
     file->is_storing = true;
     sink->working_count++;
     pp_work_pool_put(sink->pool, &file->work);
@@ -162,12 +171,15 @@ static void file_stored(pinpipe_sink *sink, pp_sink_file *file) {
     } else {
         bool is_line = stream->root == PP_SINK_TOPICS;
         counts[is_line ? PINPIPE_SINK_RECORDS_STORED : PINPIPE_SINK_RECORDS_REJECTED] += file->line_count;
+    }
+    if (file->outcome == PP_OBJECT_CREATED && !file->has_letters) {
         counts[PINPIPE_SINK_BYTES_STORED] += file->plain_bytes;
         counts[PINPIPE_SINK_OBJECTS_STORED]++;
         counts[file->due]++;
     }
     sink->due_count--;
     sink->trouble = (pinpipe_error)PINPIPE_ERROR_INIT;
+    stream->partition->has_sent = stream->partition->has_sent || file->has_letters;
     stream->stored_last = file->last;
     stream->oldest = file->after;
     int64_t held_bytes = file->held_bytes;

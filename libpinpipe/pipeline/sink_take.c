@@ -84,7 +84,7 @@ static void policy_apply(route *out, const pinpipe_sink *sink, int32_t policy, c
     out->policy = policy;
     if (policy == PINPIPE_SINK_POLICY_REJECT) {
         out->root = PP_SINK_REJECTS;
-        out->kind = PP_SINK_LINE_REJECT;
+        out->kind = sink->letters ? PP_SINK_LINE_LETTER : PP_SINK_LINE_REJECT;
         out->policy = PINPIPE_SINK_POLICY_KEEP;
     }
 }
@@ -143,7 +143,7 @@ static pinpipe_status check_take(pinpipe_sink *sink, pp_sink_stream *stream,
                                  const pinpipe_kafka_message *message, const route *to, pinpipe_error *err) {
     pp_buf_clear(&sink->line);
     pinpipe_status status =
-        pp_buf_reserve(&sink->line, pp_sink_line_room(to->kind, message), PP_BUF_MAX, err);
+        pp_buf_reserve(&sink->line, pp_sink_line_room(to->kind, message, to->reason), PP_BUF_MAX, err);
     if (status < 0) {
         return status;
     }
@@ -173,7 +173,10 @@ static pinpipe_status file_begin(pp_sink_file **out, pinpipe_sink *sink, pp_sink
         return status;
     }
     (*out)->time_ms = to->place.time_ms;
-    if (interval_ms) {
+    (*out)->has_letters = to->kind == PP_SINK_LINE_LETTER;
+    if ((*out)->has_letters) {
+        (*out)->due_ms = sink->now_ms + PP_SINK_LETTERS_MS;
+    } else if (interval_ms) {
         (*out)->due_ms = sink->now_ms - sink->wall_ms +
                          pp_sink_partitioner_schedule(sink->partitioner, sink->wall_ms, interval_ms);
     }
@@ -193,12 +196,15 @@ static void file_link(pinpipe_sink *sink, pp_sink_stream *stream, pp_sink_file *
 }
 
 static void line_added(pinpipe_sink *sink, pp_sink_file *file, pp_sink_piece *full) {
-    if (full && sink->settings.compression != PINPIPE_SINK_COMPRESSION_NONE) {
+    int64_t most_bytes = sink->settings.flush_bytes;
+    if (file->has_letters) {
+        most_bytes = most_bytes < PP_SINK_LETTERS_BYTES ? most_bytes : PP_SINK_LETTERS_BYTES;
+    } else if (full && sink->settings.compression != PINPIPE_SINK_COMPRESSION_NONE) {
         pp_sink_piece_pack(sink, full);
     }
     if (file->line_count >= sink->settings.flush_records) {
         pp_sink_file_rotate(sink, file, PINPIPE_SINK_ROTATIONS_COUNT);
-    } else if (file->plain_bytes >= sink->settings.flush_bytes) {
+    } else if (file->plain_bytes >= most_bytes) {
         pp_sink_file_rotate(sink, file, PINPIPE_SINK_ROTATIONS_BYTES);
     }
 }
@@ -206,7 +212,7 @@ static void line_added(pinpipe_sink *sink, pp_sink_file *file, pp_sink_piece *fu
 /* A file is the stream's once it has a line, never before: its first offset is what it is committed by. */
 static pinpipe_status line_append(pinpipe_sink *sink, pp_sink_stream *stream,
                                   const pinpipe_kafka_message *message, const route *to, pinpipe_error *err) {
-    size_t room = pp_sink_line_room(to->kind, message);
+    size_t room = pp_sink_line_room(to->kind, message, to->reason);
     char *at = NULL;
     pp_sink_piece *full = NULL;
     time_rotate(sink, stream, to);

@@ -6,6 +6,7 @@ Rules: docs/kafka.md, docs/sink.md; issue 3, "It must show" (20 kills of the sin
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import random
@@ -258,6 +259,57 @@ def test_sink_command_to_s3(kafka_broker: Broker, versitygw: Store) -> None:
     assert done.returncode == 1
     assert done.stderr.count("\n") == 1
     assert "SignatureDoesNotMatch" in done.stderr
+
+
+def test_dead_letters(kafka_broker: Broker, tmp_path: Path) -> None:
+    """A topic that is missing holds everything back and is named; once it is there, each reject is there once."""
+    topic, dead = "rejected.pin", "letters.of.rejected"
+    with kafka.Admin(kafka_broker.brokers) as admin:
+        admin.create_topic(topic, 2)
+    written = [record(n) if n % 10 else b"{\n%d" % n for n in range(600)]
+    with kafka.Producer(kafka_broker.brokers) as producer:
+        headers = [{"n": str(n)} for n in range(600)]
+        sent = producer.produce_batch(topic, written, [str(n) for n in range(600)], headers=headers).wait()
+        places = list(zip(sent.partitions, sent.offsets, strict=True))
+    sink = Sink(
+        kafka_broker.brokers,
+        topic,
+        tmp_path.as_uri(),
+        dead_letter_topic=dead,
+        store_timeout=3,
+        settings=SESSION,
+    )
+    with pytest.raises(errors.NotFoundError, match=dead):
+        sink.run()
+    assert sink.counters["records_rejected"] == 0
+    with kafka.Admin(kafka_broker.brokers) as admin:
+        admin.create_topic(dead, 3)
+    deadline = time.monotonic() + 30
+    while sink.counters["records_rejected"] < 60 and time.monotonic() < deadline:
+        with contextlib.suppress(errors.NotFoundError):
+            sink.poll()
+    sink.flush()
+    assert sum(sink.committed_offsets.values()) == 600
+    assert (sink.counters["records_stored"], sink.counters["records_rejected"]) == (540, 60)
+    sink.close()
+    assert not (tmp_path / "rejects").exists()
+    letters: list[kafka.Message] = []
+    with kafka.Consumer(kafka_broker.brokers, "letters", dead, settings=SESSION) as consumer:
+        while time.monotonic() < deadline and (found := consumer.poll(3)):
+            letters += found
+    assert sorted(int(letter.key or b"") for letter in letters) == list(range(0, 600, 10))
+    for letter in letters:
+        n = int(letter.key or b"")
+        prefix = "__connect.errors."
+        assert letter.value == written[n]
+        assert letter.headers == (
+            ("n", str(n).encode()),
+            (f"{prefix}topic", topic.encode()),
+            (f"{prefix}partition", str(places[n][0]).encode()),
+            (f"{prefix}offset", str(places[n][1]).encode()),
+            (f"{prefix}stage", b"TASK_PUT"),
+            (f"{prefix}exception.message", b"newline in value"),
+        )
 
 
 def test_moved_partitions_are_read_by_their_next_owner(kafka_broker: Broker, tmp_path: Path) -> None:

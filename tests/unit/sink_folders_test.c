@@ -202,7 +202,8 @@ static void test_course_config(void) {
     CHECK(options.config != NULL);
     CHECK_INT(export(&options, &s3, config,
                      "topics=a.pin, b+c\ns3.compression.type=gzip\ns3.compression.level=-1\n"
-                     "s3.path.style.access.enabled=true\nbehavior.on.null.values=ignore\n",
+                     "s3.path.style.access.enabled=true\nbehavior.on.null.values=ignore\n"
+                     "errors.tolerance=all\nerrors.deadletterqueue.topic.name=dead\n",
                      NULL),
               PINPIPE_OK);
     CHECK(pp_str_is(options.topics, "a\\.pin|b\\+c"));
@@ -210,6 +211,7 @@ static void test_course_config(void) {
     CHECK_INT(options.compression_level, 0);
     CHECK_INT(s3.addressing, PINPIPE_S3_ADDRESSING_PATH);
     CHECK_INT(options.null_values, PINPIPE_SINK_POLICY_SKIP);
+    CHECK(pp_str_is(options.dead_letter_topic, "dead"));
     pinpipe_sink_config_free(config);
 }
 
@@ -223,7 +225,10 @@ static void test_refused_settings(void) {
         {"flush.size=many", "flush.size 'many'", PINPIPE_EINVAL},
         {"aws.access.key.id=AKID", "credentials", PINPIPE_ENOTSUP},
         {"transforms.x.type=y", "transforms", PINPIPE_ENOTSUP},
-        {"errors.deadletterqueue.topic.name=dlq", "rejects/", PINPIPE_ENOTSUP},
+        {"errors.deadletterqueue.topic.name=dlq", "errors.tolerance=all", PINPIPE_EINVAL},
+        {"errors.deadletterqueue.topic.name=dlq\nerrors.tolerance=none", "errors.tolerance=all",
+         PINPIPE_EINVAL},
+        {"report.null.values.to.dlq=true", "behavior.on.null.values=reject", PINPIPE_EINVAL},
         {"directory.delim=-", "only /", PINPIPE_EINVAL},
     };
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {

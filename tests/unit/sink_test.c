@@ -217,13 +217,6 @@ static void test_skipped_offsets(void) {
     teardown();
 }
 
-static void refuse(const pinpipe_sink_options *options, const char *named) {
-    pinpipe_sink *sink = NULL;
-    pinpipe_error err = PINPIPE_ERROR_INIT;
-    CHECK_INT(pinpipe_sink_open(&sink, options, &err), PINPIPE_EINVAL);
-    CHECK(sink == NULL && strstr(err.message, named) != NULL);
-}
-
 static void test_options(void) {
     setup(1);
     pinpipe_sink_options options = options_of(NULL);

@@ -126,6 +126,14 @@ static inline pinpipe_sink *sink_open(const pinpipe_sink_options *options) {
     return sink;
 }
 
+/* Options that are none: the error names what is wrong. */
+static inline void refuse(const pinpipe_sink_options *options, const char *named) {
+    pinpipe_sink *sink = NULL;
+    pinpipe_error err = PINPIPE_ERROR_INIT;
+    CHECK_INT(pinpipe_sink_open(&sink, options, &err), PINPIPE_EINVAL);
+    CHECK(sink == NULL && strstr(err.message, named) != NULL);
+}
+
 /* Polls until a counter has its value. */
 static inline void run_until(pinpipe_sink *sink, int32_t counter, int64_t value) {
     int64_t deadline_ms = pp_clock_monotonic_ms() + 20000;

@@ -50,6 +50,7 @@ class Names(TypedDict, total=False):
     timestamp_field: str
     null_values: Literal["skip", "fail", "reject", "keep"]
     unreadable_values: Literal["skip", "fail", "reject"]
+    dead_letter_topic: str
     topics_dir: str
 
 
@@ -67,6 +68,7 @@ _NAMES = {
     "timestamp_field": "timestamp.field",
     "null_values": "behavior.on.null.values",
     "unreadable_values": "errors.tolerance",
+    "dead_letter_topic": "errors.deadletterqueue.topic.name",
     "topics_dir": "topics.dir",
 }
 _VALUES = {
@@ -102,6 +104,7 @@ def _connector_config(connector: Connector | Sequence[Connector], names: Names) 
     config = native.pinpipe_sink_config_new()
     if not given:
         native.pinpipe_sink_config_set(config, "behavior.on.null.values", "default")
+        native.pinpipe_sink_config_set(config, "errors.tolerance", "all")
     for settings in given:
         if isinstance(settings, Mapping):
             _settings_set(config, settings)
@@ -149,7 +152,7 @@ class Sink(Handle):
     """One member of the sink's group. As a context manager it flushes at a clean end.
 
     `topics/<topic>/<folder>/<topic>+<n>+<start offset, 10 digits>.json` holds one value a line, byte for byte; every
-    offset is in one object, whatever ends the sink. Values that are no line go to `rejects/…`.
+    offset is in one object, whatever ends the sink. Values that are no line go to `rejects/…` or to a topic.
     """
 
     def __init__(
