@@ -26,3 +26,4 @@
 %include "kafka_batch.i"
 %include "log.i"
 %include "kinesis.i"
+%include "kinesis_consumer.i"

@@ -163,7 +163,8 @@ typedef enum pinpipe_kinesis_start {
     PINPIPE_KINESIS_LATEST = 1,       /* what is written from now on */
     PINPIPE_KINESIS_AT_SEQUENCE = 2,
     PINPIPE_KINESIS_AFTER_SEQUENCE = 3,
-    PINPIPE_KINESIS_AT_TIMESTAMP = 4
+    PINPIPE_KINESIS_AT_TIMESTAMP = 4,
+    PINPIPE_KINESIS_SHARD_END = 5 /* of consumers: nothing is left to read */
 } pinpipe_kinesis_start;
 
 typedef struct pinpipe_kinesis_position {
@@ -173,10 +174,12 @@ typedef struct pinpipe_kinesis_position {
     pinpipe_str shard_id;
     pinpipe_str sequence_number; /* of AT_SEQUENCE and AFTER_SEQUENCE */
     int64_t time_ms;             /* of AT_TIMESTAMP, since 1970 */
+    int64_t sub_sequence; /* of AFTER_SEQUENCE: the last record of an aggregate that is behind; -1 = all of
+                             it. For consumers: an iterator knows records of the service's only */
 } pinpipe_kinesis_position;
 
 #define PINPIPE_KINESIS_POSITION_INIT                                                                        \
-    { (uint32_t)sizeof(pinpipe_kinesis_position), 0, {NULL, 0}, {NULL, 0}, {NULL, 0}, 0 }
+    { (uint32_t)sizeof(pinpipe_kinesis_position), 0, {NULL, 0}, {NULL, 0}, {NULL, 0}, 0, -1 }
 
 /** Appends an iterator, which the service takes for five minutes, to an emptied `out`. */
 PINPIPE_API pinpipe_status pinpipe_kinesis_iterator_get(pinpipe_buf *out, pinpipe_kinesis *kinesis,
@@ -195,6 +198,9 @@ typedef struct pinpipe_kinesis_item {
     pinpipe_str hash_key; /* decimal, where an aggregate told one; else empty */
     int64_t arrival_us;   /* about when the service took it, since 1970; -1 = not told */
     int64_t sub_sequence; /* its number in an aggregate; -1 = it came alone */
+    pinpipe_str shard_id; /* where a consumer read it; else empty */
+    int32_t flags;        /* PINPIPE_KINESIS_IS_STRAY */
+    int32_t reserved;     /* 0 */
 } pinpipe_kinesis_item;
 
 PINPIPE_API pinpipe_status pinpipe_kinesis_batch_new(pinpipe_kinesis_batch **out,

@@ -24,6 +24,8 @@
 #include "kafka_batch.h"
 #include "kafka_rows.h"
 #include "kinesis.h"
+#include "kinesis_consumer.h"
+#include "kinesis_rows.h"
 #include "profile.h"
 #include "sink.h"
 #include "objects.h"

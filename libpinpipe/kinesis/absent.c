@@ -1,7 +1,7 @@
-/* Turns every call of pinpipe/kinesis.h into ENOTSUP where Kinesis was left out of the build.
- * Never compiled together with the client.
- * Rules: docs/architecture.md, "Parts that can be switched off". */
-#include "pinpipe/kinesis.h"
+/* Turns every call of pinpipe/kinesis.h and kinesis_consumer.h into ENOTSUP where Kinesis was left out of the
+ * build. Never compiled together with the client. Rules: docs/architecture.md, "Parts that can be switched
+ * off". */
+#include "pinpipe/kinesis_consumer.h"
 
 #if !PINPIPE_WITH_KINESIS
 
@@ -185,6 +185,106 @@ pinpipe_status pinpipe_kinesis_producer_report_next(pinpipe_kinesis_report *out,
 
 int64_t pinpipe_kinesis_producer_count(const pinpipe_kinesis_producer *producer, int32_t counter) {
     (void)producer, (void)counter;
+    return 0;
+}
+
+pinpipe_status pinpipe_kinesis_consumer_new(pinpipe_kinesis_consumer **out,
+                                            const pinpipe_kinesis_consumer_options *options,
+                                            pinpipe_error *err) {
+    *out = NULL;
+    (void)options;
+    return part_missing(err);
+}
+
+void pinpipe_kinesis_consumer_free(pinpipe_kinesis_consumer *consumer) {
+    (void)consumer;
+}
+
+int64_t pinpipe_kinesis_consumer_shard_count(const pinpipe_kinesis_consumer *consumer) {
+    (void)consumer;
+    return 0;
+}
+
+pinpipe_status pinpipe_kinesis_consumer_shard_at(pinpipe_kinesis_consumer_shard *out,
+                                                 const pinpipe_kinesis_consumer *consumer, int64_t index,
+                                                 pinpipe_error *err) {
+    (void)out, (void)consumer, (void)index;
+    return part_missing(err);
+}
+
+pinpipe_status pinpipe_kinesis_consumer_shards_list(pinpipe_kinesis_consumer *consumer, int64_t timeout_ms,
+                                                    pinpipe_error *err) {
+    (void)consumer, (void)timeout_ms;
+    return part_missing(err);
+}
+
+pinpipe_status pinpipe_kinesis_consumer_shard_take(pinpipe_kinesis_consumer *consumer,
+                                                   const pinpipe_kinesis_position *position,
+                                                   pinpipe_error *err) {
+    (void)consumer, (void)position;
+    return part_missing(err);
+}
+
+pinpipe_status pinpipe_kinesis_consumer_shard_release(pinpipe_kinesis_consumer *consumer,
+                                                      pinpipe_str shard_id, pinpipe_error *err) {
+    (void)consumer, (void)shard_id;
+    return part_missing(err);
+}
+
+pinpipe_status pinpipe_kinesis_consumer_read(pinpipe_kinesis_records *records,
+                                             pinpipe_kinesis_consumer *consumer,
+                                             const pinpipe_kinesis_read_options *options, int64_t timeout_ms,
+                                             pinpipe_error *err) {
+    (void)records, (void)consumer, (void)options, (void)timeout_ms;
+    return part_missing(err);
+}
+
+pinpipe_status pinpipe_kinesis_records_new(pinpipe_kinesis_records **out, pinpipe_error *err) {
+    *out = NULL;
+    return part_missing(err);
+}
+
+void pinpipe_kinesis_records_free(pinpipe_kinesis_records *records) {
+    (void)records;
+}
+
+int64_t pinpipe_kinesis_records_count(const pinpipe_kinesis_records *records) {
+    (void)records;
+    return 0;
+}
+
+pinpipe_kinesis_item pinpipe_kinesis_records_at(const pinpipe_kinesis_records *records, int64_t index) {
+    (void)records, (void)index;
+    return (pinpipe_kinesis_item){0};
+}
+
+pinpipe_str pinpipe_kinesis_records_stream(const pinpipe_kinesis_records *records) {
+    (void)records;
+    return (pinpipe_str){"", 0};
+}
+
+int64_t pinpipe_kinesis_records_position_count(const pinpipe_kinesis_records *records) {
+    (void)records;
+    return 0;
+}
+
+pinpipe_kinesis_position pinpipe_kinesis_records_position_at(const pinpipe_kinesis_records *records,
+                                                             int64_t index) {
+    (void)records, (void)index;
+    return (pinpipe_kinesis_position)PINPIPE_KINESIS_POSITION_INIT;
+}
+
+pinpipe_status pinpipe_kinesis_records_export(struct ArrowArray *out, struct ArrowSchema *schema,
+                                              const pinpipe_kinesis_records *records, int32_t columns,
+                                              pinpipe_error *err) {
+    *out = (struct ArrowArray){0};
+    *schema = (struct ArrowSchema){0};
+    (void)records, (void)columns;
+    return part_missing(err);
+}
+
+int64_t pinpipe_kinesis_consumer_count(const pinpipe_kinesis_consumer *consumer, int32_t counter) {
+    (void)consumer, (void)counter;
     return 0;
 }
 

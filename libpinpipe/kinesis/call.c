@@ -134,7 +134,7 @@ static void attempt_start(pp_kinesis_call *call, pinpipe_kinesis *kinesis) {
                               .target = call->target,
                               .body = pp_buf_view(&call->body),
                               .out = &call->answer,
-                              .out_max = PP_KINESIS_ANSWER_MAX,
+                              .out_max = call->answer_max ? call->answer_max : PP_KINESIS_ANSWER_MAX,
                               .buffer_bytes = call->body.len >= LARGE_FROM ? LARGE_BUFFER : 0,
                               .timeout_ms = call->deadline_ms - pp_clock_monotonic_ms()};
     pp_buf_clear(&call->answer);

@@ -39,6 +39,7 @@ typedef struct pp_kinesis_call {
     pinpipe_str about;  /* the stream, for errors; borrowed */
     pinpipe_buf body;   /* what is sent: written before the start */
     pinpipe_buf answer; /* what a 2xx answer brought */
+    size_t answer_max;  /* its largest size; 0 = PP_KINESIS_ANSWER_MAX */
     int64_t deadline_ms, resume_ms;
     pp_kinesis_call_state state;
     pinpipe_status status;            /* once it has ended */
@@ -94,6 +95,10 @@ pinpipe_status pp_kinesis_stream_check(pinpipe_str stream, pinpipe_error *err);
 
 /** Writes StreamName, or StreamARN where it is one. */
 void pp_kinesis_write_stream(pp_kinesis_writer *writer, pinpipe_str stream);
+
+/** Writes the only member of a ListShards request, and its end: the stream, or the token of a further page.
+ */
+void pp_kinesis_write_page(pp_kinesis_writer *writer, pinpipe_str stream, pinpipe_str token);
 
 /** The end of a call that may take `timeout_ms`, or the client's own. Errors: EINVAL a negative one. */
 pinpipe_status pp_kinesis_deadline(int64_t *deadline_ms, const pinpipe_kinesis *kinesis, int64_t timeout_ms,

@@ -13,7 +13,6 @@
 
 #define ITEMS_FIRST 256
 #define ITEMS_MAX 1000000 /* an answer has at most 10,000 */
-#define RECORD_MAX 10000
 
 /* ---- writing ---- */
 
@@ -106,7 +105,7 @@ pinpipe_status pinpipe_kinesis_record_put(pinpipe_kinesis_place *out, pinpipe_ki
 static const char *const start_names[] = {"TRIM_HORIZON", "LATEST", "AT_SEQUENCE_NUMBER",
                                           "AFTER_SEQUENCE_NUMBER", "AT_TIMESTAMP"};
 
-static pinpipe_status position_check(const pinpipe_kinesis_position *position, pinpipe_error *err) {
+pinpipe_status pp_kinesis_position_check(const pinpipe_kinesis_position *position, pinpipe_error *err) {
     if (!position || position->struct_size < sizeof *position) {
         return pp_fail(err, PINPIPE_EINVAL, "a position lacks its struct_size");
     }
@@ -126,7 +125,7 @@ static pinpipe_status position_check(const pinpipe_kinesis_position *position, p
     return PINPIPE_OK;
 }
 
-static void position_write(pp_kinesis_writer *writer, const pinpipe_kinesis_position *position) {
+void pp_kinesis_write_position(pp_kinesis_writer *writer, const pinpipe_kinesis_position *position) {
     bool has_time = position->start == PINPIPE_KINESIS_AT_TIMESTAMP;
     bool has_sequence =
         position->start == PINPIPE_KINESIS_AT_SEQUENCE || position->start == PINPIPE_KINESIS_AFTER_SEQUENCE;
@@ -145,7 +144,7 @@ static void position_write(pp_kinesis_writer *writer, const pinpipe_kinesis_posi
     pp_kinesis_write_map_end(writer);
 }
 
-static bool iterator_read(pinpipe_str *out, pp_kinesis_reader *reader) {
+bool pp_kinesis_iterator_read(pinpipe_str *out, pp_kinesis_reader *reader) {
     pp_kinesis_level map;
     if (!pp_kinesis_read_map(reader, &map)) {
         return false;
@@ -167,7 +166,7 @@ pinpipe_status pinpipe_kinesis_iterator_get(pinpipe_buf *out, pinpipe_kinesis *k
     pinpipe_str iterator = {"", 0};
     int64_t deadline_ms = 0;
     pp_buf_clear(out);
-    pinpipe_status status = position_check(position, err);
+    pinpipe_status status = pp_kinesis_position_check(position, err);
     if (status == PINPIPE_OK) {
         status = pp_kinesis_deadline(&deadline_ms, kinesis, timeout_ms, err);
     }
@@ -176,9 +175,9 @@ pinpipe_status pinpipe_kinesis_iterator_get(pinpipe_buf *out, pinpipe_kinesis *k
     }
     pp_kinesis_call_write(&writer, kinesis, position->stream,
                           position->start > PINPIPE_KINESIS_LATEST ? 4 : 3, err);
-    position_write(&writer, position);
+    pp_kinesis_write_position(&writer, position);
     status = pp_kinesis_send(&reader, kinesis, &writer, "GetShardIterator", deadline_ms, err);
-    if (status == PINPIPE_OK && !iterator_read(&iterator, &reader)) {
+    if (status == PINPIPE_OK && !pp_kinesis_iterator_read(&iterator, &reader)) {
         status = pp_kinesis_read_fail(&reader, "GetShardIterator", err);
     }
     return status == PINPIPE_OK ? pp_buf_append(out, iterator.ptr, iterator.len, err) : status;
@@ -250,11 +249,14 @@ pinpipe_status pp_kinesis_batch_read(pinpipe_kinesis_batch *batch, pinpipe_kines
     batch->count = 0;
     batch->iterator = (pinpipe_str){"", 0};
     batch->behind_ms = -1;
+    pp_kinesis_shards_clear(&batch->children);
     pinpipe_status status = pp_kinesis_read_begin(&reader, &batch->answer, wire, err);
     if (status == PINPIPE_OK && pp_kinesis_read_map(&reader, &map)) {
         for (pinpipe_str key; status == PINPIPE_OK && pp_kinesis_read_key(&reader, &map, &key);) {
             if (pp_str_is(key, "Records")) {
                 status = items_read(batch, &reader, err);
+            } else if (pp_str_is(key, "ChildShards")) {
+                status = pp_kinesis_shards_read_list(&batch->children, &reader, err);
             } else if (pp_str_is(key, "NextShardIterator")) {
                 pp_kinesis_read_text(&reader, &batch->iterator);
             } else if (pp_str_is(key, "MillisBehindLatest")) {
@@ -271,14 +273,25 @@ pinpipe_status pp_kinesis_batch_read(pinpipe_kinesis_batch *batch, pinpipe_kines
     return status;
 }
 
+void pp_kinesis_write_fetch(pp_kinesis_writer *writer, pinpipe_str iterator, int64_t record_max) {
+    pp_kinesis_write_key(writer, "ShardIterator");
+    pp_kinesis_write_text(writer, iterator);
+    if (record_max) {
+        pp_kinesis_write_key(writer, "Limit");
+        pp_kinesis_write_int(writer, record_max);
+    }
+    pp_kinesis_write_map_end(writer);
+}
+
 pinpipe_status pinpipe_kinesis_records_get(pinpipe_kinesis_batch *batch, pinpipe_kinesis *kinesis,
                                            pinpipe_str iterator, int64_t record_max, int64_t timeout_ms,
                                            pinpipe_error *err) {
     pp_kinesis_writer writer;
     int64_t deadline_ms = 0;
     batch->count = 0;
-    if (record_max < 0 || record_max > RECORD_MAX) {
-        return pp_fail(err, PINPIPE_EINVAL, "records: %lld, not 0 to %d", (long long)record_max, RECORD_MAX);
+    if (record_max < 0 || record_max > PP_KINESIS_FETCH_MAX) {
+        return pp_fail(err, PINPIPE_EINVAL, "records: %lld, not 0 to %d", (long long)record_max,
+                       PP_KINESIS_FETCH_MAX);
     }
     pinpipe_status status = pp_kinesis_deadline(&deadline_ms, kinesis, timeout_ms, err);
     if (status < 0) {
@@ -286,13 +299,7 @@ pinpipe_status pinpipe_kinesis_records_get(pinpipe_kinesis_batch *batch, pinpipe
     }
     kinesis->call.about = (pinpipe_str){"", 0};
     pp_kinesis_write_begin(&writer, &kinesis->call.body, kinesis->wire, record_max ? 2 : 1, err);
-    pp_kinesis_write_key(&writer, "ShardIterator");
-    pp_kinesis_write_text(&writer, iterator);
-    if (record_max) {
-        pp_kinesis_write_key(&writer, "Limit");
-        pp_kinesis_write_int(&writer, record_max);
-    }
-    pp_kinesis_write_map_end(&writer);
+    pp_kinesis_write_fetch(&writer, iterator, record_max);
     status = pp_kinesis_tell(kinesis, &writer, "GetRecords", deadline_ms, err);
     if (status < 0) {
         return status;
@@ -308,10 +315,17 @@ pinpipe_status pinpipe_kinesis_batch_new(pinpipe_kinesis_batch **out, pinpipe_er
     return *out ? PINPIPE_OK : pp_fail_memory(err, "a batch", sizeof **out);
 }
 
+void pp_kinesis_batch_reset(pinpipe_kinesis_batch *batch) {
+    pinpipe_buf_reset(&batch->answer);
+    pp_kinesis_shards_reset(&batch->children);
+    pp_free(batch->items);
+    batch->items = NULL;
+    batch->count = batch->cap = 0;
+}
+
 void pinpipe_kinesis_batch_free(pinpipe_kinesis_batch *batch) {
     if (batch) {
-        pinpipe_buf_reset(&batch->answer);
-        pp_free(batch->items);
+        pp_kinesis_batch_reset(batch);
         pp_free(batch);
     }
 }

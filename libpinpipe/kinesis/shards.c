@@ -27,6 +27,16 @@ pinpipe_str pp_kinesis_shard_text(const pp_kinesis_shards *shards, int64_t index
     return (pinpipe_str){shards->text.ptr + row->texts[text].at, row->texts[text].len};
 }
 
+pinpipe_kinesis_shard pp_kinesis_shards_at(const pp_kinesis_shards *shards, int64_t index) {
+    return (pinpipe_kinesis_shard){pp_kinesis_shard_text(shards, index, PP_KINESIS_SHARD_ID),
+                                   pp_kinesis_shard_text(shards, index, PP_KINESIS_SHARD_PARENT),
+                                   pp_kinesis_shard_text(shards, index, PP_KINESIS_SHARD_ADJACENT),
+                                   pp_kinesis_shard_text(shards, index, PP_KINESIS_SHARD_FIRST_HASH),
+                                   pp_kinesis_shard_text(shards, index, PP_KINESIS_SHARD_LAST_HASH),
+                                   pp_kinesis_shard_text(shards, index, PP_KINESIS_SHARD_FIRST_SEQUENCE),
+                                   pp_kinesis_shard_text(shards, index, PP_KINESIS_SHARD_LAST_SEQUENCE)};
+}
+
 int64_t pp_kinesis_shards_find(const pp_kinesis_shards *shards, pinpipe_str id) {
     for (int64_t i = 0; i < shards->count; i++) {
         if (pp_str_equal(pp_kinesis_shard_text(shards, i, PP_KINESIS_SHARD_ID), id)) {
@@ -99,6 +109,22 @@ static bool pair_read(pinpipe_str *first, const char *first_key, pinpipe_str *la
     return !pp_kinesis_is_faulty(reader);
 }
 
+/* As ChildShards tells them: one, or the two of a merge. */
+static bool parents_read(pinpipe_str texts[PP_KINESIS_SHARD_TEXTS], pp_kinesis_reader *reader) {
+    pp_kinesis_level list;
+    pinpipe_str spare = {"", 0};
+    pinpipe_str *const to[] = {&texts[PP_KINESIS_SHARD_PARENT], &texts[PP_KINESIS_SHARD_ADJACENT]};
+    if (!pp_kinesis_read_list(reader, &list)) {
+        return false;
+    }
+    for (size_t i = 0; pp_kinesis_read_item(reader, &list); i++) {
+        if (!pp_kinesis_read_text(reader, i < 2 ? to[i] : &spare)) {
+            return false;
+        }
+    }
+    return !pp_kinesis_is_faulty(reader);
+}
+
 static bool shard_members(pinpipe_str texts[PP_KINESIS_SHARD_TEXTS], pp_kinesis_reader *reader) {
     pp_kinesis_level map;
     if (!pp_kinesis_read_map(reader, &map)) {
@@ -112,6 +138,8 @@ static bool shard_members(pinpipe_str texts[PP_KINESIS_SHARD_TEXTS], pp_kinesis_
             is_read = pp_kinesis_read_text(reader, &texts[PP_KINESIS_SHARD_PARENT]);
         } else if (pp_str_is(key, "AdjacentParentShardId")) {
             is_read = pp_kinesis_read_text(reader, &texts[PP_KINESIS_SHARD_ADJACENT]);
+        } else if (pp_str_is(key, "ParentShards")) {
+            is_read = parents_read(texts, reader);
         } else if (pp_str_is(key, "HashKeyRange")) {
             is_read = pair_read(&texts[PP_KINESIS_SHARD_FIRST_HASH], "StartingHashKey",
                                 &texts[PP_KINESIS_SHARD_LAST_HASH], "EndingHashKey", reader);
@@ -160,7 +188,8 @@ static pinpipe_status shard_add(pp_kinesis_shards *shards, const pinpipe_str tex
     return PINPIPE_OK;
 }
 
-static pinpipe_status list_read(pp_kinesis_shards *shards, pp_kinesis_reader *reader, pinpipe_error *err) {
+pinpipe_status pp_kinesis_shards_read_list(pp_kinesis_shards *shards, pp_kinesis_reader *reader,
+                                           pinpipe_error *err) {
     pp_kinesis_level list;
     pinpipe_status status = PINPIPE_OK;
     if (!pp_kinesis_read_list(reader, &list)) {
@@ -184,7 +213,7 @@ pinpipe_status pp_kinesis_shards_read(pp_kinesis_shards *shards, pinpipe_buf *ne
         for (pinpipe_str key; status == PINPIPE_OK && pp_kinesis_read_key(reader, &map, &key);) {
             pinpipe_str token = {"", 0};
             if (pp_str_is(key, "Shards")) {
-                status = list_read(shards, reader, err);
+                status = pp_kinesis_shards_read_list(shards, reader, err);
             } else if (!pp_str_is(key, "NextToken")) {
                 pp_kinesis_read_pass(reader);
             } else if (pp_kinesis_read_text(reader, &token)) {

@@ -46,6 +46,13 @@ void pp_kinesis_shards_reset(pp_kinesis_shards *shards);
 pinpipe_status pp_kinesis_shards_read(pp_kinesis_shards *shards, pinpipe_buf *next, pp_kinesis_reader *reader,
                                       pinpipe_error *err);
 
+/** Adds the shards of a list that is being read; the reader keeps a fault. Errors: as above. */
+pinpipe_status pp_kinesis_shards_read_list(pp_kinesis_shards *shards, pp_kinesis_reader *reader,
+                                           pinpipe_error *err);
+
+/** Borrowed until the list changes. */
+pinpipe_kinesis_shard pp_kinesis_shards_at(const pp_kinesis_shards *shards, int64_t index);
+
 pinpipe_str pp_kinesis_shard_text(const pp_kinesis_shards *shards, int64_t index, int32_t text);
 
 /** The index of a shard by its id; -1 = there is none. */

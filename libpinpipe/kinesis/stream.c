@@ -367,6 +367,16 @@ pinpipe_str pinpipe_kinesis_stream_name_at(const pinpipe_kinesis *kinesis, int64
     return pp_str(kinesis->names.ptr + kinesis->name_at[index]);
 }
 
+void pp_kinesis_write_page(pp_kinesis_writer *writer, pinpipe_str stream, pinpipe_str token) {
+    if (token.len) { /* it names the stream, and nothing else may */
+        pp_kinesis_write_key(writer, "NextToken");
+        pp_kinesis_write_text(writer, token);
+    } else {
+        pp_kinesis_write_stream(writer, stream);
+    }
+    pp_kinesis_write_map_end(writer);
+}
+
 pinpipe_status pinpipe_kinesis_shards_list(pinpipe_kinesis *kinesis, pinpipe_str stream, int64_t timeout_ms,
                                            pinpipe_error *err) {
     int64_t deadline_ms = 0;
@@ -381,13 +391,7 @@ pinpipe_status pinpipe_kinesis_shards_list(pinpipe_kinesis *kinesis, pinpipe_str
         pp_kinesis_reader reader;
         kinesis->call.about = stream;
         pp_kinesis_write_begin(&writer, &kinesis->call.body, kinesis->wire, 1, err);
-        if (is_first) {
-            pp_kinesis_write_stream(&writer, stream);
-        } else { /* the token names the stream, and nothing else may */
-            pp_kinesis_write_key(&writer, "NextToken");
-            pp_kinesis_write_text(&writer, pp_buf_view(&next));
-        }
-        pp_kinesis_write_map_end(&writer);
+        pp_kinesis_write_page(&writer, stream, pp_buf_view(&next));
         status = pp_kinesis_send(&reader, kinesis, &writer, "ListShards", deadline_ms, err);
         if (status == PINPIPE_OK) {
             status = pp_kinesis_shards_read(&kinesis->shards, &next, &reader, err);
@@ -402,14 +406,7 @@ int64_t pinpipe_kinesis_shard_count(const pinpipe_kinesis *kinesis) {
 }
 
 pinpipe_kinesis_shard pinpipe_kinesis_shard_at(const pinpipe_kinesis *kinesis, int64_t index) {
-    const pp_kinesis_shards *shards = &kinesis->shards;
-    return (pinpipe_kinesis_shard){pp_kinesis_shard_text(shards, index, PP_KINESIS_SHARD_ID),
-                                   pp_kinesis_shard_text(shards, index, PP_KINESIS_SHARD_PARENT),
-                                   pp_kinesis_shard_text(shards, index, PP_KINESIS_SHARD_ADJACENT),
-                                   pp_kinesis_shard_text(shards, index, PP_KINESIS_SHARD_FIRST_HASH),
-                                   pp_kinesis_shard_text(shards, index, PP_KINESIS_SHARD_LAST_HASH),
-                                   pp_kinesis_shard_text(shards, index, PP_KINESIS_SHARD_FIRST_SEQUENCE),
-                                   pp_kinesis_shard_text(shards, index, PP_KINESIS_SHARD_LAST_SEQUENCE)};
+    return pp_kinesis_shards_at(&kinesis->shards, index);
 }
 
 #endif

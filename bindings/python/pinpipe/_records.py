@@ -72,7 +72,8 @@ class DirtyValue:
 @dataclasses.dataclass(frozen=True, slots=True)
 class Reject:
     """One record that could not be read: its index and byte offset in the input, the reason, and its bytes (the first
-    64 KiB of `data_bytes`). `source` is the input's s3://bucket/key where it was an object, else empty."""
+    64 KiB of `data_bytes`). `source` is the input's s3://bucket/key where it was an object, the record's
+    kinesis://stream/shard/sequence number where a consumer read it, else empty."""
 
     index: int
     byte_offset: int
@@ -396,15 +397,23 @@ class Reader:
             if at < len(held):
                 yield self._deduped()
 
-    def read_topics(self, records: Any) -> Iterator[Any]:
-        """Reads the values of consumed records (the core's), one record each."""
-        at, count = 0, native.kafka_records_count(records)
+    def _read_consumed(self, records: Any, count: int, decode: Callable[..., int]) -> Iterator[Any]:
+        at = 0
         while at < count:
-            at += native.kafka_records_decode(self._decoder, self._batch, records, at, self._report)
+            at += decode(self._decoder, self._batch, records, at, self._report)
             self._take_rejects()
             if at < count:
                 yield self._deduped()
         yield from self.rest()
+
+    def read_topics(self, records: Any) -> Iterator[Any]:
+        """Reads the values of records that were consumed from topics (the core's), one record each."""
+        return self._read_consumed(records, native.kafka_records_count(records), native.kafka_records_decode)
+
+    def read_stream(self, records: Any) -> Iterator[Any]:
+        """Reads the data of records that were consumed from a stream (the core's), one record each."""
+        count = native.pinpipe_kinesis_records_count(records)
+        return self._read_consumed(records, count, native.kinesis_records_decode)
 
     def read_arrow(self, data: ArrowStreamExportable) -> Iterator[Any]:
         """Reads any Arrow object in the raw shape."""

@@ -12,17 +12,32 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Literal, NamedTuple, TypeVar
 
 from pinpipe import native
+from pinpipe._kinesis_consumer import WIRES as _WIRES
+from pinpipe._kinesis_consumer import Batch, Consumer, Position, Received, ShardState
 from pinpipe._waiting import STEP_MS, Handle, ProducerHandle, beside, in_steps, milliseconds, steps
 from pinpipe.errors import DeadlineError, InvalidArgumentError, NetworkError
 
 if TYPE_CHECKING:
     from pinpipe._credentials import Credentials
 
-__all__ = ["Client", "Page", "Place", "Producer", "Record", "Report", "Shard", "Stream"]
+__all__ = [
+    "Batch",
+    "Client",
+    "Consumer",
+    "Page",
+    "Place",
+    "Position",
+    "Producer",
+    "Received",
+    "Record",
+    "Report",
+    "Shard",
+    "ShardState",
+    "Stream",
+]
 
 Buffer = bytes | bytearray | memoryview | str
 Result = TypeVar("Result")
-_WIRES = {"json": native.KINESIS_JSON, "cbor": native.KINESIS_CBOR}
 _ORDERINGS = {
     "none": native.KINESIS_ORDER_NONE,
     "key": native.KINESIS_ORDER_KEY,
