@@ -6,6 +6,7 @@
 #if PINPIPE_WITH_S3
 
 #include <assert.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "aws/endpoint.h"
@@ -15,6 +16,7 @@
 #include "io/answer.h"
 #include "io/clock.h"
 #include "io/env.h"
+#include "text/json_string.h"
 
 struct pp_api {
     pp_flight *flight;
@@ -143,6 +145,25 @@ pinpipe_str pp_api_endpoint(const pp_api *api) {
 
 pinpipe_str pp_api_stage(const pp_api *api) {
     return (pinpipe_str){api->endpoint.ptr + api->host_len, api->endpoint.len - api->host_len};
+}
+
+pinpipe_status pp_api_endpoint_check(const pp_api *api, const char *resource, pinpipe_error *err) {
+    pinpipe_str endpoint = pp_api_endpoint(api), first = {resource, 1 + strcspn(resource + 1, "/")};
+    if (pp_answer_has(pp_api_stage(api), first)) {
+        return pp_fail(err, PINPIPE_EINVAL, "endpoint '%.*s': it ends with the stage; %s is added",
+                       pp_quote_len(endpoint.len), endpoint.ptr, resource);
+    }
+    if (!api->is_https && pp_answer_has(endpoint, pp_str(".execute-api."))) {
+        return pp_fail(err, PINPIPE_EINVAL, "endpoint '%.*s': API Gateway speaks https only",
+                       pp_quote_len(endpoint.len), endpoint.ptr);
+    }
+    return PINPIPE_OK;
+}
+
+const char *pp_api_missing(const pp_api *api, int32_t http_status) {
+    return http_status == 403 && pp_api_stage(api).len == 0
+               ? "the URL has no stage: end it with the name of one, such as /test"
+               : NULL;
 }
 
 /* ---- one attempt ---- */
@@ -285,6 +306,19 @@ bool pp_api_is_secret(const pp_api *api, const pp_api_attempt *attempt, pinpipe_
     pinpipe_str token = attempt->key ? pinpipe_credentials_token(attempt->key) : (pinpipe_str){"", 0};
     return (api->api_key.len && pp_answer_has(text, pp_buf_view(&api->api_key))) ||
            (token.len && pp_answer_has(text, token));
+}
+
+void pp_api_words(char out[PP_API_WORDS], const pp_api *api, const pp_api_attempt *attempt,
+                  pinpipe_str inside) {
+    char plain[8 * PP_QUOTE_MAX];
+    size_t len = inside.len < sizeof plain ? inside.len : sizeof plain, plain_len = 0;
+    out[0] = '\0';
+    if (!inside.len || pp_api_is_secret(api, attempt, inside)) {
+        return;
+    }
+    /* An escape that the cut went through ends the text before it. */
+    pp_json_unescape(plain, &plain_len, inside.ptr, len);
+    snprintf(out, PP_API_WORDS, "'%.*s': ", pp_quote_len(plain_len), plain);
 }
 
 void pp_api_stop(pp_api *api, pp_api_attempt *attempt) {

@@ -11,6 +11,7 @@
 
 #define PP_API_HEADERS 16
 #define PP_API_KEY_MAX 1024
+#define PP_API_WORDS 96
 #define PP_API_KEY_WAIT_MS 10000
 
 typedef struct pp_api_options {
@@ -63,6 +64,13 @@ void pp_api_free(pp_api *api);
 pinpipe_str pp_api_endpoint(const pp_api *api);
 pinpipe_str pp_api_stage(const pp_api *api);
 
+/** What people paste: the whole URL of a `resource`, such as "/topics/<topic>", or Amazon's by http. Errors:
+ * EINVAL. */
+pinpipe_status pp_api_endpoint_check(const pp_api *api, const char *resource, pinpipe_error *err);
+
+/** What the endpoint lacks where the gateway itself refuses with `http_status`; NULL = nothing. */
+const char *pp_api_missing(const pp_api *api, int32_t http_status);
+
 /** Begins one attempt. Errors: of the provider, the signer and the flight. */
 pinpipe_status pp_api_start(pp_api_attempt *attempt, pp_api *api, const pp_api_request *request,
                             pinpipe_error *err);
@@ -81,6 +89,11 @@ void pp_api_attempt_clear(pp_api_attempt *attempt);
 
 /** True where `text` holds the API key, or the session token of the attempt. */
 bool pp_api_is_secret(const pp_api *api, const pp_api_attempt *attempt, pinpipe_str text);
+
+/** Writes the inside of a JSON text as one short plain text with a colon and a blank behind; "" where there
+ * is none, or where it holds a secret. */
+void pp_api_words(char out[PP_API_WORDS], const pp_api *api, const pp_api_attempt *attempt,
+                  pinpipe_str inside);
 
 /** Gives up an attempt that may be under way. */
 void pp_api_stop(pp_api *api, pp_api_attempt *attempt);

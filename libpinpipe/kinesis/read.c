@@ -17,9 +17,8 @@
 
 pinpipe_status pp_kinesis_read_begin(pp_kinesis_reader *reader, pinpipe_buf *in, pinpipe_kinesis_wire wire,
                                      pinpipe_error *err) {
-    pinpipe_status status = pp_buf_reserve(in, PP_JSON_PADDING, PP_BUF_MAX, err);
+    pinpipe_status status = pp_json_pad(in, err);
     if (status == PINPIPE_OK) {
-        memset(in->ptr + in->len, 0, PP_JSON_PADDING);
         *reader = (pp_kinesis_reader){.wire = wire, .text = in->ptr};
         reader->json.at = reader->cbor.at = in->ptr;
         reader->json.end = reader->cbor.end = in->ptr + in->len;

@@ -28,17 +28,7 @@ static pinpipe_status value_put(char **to, pinpipe_str value, const char *what, 
     char *from = *to;
     *to = put(from, value.ptr, value.len);
     **to = '\0';
-    pp_json_walk walk = {from, *to, NULL, false};
-    if (pp_json_value_pass(&walk, 0) && pp_json_walk_ended(&walk)) {
-        return PINPIPE_OK;
-    }
-    int64_t offset = walk.at - from;
-    pinpipe_status status = pp_fail(err, PINPIPE_EDATA, "the record's %s is not JSON: byte %lld: %s", what,
-                                    (long long)offset, walk.fault ? walk.fault : "more follows the value");
-    if (err && err->struct_size >= sizeof *err) {
-        err->byte_offset = offset;
-    }
-    return status;
+    return pp_json_value_check((pinpipe_str){from, value.len}, what, err);
 }
 
 static pinpipe_status parts_grow(pp_rest_body *body, pinpipe_error *err) {

@@ -85,22 +85,6 @@ static pinpipe_status options_check(const pinpipe_kafka_rest_options *options, p
     return PINPIPE_OK;
 }
 
-/* What people paste: the whole URL of a topic, or Amazon's by http. */
-static pinpipe_status endpoint_check(const pp_api *api, pinpipe_error *err) {
-    pinpipe_str endpoint = pp_api_endpoint(api), stage = pp_api_stage(api);
-    if (pp_answer_has(stage, pp_str("/topics"))) {
-        return pp_fail(err, PINPIPE_EINVAL,
-                       "endpoint '%.*s': it ends with the stage; /topics/<topic> is added",
-                       pp_quote_len(endpoint.len), endpoint.ptr);
-    }
-    if (endpoint.len > 5 && memcmp(endpoint.ptr, "http:", 5) == 0 &&
-        pp_answer_has(endpoint, pp_str(".execute-api."))) {
-        return pp_fail(err, PINPIPE_EINVAL, "endpoint '%.*s': API Gateway speaks https only",
-                       pp_quote_len(endpoint.len), endpoint.ptr);
-    }
-    return PINPIPE_OK;
-}
-
 pinpipe_status pinpipe_kafka_rest_new(pinpipe_kafka_rest **out, const pinpipe_kafka_rest_options *options,
                                       pinpipe_error *err) {
     assert(out);
@@ -132,7 +116,7 @@ pinpipe_status pinpipe_kafka_rest_new(pinpipe_kafka_rest **out, const pinpipe_ka
         status = pp_api_new(&made->api, &api, err);
     }
     if (status == PINPIPE_OK) {
-        status = endpoint_check(made->api, err);
+        status = pp_api_endpoint_check(made->api, "/topics/<topic>", err);
     }
     size_t room = (size_t)made->options.batch_records * sizeof *made->entries;
     made->entries = status == PINPIPE_OK ? pp_alloc(room) : NULL;

@@ -5,14 +5,9 @@
 
 #if PINPIPE_WITH_S3
 
-#include <stdio.h>
-#include <string.h>
-
 #include "base/buffer.h"
 #include "base/memory.h"
-#include "text/json_string.h"
-
-#define WORDS_BYTES 96
+#include "text/json_value.h"
 
 static const pp_answer_row answer_rows[] = {
 #define PP_REST_ANSWER(http_status, code, text, status, kind, seen, says)                                    \
@@ -37,21 +32,6 @@ static const struct {
 #undef PP_REST_OTHER
 };
 
-/* A JSON text's inside as one short plain text with a colon and a blank behind; "" where there is none, or
- * where it holds a secret. */
-static void words_write(char out[WORDS_BYTES], const pinpipe_kafka_rest *rest, const pp_rest_batch *batch,
-                        pinpipe_str inside) {
-    char plain[8 * PP_QUOTE_MAX];
-    size_t len = inside.len < sizeof plain ? inside.len : sizeof plain, plain_len = 0;
-    out[0] = '\0';
-    if (!inside.len || pp_api_is_secret(rest->api, &batch->attempt, inside)) {
-        return;
-    }
-    /* An escape that the cut went through ends the text before it. */
-    pp_json_unescape(plain, &plain_len, inside.ptr, len);
-    snprintf(out, WORDS_BYTES, "'%.*s': ", pp_quote_len(plain_len), plain);
-}
-
 /* The row for an answer that is no success and has no entries. */
 static pp_answer_row row_find(const pp_answer_query *query) {
     const pp_answer_row *row = pp_answer_find(answer_rows, sizeof answer_rows / sizeof answer_rows[0], query);
@@ -70,15 +50,13 @@ static pp_answer_row row_find(const pp_answer_query *query) {
 static void refusal_judge(pp_rest_verdict *out, const pinpipe_kafka_rest *rest, const pp_rest_batch *batch,
                           const pp_rest_answer *answer) {
     int32_t http_status = batch->attempt.wire.answer.status;
-    char words[WORDS_BYTES];
+    char words[PP_API_WORDS];
     pp_answer_query query = {http_status, answer->code, pp_buf_view(&batch->attempt.wire.answer.refusal)};
     pp_answer_row row = row_find(&query);
     const pinpipe_buf *name = &batch->topic->name;
-    const char *says = row.says;
-    if (http_status == 403 && !answer->code && pp_api_stage(rest->api).len == 0) {
-        says = "the URL has no stage: end it with the name of one, such as /test";
-    }
-    words_write(words, rest, batch, answer->text);
+    const char *missing = answer->code ? NULL : pp_api_missing(rest->api, http_status);
+    const char *says = missing ? missing : row.says;
+    pp_api_words(words, rest->api, &batch->attempt, answer->text);
     out->kind = row.kind;
     out->seen = row.seen;
     pp_fail_service(&out->error, row.status, PP_REST_SERVICE, answer->code ? answer->code : http_status,
@@ -124,15 +102,6 @@ static void silence_judge(pp_rest_verdict *out, const pp_rest_batch *batch) {
                     says ? "; " : "", says ? cause->message : "");
 }
 
-/* Bytes that the scanner may read beyond the text. */
-static bool padded(pinpipe_buf *text) {
-    if (pp_buf_reserve(text, PP_JSON_PADDING, PP_BUF_MAX, NULL) < 0) {
-        return false;
-    }
-    memset(text->ptr + text->len, 0, PP_JSON_PADDING + 1);
-    return true;
-}
-
 void pp_rest_judge(pp_rest_verdict *out, const pinpipe_kafka_rest *rest, pp_rest_batch *batch) {
     pp_http_answer *http = &batch->attempt.wire.answer;
     pp_rest_answer answer = {.text = {"", 0}};
@@ -143,7 +112,7 @@ void pp_rest_judge(pp_rest_verdict *out, const pinpipe_kafka_rest *rest, pp_rest
     }
     bool is_success = http->status / 100 == 2;
     pinpipe_buf *body = is_success ? &batch->answer : &http->refusal;
-    if (!padded(body)) {
+    if (pp_json_pad(body, NULL) < 0) {
         out->seen = PP_ANSWER_MAYBE;
         pp_fail_memory(&out->error, "an answer", body->len);
         return;
@@ -167,9 +136,9 @@ const pp_answer_row *pp_rest_entry_judge(const pp_rest_entry *entry) {
 pinpipe_status pp_rest_entry_fail(pinpipe_error *err, const pinpipe_kafka_rest *rest,
                                   const pp_rest_batch *batch, const pp_rest_entry *entry,
                                   const pp_answer_row *row) {
-    char words[WORDS_BYTES];
+    char words[PP_API_WORDS];
     const pinpipe_buf *name = &batch->topic->name;
-    words_write(words, rest, batch, entry->text);
+    pp_api_words(words, rest->api, &batch->attempt, entry->text);
     return pp_fail_service(err, row->status, PP_REST_SERVICE, entry->code,
                            "topic '%.*s': record refused: %s%s", pp_quote_len(name->len), name->ptr, words,
                            row->says);

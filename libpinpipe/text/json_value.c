@@ -5,6 +5,7 @@
 
 #include <string.h>
 
+#include "base/buffer.h"
 #include "text/number.h"
 #include "text/utf8.h"
 
@@ -156,4 +157,26 @@ bool pp_json_value_pass(pp_json_walk *walk, int32_t depth) {
 bool pp_json_walk_ended(pp_json_walk *walk) {
     blanks_pass(walk);
     return walk->at == walk->end;
+}
+
+pinpipe_status pp_json_value_check(pinpipe_str text, const char *what, pinpipe_error *err) {
+    pp_json_walk walk = {text.ptr, text.ptr + text.len, NULL, false};
+    if (pp_json_value_pass(&walk, 0) && pp_json_walk_ended(&walk)) {
+        return PINPIPE_OK;
+    }
+    int64_t offset = walk.at - text.ptr;
+    pinpipe_status status = pp_fail(err, PINPIPE_EDATA, "the record's %s is not JSON: byte %lld: %s", what,
+                                    (long long)offset, walk.fault ? walk.fault : "more follows the value");
+    if (err && err->struct_size >= sizeof *err) {
+        err->byte_offset = offset;
+    }
+    return status;
+}
+
+pinpipe_status pp_json_pad(pinpipe_buf *text, pinpipe_error *err) {
+    pinpipe_status status = pp_buf_reserve(text, PP_JSON_PADDING, PP_BUF_MAX, err);
+    if (status == PINPIPE_OK) {
+        memset(text->ptr + text->len, 0, PP_JSON_PADDING + 1);
+    }
+    return status;
 }

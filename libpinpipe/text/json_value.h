@@ -4,6 +4,7 @@
 #ifndef PP_TEXT_JSON_VALUE_H
 #define PP_TEXT_JSON_VALUE_H
 
+#include "base/error.h"
 #include "text/json_string.h"
 
 /** Deepest nesting. */
@@ -37,5 +38,12 @@ bool pp_json_element_next(pp_json_walk *walk, int64_t index);
 
 /** True where nothing but blanks follows. */
 bool pp_json_walk_ended(pp_json_walk *walk);
+
+/** Whether a text is one JSON value; it stands in memory as a walk wants it, and `what` names it.
+ * Errors: EDATA, with the byte where it ends to be one. */
+pinpipe_status pp_json_value_check(pinpipe_str text, const char *what, pinpipe_error *err);
+
+/** Puts NULs behind a text, which a walk may read. Errors: ENOMEM. */
+pinpipe_status pp_json_pad(pinpipe_buf *text, pinpipe_error *err);
 
 #endif
