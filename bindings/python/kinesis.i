@@ -130,6 +130,8 @@ pinpipe_status pinpipe_kinesis_producer_flush(pinpipe_kinesis_producer *producer
                                               pinpipe_error *err);
 pinpipe_status pinpipe_kinesis_producer_poll(pinpipe_kinesis_producer *producer, int64_t timeout_ms,
                                              pinpipe_error *err);
+const char *pinpipe_kinesis_gateway_form_name(int32_t form);
+const char *pinpipe_kinesis_gateway_fault_text(pinpipe_str sent, pinpipe_str stored);
 int64_t pinpipe_kinesis_producer_count(const pinpipe_kinesis_producer *producer, int32_t counter);
 const char *pinpipe_kinesis_counter_name(int32_t counter);
 
@@ -145,6 +147,10 @@ const char *pinpipe_kinesis_counter_name(int32_t counter);
 %constant int KINESIS_ORDER_STRICT = PINPIPE_KINESIS_ORDER_STRICT;
 %constant int KINESIS_REPORTS_NONE = PINPIPE_KINESIS_REPORTS_NONE;
 %constant int KINESIS_REPORTS_ALL = PINPIPE_KINESIS_REPORTS_ALL;
+%constant int KINESIS_GATEWAY_RECORDS = PINPIPE_KINESIS_GATEWAY_RECORDS;
+%constant int KINESIS_GATEWAY_RECORD = PINPIPE_KINESIS_GATEWAY_RECORD;
+%constant int KINESIS_GATEWAY_AUTH_NONE = PINPIPE_KINESIS_GATEWAY_AUTH_NONE;
+%constant int KINESIS_GATEWAY_AUTH_IAM = PINPIPE_KINESIS_GATEWAY_AUTH_IAM;
 %constant int KINESIS_WRITTEN = PINPIPE_KINESIS_WRITTEN;
 %constant int KINESIS_DELIVERED = PINPIPE_KINESIS_DELIVERED;
 %constant int KINESIS_FAILED = PINPIPE_KINESIS_FAILED;
@@ -223,7 +229,9 @@ static pinpipe_status kinesis_producer_new(pinpipe_kinesis_producer **out, pinpi
                                            int32_t ordering, int32_t reports, int64_t memory_max_bytes,
                                            int64_t linger_ms, int64_t request_records, int64_t request_bytes,
                                            int64_t delivery_timeout_ms, int64_t aggregate_bytes, int32_t in_flight,
-                                           pinpipe_error *err) {
+                                           pinpipe_str gateway_endpoint, int32_t form, int32_t resource,
+                                           pinpipe_str api_key, int32_t auth, pinpipe_error *err) {
+    pinpipe_kinesis_gateway gateway = PINPIPE_KINESIS_GATEWAY_INIT;
     pinpipe_kinesis_options client = PINPIPE_KINESIS_OPTIONS_INIT;
     pinpipe_kinesis_producer_options options = PINPIPE_KINESIS_PRODUCER_OPTIONS_INIT;
     client.provider = provider;
@@ -243,6 +251,12 @@ static pinpipe_status kinesis_producer_new(pinpipe_kinesis_producer **out, pinpi
     options.delivery_timeout_ms = delivery_timeout_ms;
     options.aggregate_bytes = aggregate_bytes;
     options.in_flight = in_flight;
+    gateway.endpoint = gateway_endpoint;
+    gateway.form = form;
+    gateway.resource = resource;
+    gateway.api_key = api_key;
+    gateway.auth = auth;
+    options.gateway = gateway_endpoint.ptr ? &gateway : NULL;
     return pinpipe_kinesis_producer_new(out, &options, err);
 }
 

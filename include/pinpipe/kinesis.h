@@ -5,6 +5,7 @@
 #define PINPIPE_KINESIS_H
 
 #include "credentials.h"
+#include "kinesis_gateway.h"
 #include "provider.h"
 #include "status.h"
 #include "value.h"
@@ -256,10 +257,11 @@ typedef struct pinpipe_kinesis_producer_options {
     int64_t aggregate_bytes; /* most in an aggregate, 64 and more; 0 = records are not aggregated */
     int32_t in_flight;       /* requests under way at once, 1 to 64; 4 */
     int32_t reports;         /* pinpipe_kinesis_reports */
+    const pinpipe_kinesis_gateway *gateway; /* that takes the records; NULL: Kinesis itself does */
 } pinpipe_kinesis_producer_options;
 
 #define PINPIPE_KINESIS_PRODUCER_OPTIONS_INIT                                                                \
-    { (uint32_t)sizeof(pinpipe_kinesis_producer_options), 0, {NULL, 0}, NULL, 0, 0, 0, 0, 0, 0, 0, 0 }
+    { (uint32_t)sizeof(pinpipe_kinesis_producer_options), 0, {NULL, 0}, NULL, 0, 0, 0, 0, 0, 0, 0, 0, NULL }
 
 /** Opens a producer: asks for the stream's limits and shards, within the client's timeout. Where the key may
  * not ask, records are at most 1 MiB, and neither paced nor aggregated. Errors: EINVAL an option; those of

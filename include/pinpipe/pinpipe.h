@@ -25,6 +25,7 @@
 #include "kafka_rows.h"
 #include "kinesis.h"
 #include "kinesis_consumer.h"
+#include "kinesis_gateway.h"
 #include "kinesis_rows.h"
 #include "profile.h"
 #include "sink.h"

@@ -288,4 +288,14 @@ int64_t pinpipe_kinesis_consumer_count(const pinpipe_kinesis_consumer *consumer,
     return 0;
 }
 
+const char *pinpipe_kinesis_gateway_form_name(int32_t form) {
+    (void)form;
+    return NULL;
+}
+
+const char *pinpipe_kinesis_gateway_fault_text(pinpipe_str sent, pinpipe_str stored) {
+    (void)sent, (void)stored;
+    return NULL;
+}
+
 #endif

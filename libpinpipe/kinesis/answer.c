@@ -102,6 +102,13 @@ static void verdict_take(pinpipe_kinesis_producer *producer, pp_unit *unit, cons
         unit_delivered(producer, unit, said);
     } else if (said->code.len) {
         unit_refused(producer, unit, said, now_ms);
+    } else if (producer->kinesis->gateway.form) {
+        pinpipe_error cause = PINPIPE_ERROR_INIT;
+        pp_fail_service(&cause, PINPIPE_EDATA, PP_KINESIS_SERVICE, 0,
+                        "the answer has neither a sequence number nor an error for the record: a response "
+                        "template of the gateway takes them away");
+        pp_producer_note(producer, &cause);
+        unit_end(producer, unit, PINPIPE_EDATA, (pinpipe_kinesis_place){0});
     }
 }
 
@@ -113,7 +120,7 @@ static void answer_read(pinpipe_kinesis_producer *producer, pp_request *request,
     if (pp_kinesis_read_begin(&reader, &request->call.answer, producer->kinesis->wire, NULL) < 0) {
         return;
     }
-    if (producer->ordering == PINPIPE_KINESIS_ORDER_STRICT) {
+    if (producer->is_single) {
         if (verdict_read(&said, &reader)) {
             verdict_take(producer, &request->units[0], &said, now_ms);
         }
@@ -139,7 +146,9 @@ static void answer_read(pinpipe_kinesis_producer *producer, pp_request *request,
 /* The whole request failed: its records too, where another attempt is no use. */
 static void request_failed(pinpipe_kinesis_producer *producer, pp_request *request, int64_t now_ms) {
     const pp_kinesis_call *call = &request->call;
+    bool is_told = producer->kinesis->gateway.form && call->attempt.wire.status == PINPIPE_OK;
     bool is_passing = pinpipe_status_retriable(call->status) || call->status == PINPIPE_ENOMEM;
+    is_passing = is_passing && !(is_told && call->kind == PP_RETRY_NEVER);
     for (int64_t i = 0; i < request->unit_count; i++) {
         pp_unit *unit = &request->units[i];
         if (!is_passing) {

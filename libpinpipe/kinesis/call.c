@@ -11,6 +11,7 @@
 
 #include "base/buffer.h"
 #include "base/log.h"
+#include "io/answer.h"
 #include "io/clock.h"
 
 #define LARGE_FROM (64 << 10)
@@ -44,8 +45,7 @@ pinpipe_status pp_kinesis_status(pinpipe_str code, int32_t http_status) {
 
 /* ---- an answer that refuses ---- */
 
-/* "com.amazonaws.kinesis#Code" and "Code:http://…" name the same. */
-static pinpipe_str code_of(pinpipe_str name) {
+pinpipe_str pp_kinesis_code_of(pinpipe_str name) {
     const char *hash = name.len ? memchr(name.ptr, '#', name.len) : NULL;
     if (hash) {
         name.len -= (size_t)(hash + 1 - name.ptr);
@@ -69,7 +69,8 @@ static void refusal_read(refusal *out, pp_kinesis_call *call, const pinpipe_kine
     pinpipe_str type = pp_http_header(&call->attempt.wire.answer, "Content-Type");
     bool is_cbor = type.len ? type.len >= 22 && memcmp(type.ptr, "application/x-amz-cbor", 22) == 0
                             : kinesis->wire == PINPIPE_KINESIS_CBOR;
-    *out = (refusal){code_of(pp_http_header(&call->attempt.wire.answer, "x-amzn-ErrorType")), {"", 0}};
+    *out = (refusal){pp_kinesis_code_of(pp_http_header(&call->attempt.wire.answer, "x-amzn-ErrorType")),
+                     {"", 0}};
     if (pp_kinesis_read_begin(&reader, body, is_cbor ? PINPIPE_KINESIS_CBOR : PINPIPE_KINESIS_JSON, NULL) <
             0 ||
         !pp_kinesis_read_map(&reader, &map)) {
@@ -81,7 +82,7 @@ static void refusal_read(refusal *out, pp_kinesis_call *call, const pinpipe_kine
         if (!is_type && !pp_str_is(key, "message") && !pp_str_is(key, "Message")) {
             pp_kinesis_read_pass(&reader);
         } else if (pp_kinesis_read_text(&reader, &text)) {
-            *(is_type ? &out->code : &out->message) = is_type ? code_of(text) : text;
+            *(is_type ? &out->code : &out->message) = is_type ? pp_kinesis_code_of(text) : text;
         }
     }
 }
@@ -107,10 +108,11 @@ static pinpipe_status refuse(pp_kinesis_call *call, const pinpipe_kinesis *kines
 
 static pinpipe_status fail_below(const pp_kinesis_call *call, const pinpipe_error *cause,
                                  pinpipe_error *err) {
-    return pp_fail_service(err, cause->status, cause->service, cause->native_code, "%s%s%.*s%s: %s",
-                           call->operation, call->about.len ? " on '" : "", pp_quote_len(call->about.len),
-                           call->about.len ? call->about.ptr : "", call->about.len ? "'" : "",
-                           cause->message);
+    const char *says = pp_answer_lacking(cause);
+    return pp_fail_service(err, says ? PINPIPE_EINVAL : cause->status, cause->service, cause->native_code,
+                           "%s%s%.*s%s: %s%s%s", call->operation, call->about.len ? " on '" : "",
+                           pp_quote_len(call->about.len), call->about.len ? call->about.ptr : "",
+                           call->about.len ? "'" : "", says ? says : "", says ? "; " : "", cause->message);
 }
 
 /* ---- one call ---- */
@@ -137,6 +139,12 @@ static void attempt_start(pp_kinesis_call *call, pinpipe_kinesis *kinesis) {
                               .out_max = call->answer_max ? call->answer_max : PP_KINESIS_ANSWER_MAX,
                               .buffer_bytes = call->body.len >= LARGE_FROM ? LARGE_BUFFER : 0,
                               .timeout_ms = call->deadline_ms - pp_clock_monotonic_ms()};
+    if (kinesis->gateway.form) {
+        request.method = kinesis->gateway.form->method;
+        request.path = pp_buf_view(&kinesis->gateway.path);
+        request.content_type = request.accept = "application/json";
+        request.target = NULL;
+    }
     pp_buf_clear(&call->answer);
     call->error = (pinpipe_error)PINPIPE_ERROR_INIT;
     call->code[0] = '\0';
@@ -163,9 +171,7 @@ void pp_kinesis_call_start(pp_kinesis_call *call, pinpipe_kinesis *kinesis, cons
 /* Begins the pause before the next attempt; false where this was the last. */
 static bool call_again(pp_kinesis_call *call, pinpipe_kinesis *kinesis) {
     int64_t pause_ms = 0;
-    bool is_answered = call->attempt.wire.status == PINPIPE_OK;
-    pp_retry_kind kind = is_answered ? pp_retry_kind_of(pp_str(call->code), call->attempt.wire.answer.status)
-                                     : pp_retry_kind_of_status(call->status);
+    pp_retry_kind kind = call->kind;
     bool is_mendable = kind == PP_RETRY_EXPIRED || kind == PP_RETRY_SKEWED || kind == PP_RETRY_SIGNATURE;
     if ((call->again == PP_KINESIS_AGAIN_CALLER && !is_mendable) ||
         !pp_api_again(&pause_ms, kinesis->api, &call->attempt, kind)) {
@@ -185,8 +191,12 @@ static void call_judge(pp_kinesis_call *call, pinpipe_kinesis *kinesis) {
     const pp_flight_request *wire = &call->attempt.wire;
     if (wire->status < 0) {
         call->status = fail_below(call, &wire->error, &call->error);
+        call->kind = pp_retry_kind_of_status(call->status);
+    } else if (kinesis->gateway.form) {
+        pp_gateway_judge(call, kinesis);
     } else if (wire->answer.status / 100 != 2) {
         call->status = refuse(call, kinesis, &call->error);
+        call->kind = pp_retry_kind_of(pp_str(call->code), wire->answer.status);
     } else {
         call->status = PINPIPE_OK;
     }
@@ -212,7 +222,7 @@ int64_t pp_kinesis_call_due_ms(const pp_kinesis_call *call) {
 void pp_kinesis_call_reset(pp_kinesis_call *call, pinpipe_kinesis *kinesis) {
     pp_api_attempt_reset(kinesis->api, &call->attempt);
     pinpipe_buf_reset(&call->body);
-    pinpipe_buf_reset(&call->answer);
+    pp_buf_reset_secret(&call->answer); /* a gateway's may repeat what was sent */
     call->state = PP_KINESIS_CALL_IDLE;
 }
 

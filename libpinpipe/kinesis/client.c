@@ -53,8 +53,31 @@ static pinpipe_status endpoint_choose(pinpipe_buf *out, pinpipe_str *region, con
     return pp_endpoint_compute(out, &query, err);
 }
 
-static pinpipe_status api_open(pinpipe_kinesis *kinesis, const pinpipe_kinesis_options *options,
+/* A gateway's requests are signed where it wants IAM, and by nobody else. */
+static pinpipe_status gateway_open(pinpipe_kinesis *kinesis, pp_api_options *api,
+                                   const pp_kinesis_place_options *options, pinpipe_error *err) {
+    const pinpipe_kinesis_gateway *gateway = options->gateway;
+    if (options->client->endpoint.len || options->client->wire != PINPIPE_KINESIS_JSON) {
+        return pp_fail(err, PINPIPE_EINVAL, "a gateway has its own endpoint, and its wire is JSON");
+    }
+    pinpipe_status status = pp_gateway_set(&kinesis->gateway, gateway, options->stream, err);
+    if (status < 0) {
+        return status;
+    }
+    bool is_signed = gateway->auth == PINPIPE_KINESIS_GATEWAY_AUTH_IAM;
+    api->endpoint = gateway->endpoint;
+    api->api_key = gateway->api_key;
+    api->service = is_signed ? "execute-api" : NULL;
+    api->provider = is_signed ? kinesis->provider : NULL;
+    api->region = options->client->region;
+    status = pp_api_new(&kinesis->api, api, err);
+    return status == PINPIPE_OK ? pp_api_endpoint_check(kinesis->api, "/streams/<stream>/records", err)
+                                : status;
+}
+
+static pinpipe_status api_open(pinpipe_kinesis *kinesis, const pp_kinesis_place_options *place,
                                pinpipe_error *err) {
+    const pinpipe_kinesis_options *options = place->client;
     pinpipe_buf endpoint = PINPIPE_BUF_INIT;
     pp_api_options api = {.service = PP_KINESIS_SERVICE,
                           .provider = kinesis->provider,
@@ -62,6 +85,9 @@ static pinpipe_status api_open(pinpipe_kinesis *kinesis, const pinpipe_kinesis_o
                           .connect_timeout_ms =
                               options->connect_timeout_ms ? options->connect_timeout_ms : CONNECT_TIMEOUT_MS,
                           .attempts_max = options->attempts_max ? options->attempts_max : PP_RETRY_ATTEMPTS};
+    if (place->gateway) {
+        return gateway_open(kinesis, &api, place, err);
+    }
     pinpipe_status status = endpoint_choose(&endpoint, &api.region, kinesis, options, err);
     if (status == PINPIPE_OK) {
         api.endpoint = pp_buf_view(&endpoint);
@@ -73,6 +99,13 @@ static pinpipe_status api_open(pinpipe_kinesis *kinesis, const pinpipe_kinesis_o
 
 pinpipe_status pinpipe_kinesis_new(pinpipe_kinesis **out, const pinpipe_kinesis_options *options,
                                    pinpipe_error *err) {
+    pp_kinesis_place_options place = {options, NULL, {NULL, 0}};
+    return pp_kinesis_open(out, &place, err);
+}
+
+pinpipe_status pp_kinesis_open(pinpipe_kinesis **out, const pp_kinesis_place_options *place,
+                               pinpipe_error *err) {
+    const pinpipe_kinesis_options *options = place->client;
     assert(out);
     *out = NULL;
     pinpipe_status status = options_check(options, err);
@@ -89,9 +122,10 @@ pinpipe_status pinpipe_kinesis_new(pinpipe_kinesis **out, const pinpipe_kinesis_
     made->wire = (pinpipe_kinesis_wire)options->wire;
     made->timeout_ms = options->timeout_ms ? options->timeout_ms : CALL_TIMEOUT_MS;
     made->provider = pp_provider_retain(options->provider);
-    status = made->provider ? PINPIPE_OK : pinpipe_provider_new(&made->provider, &own, err);
+    bool is_keyless = place->gateway && place->gateway->auth == PINPIPE_KINESIS_GATEWAY_AUTH_NONE;
+    status = made->provider || is_keyless ? PINPIPE_OK : pinpipe_provider_new(&made->provider, &own, err);
     if (status == PINPIPE_OK) {
-        status = api_open(made, options, err);
+        status = api_open(made, place, err);
     }
     if (status == PINPIPE_OK) {
         *out = made;
@@ -113,6 +147,7 @@ void pinpipe_kinesis_free(pinpipe_kinesis *kinesis) {
         }
         pp_api_free(kinesis->api);
         pinpipe_provider_free(kinesis->provider);
+        pp_gateway_reset(&kinesis->gateway);
         pinpipe_buf_reset(&kinesis->names);
         pp_free(kinesis->name_at);
         pp_kinesis_shards_reset(&kinesis->shards);

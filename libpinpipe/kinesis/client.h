@@ -5,6 +5,7 @@
 #define PP_KINESIS_CLIENT_H
 
 #include "io/api.h"
+#include "kinesis/gateway.h"
 #include "kinesis/shards.h"
 #include "kinesis/wire.h"
 #include "pinpipe/kinesis.h"
@@ -42,7 +43,9 @@ typedef struct pp_kinesis_call {
     size_t answer_max;  /* its largest size; 0 = PP_KINESIS_ANSWER_MAX */
     int64_t deadline_ms, resume_ms;
     pp_kinesis_call_state state;
+    int64_t sent;                     /* records in it */
     pinpipe_status status;            /* once it has ended */
+    pp_retry_kind kind;               /* of its failure */
     char code[PP_KINESIS_CODE_BYTES]; /* of the refusal; "" = none */
     pinpipe_error error;
 } pp_kinesis_call;
@@ -50,7 +53,8 @@ typedef struct pp_kinesis_call {
 struct pinpipe_kinesis {
     int32_t owners; /* the caller, and what was made of the client */
     pp_api *api;
-    pinpipe_provider *provider;
+    pinpipe_provider *provider; /* NULL = a gateway that wants no signature */
+    pp_gateway gateway;
     pinpipe_kinesis_wire wire;
     int64_t timeout_ms;
     pp_kinesis_call call; /* of the calls that wait */
@@ -59,6 +63,17 @@ struct pinpipe_kinesis {
     int64_t name_count;
     pp_kinesis_shards shards; /* of the last list */
 };
+
+/** What a client is opened for: Kinesis itself, or a gateway before one stream. */
+typedef struct pp_kinesis_place_options {
+    const pinpipe_kinesis_options *client;
+    const pinpipe_kinesis_gateway *gateway; /* NULL: Kinesis itself */
+    pinpipe_str stream;                     /* the gateway's */
+} pp_kinesis_place_options;
+
+/** Makes a client, as pinpipe_kinesis_new. */
+pinpipe_status pp_kinesis_open(pinpipe_kinesis **out, const pp_kinesis_place_options *options,
+                               pinpipe_error *err);
 
 /** Shares the client: both owners free it. */
 pinpipe_kinesis *pp_kinesis_retain(pinpipe_kinesis *kinesis);
@@ -107,6 +122,9 @@ pinpipe_status pp_kinesis_deadline(int64_t *deadline_ms, const pinpipe_kinesis *
 /** Waits until a stream is ACTIVE. `is_there`: it was seen. Errors: ETIMEOUT; ENOTFOUND it is not there. */
 pinpipe_status pp_kinesis_stream_wait(pinpipe_kinesis *kinesis, pinpipe_str stream, int64_t deadline_ms,
                                       pinpipe_error *err);
+
+/** The code in "com.amazonaws.kinesis#Code" and "Code:http://…". */
+pinpipe_str pp_kinesis_code_of(pinpipe_str name);
 
 /** The status of an error code. */
 pinpipe_status pp_kinesis_status(pinpipe_str code, int32_t http_status);

@@ -57,6 +57,7 @@ static pinpipe_status options_check(const pinpipe_kinesis_producer_options *opti
         {"aggregate_bytes", options->aggregate_bytes, AGGREGATE_LEAST, PP_REQUEST_BYTES_MAX},
         {"in_flight", options->in_flight, 1, PP_IN_FLIGHT_MAX},
     };
+    bool is_plain = !options->aggregate_bytes && options->ordering != PINPIPE_KINESIS_ORDER_STRICT;
     pinpipe_status status = pp_kinesis_stream_check(options->stream, err);
     for (size_t i = 0; status == PINPIPE_OK && i < sizeof rows / sizeof rows[0]; i++) {
         status = range_check(rows[i].name, rows[i].value, rows[i].least, rows[i].most, err);
@@ -64,6 +65,10 @@ static pinpipe_status options_check(const pinpipe_kinesis_producer_options *opti
     if (status == PINPIPE_OK && options->aggregate_bytes &&
         options->ordering == PINPIPE_KINESIS_ORDER_STRICT) {
         return pp_fail(err, PINPIPE_EINVAL, "aggregate_bytes: strict order is of single records");
+    }
+    if (status == PINPIPE_OK && options->gateway && !is_plain) {
+        return pp_fail(err, PINPIPE_EINVAL,
+                       "a gateway's mapping templates have neither aggregates nor strict order");
     }
     return status;
 }
@@ -82,6 +87,13 @@ static void options_take(pinpipe_kinesis_producer *producer,
     producer->aggregate_bytes = options->aggregate_bytes;
     producer->map_pause_ms = MAP_FIRST_MS;
     producer->record_max_bytes = (int64_t)1 << 20;
+    producer->is_single = options->ordering == PINPIPE_KINESIS_ORDER_STRICT;
+    if (options->gateway) { /* what a stream takes is not told there */
+        producer->is_single = options->gateway->resource == PINPIPE_KINESIS_GATEWAY_RECORD;
+        producer->request_bytes =
+            producer->request_bytes < PP_GATEWAY_BYTES_MAX ? producer->request_bytes : PP_GATEWAY_BYTES_MAX;
+        producer->record_max_bytes = producer->request_bytes;
+    }
 }
 
 pinpipe_status pp_producer_map(pinpipe_kinesis_producer *producer, int64_t wait_ms, pinpipe_error *err) {
@@ -91,6 +103,9 @@ pinpipe_status pp_producer_map(pinpipe_kinesis_producer *producer, int64_t wait_
 /* What may be asked is asked; a key that may only write writes without it. */
 static pinpipe_status limits_ask(pinpipe_kinesis_producer *producer, pinpipe_error *err) {
     pinpipe_kinesis_stream stream;
+    if (producer->kinesis->gateway.form) {
+        return pp_lanes_open_one(&producer->lanes, err);
+    }
     pinpipe_status status =
         pinpipe_kinesis_stream_get(&stream, producer->kinesis, pp_buf_view(&producer->stream), 0, err);
     if (status == PINPIPE_OK) {
@@ -132,7 +147,9 @@ pinpipe_status pinpipe_kinesis_producer_new(pinpipe_kinesis_producer **out,
                  ? pp_buf_append(&made->stream, options->stream.ptr, options->stream.len, err)
                  : pp_fail_memory(err, "requests", (size_t)made->in_flight * sizeof *made->requests);
     if (status == PINPIPE_OK) {
-        status = pinpipe_kinesis_new(&made->kinesis, options->client ? options->client : &defaults, err);
+        pp_kinesis_place_options place = {options->client ? options->client : &defaults, options->gateway,
+                                          options->stream};
+        status = pp_kinesis_open(&made->kinesis, &place, err);
     }
     if (status == PINPIPE_OK) {
         status = limits_ask(made, err);
@@ -481,14 +498,21 @@ pinpipe_status pinpipe_kinesis_producer_write(pinpipe_kinesis_producer *producer
     if (status < 0) {
         return status;
     }
-    int64_t size = (int64_t)(record->data.len + record->partition_key.len);
+    pinpipe_kinesis_record wire = *record;
+    if (producer->kinesis->gateway.form) {
+        status = pp_gateway_record_write(&producer->packed, &wire, &producer->kinesis->gateway, err);
+    }
+    if (status < 0) {
+        return status;
+    }
+    int64_t size = (int64_t)(wire.data.len + wire.partition_key.len);
     status = size_check(producer, size, err);
     if (status < 0) {
         return status;
     }
     status = room_wait(producer, size + REPORT_BYTES + PP_ENTRY_AROUND, timeout_ms, err);
     if (status == PINPIPE_OK) {
-        status = entry_new(&entry, producer, record, err);
+        status = entry_new(&entry, producer, &wire, err);
     }
     if (status < 0) {
         return status;

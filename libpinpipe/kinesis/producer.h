@@ -36,6 +36,7 @@ struct pinpipe_kinesis_producer {
     int32_t ordering; /* pinpipe_kinesis_ordering */
     int32_t reports;
     int32_t in_flight;
+    bool is_single; /* a request has one record */
     int64_t memory_max, linger_ms, request_records, request_bytes, delivery_timeout_ms;
     int64_t aggregate_bytes, record_max_bytes;
     pp_lanes lanes;

@@ -120,7 +120,7 @@ static void lane_take(pinpipe_kinesis_producer *producer, pp_request *request, i
                       int64_t now_ms) {
     pp_lane *lane = &producer->lanes.rows[index];
     bool is_ordered = producer->ordering != PINPIPE_KINESIS_ORDER_NONE;
-    int64_t units_max = producer->ordering == PINPIPE_KINESIS_ORDER_STRICT ? 1 : producer->request_records;
+    int64_t units_max = producer->is_single ? 1 : producer->request_records;
     if (is_ordered && lane->in_flight > 0) {
         return;
     }
@@ -202,6 +202,9 @@ static pinpipe_status request_write(pinpipe_kinesis_producer *producer, pp_reque
     pp_kinesis_writer writer;
     const pp_unit *first = &request->units[0];
     const pp_lane *lane = &producer->lanes.rows[first->lane];
+    if (producer->kinesis->gateway.form) {
+        return pp_gateway_request_write(producer, request, err);
+    }
     bool is_strict = producer->ordering == PINPIPE_KINESIS_ORDER_STRICT;
     bool has_former = is_strict && lane->sequence[0];
     int64_t members = is_strict ? 3 + first->first->has_hash + has_former : 2;
@@ -229,9 +232,8 @@ static bool is_due(const pinpipe_kinesis_producer *producer, int64_t now_ms) {
     }
     bool is_full = producer->waiting_bytes >= full ||
                    (!producer->aggregate_bytes && producer->waiting >= producer->request_records);
-    bool is_strict = producer->ordering == PINPIPE_KINESIS_ORDER_STRICT;
     bool is_pressed = producer->counters[PINPIPE_KINESIS_HELD_BYTES] > producer->memory_max / 2;
-    return producer->waiting > 0 && (is_full || is_strict || is_pressed || producer->is_flushing ||
+    return producer->waiting > 0 && (is_full || producer->is_single || is_pressed || producer->is_flushing ||
                                      now_ms - producer->oldest_ms >= producer->linger_ms);
 }
 
@@ -246,7 +248,6 @@ static void oldest_look(pinpipe_kinesis_producer *producer, int64_t now_ms) {
 }
 
 static void request_send(pinpipe_kinesis_producer *producer, pp_request *request, int64_t now_ms) {
-    bool is_strict = producer->ordering == PINPIPE_KINESIS_ORDER_STRICT;
     pp_kinesis_call *call = &request->call;
     request->is_used = true;
     for (int64_t i = 0; i < request->unit_count; i++) {
@@ -259,10 +260,11 @@ static void request_send(pinpipe_kinesis_producer *producer, pp_request *request
     producer->counters[PINPIPE_KINESIS_REQUESTS]++;
     call->again = PP_KINESIS_AGAIN_CALLER;
     call->about = pp_buf_view(&producer->stream);
+    call->sent = request->unit_count;
     call->error = (pinpipe_error)PINPIPE_ERROR_INIT;
     pinpipe_status status = request_write(producer, request, &call->error);
     if (status == PINPIPE_OK) {
-        pp_kinesis_call_start(call, producer->kinesis, is_strict ? "PutRecord" : "PutRecords",
+        pp_kinesis_call_start(call, producer->kinesis, producer->is_single ? "PutRecord" : "PutRecords",
                               now_ms + REQUEST_TIMEOUT_MS);
     } else {
         call->state = PP_KINESIS_CALL_ENDED;

@@ -32,6 +32,8 @@ void pp_kinesis_write_list_end(pp_kinesis_writer *writer);
 /** The key of the value that follows: ASCII without quotes. */
 void pp_kinesis_write_key(pp_kinesis_writer *writer, const char *key);
 void pp_kinesis_write_text(pp_kinesis_writer *writer, pinpipe_str text);
+/** A value that is JSON already; no message in CBOR has one. */
+void pp_kinesis_write_value(pp_kinesis_writer *writer, pinpipe_str json);
 void pp_kinesis_write_bytes(pp_kinesis_writer *writer, pinpipe_str bytes);
 void pp_kinesis_write_int(pp_kinesis_writer *writer, int64_t value);
 /** A time in milliseconds since 1970. */

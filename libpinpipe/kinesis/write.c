@@ -129,6 +129,15 @@ void pp_kinesis_write_text(pp_kinesis_writer *writer, pinpipe_str text) {
     }
 }
 
+void pp_kinesis_write_value(pp_kinesis_writer *writer, pinpipe_str json) {
+    part_begin(writer);
+    char *to = room(writer, json.len);
+    if (to) {
+        pp_str_copy(to, json);
+        taken(writer, json.len);
+    }
+}
+
 void pp_kinesis_write_bytes(pp_kinesis_writer *writer, pinpipe_str bytes) {
     part_begin(writer);
     if (is_cbor(writer)) {

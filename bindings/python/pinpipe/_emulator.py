@@ -75,8 +75,8 @@ def emulate(
     """Draws rows as the course's script does and sends them; returns what was done.
 
     source: a URL, a path of credentials, None for the embedded tables, or an open Source (left open).
-    sink: kafka://brokers, kafka-rest+http(s)://host/stage, kinesis://region, file:///dir, memory:name, a function of
-    (kind, row as JSON), or an open RowSink (left open); of several, each takes every row.
+    sink: kafka://brokers, kafka-rest+http(s)://host/stage, kinesis://region, apigw+http(s)://host/stage, file:///dir,
+    memory:name, a function of (kind, row as JSON), or an open RowSink (left open); of several, each takes every row.
     rows: number of draws, one row of each table a draw; None = until interrupted.
     rate: draws a second, "course" = the pauses that the sequence draws, None = as fast as it goes.
     resume: goes on after the last draw of the same source, sink, user id and seed that was stored.

@@ -1,8 +1,8 @@
 """Turns the emulator's rows, as JSON bytes by topic, into records of Kafka or Kinesis, files' lines or lists in memory.
 
 Never reorders the rows of a topic; a row counts as stored only after flush().
-Rules: CONTRACT §2 (kafka://, kafka-rest+https://, kinesis://, file:///, memory:); topics are `<user id>.pin|geo|user`,
-streams `streaming-<user id>-pin|geo|user` (domain §1, §3.4).
+Rules: CONTRACT §2 (kafka://, kafka-rest+https://, kinesis://, apigw+https://, file:///, memory:); topics are
+`<user id>.pin|geo|user`, streams `streaming-<user id>-pin|geo|user` (domain §1, §3.4).
 """
 
 from __future__ import annotations
@@ -17,11 +17,12 @@ from typing import TYPE_CHECKING, BinaryIO, Self
 from urllib.parse import unquote
 
 from pinpipe._schema import KINDS
-from pinpipe.errors import Error, FileError, InvalidArgumentError, LimitError
+from pinpipe.errors import DataError, Error, FileError, InvalidArgumentError, LimitError
 
 if TYPE_CHECKING:
     from pinpipe._credentials import Credentials
     from pinpipe.kafka import Producer, RestProducer
+    from pinpipe.kinesis import Producer as StreamProducer
 
 MEMORY_MAX_BYTES = 256 << 20
 WRITE_TIMEOUT_S = 30.0
@@ -29,6 +30,11 @@ FLUSH_TIMEOUT_S = 30.0
 # A gateway's API key; never in a URL, which is printed and kept.
 API_KEY_VARIABLE = "PINPIPE_API_KEY"
 REST_ATTEMPTS = 8
+
+KNOWN = (
+    "kafka://brokers, kafka-rest+http(s)://host/stage, kinesis://region, apigw+http(s)://host/stage, file:///dir, "
+    "memory:name"
+)
 
 # What a sink may be given as: a URL, or a function that takes (kind, row as JSON).
 Target = str | Callable[[str, bytes], object]
@@ -90,28 +96,21 @@ def open_sinks(target: Target | RowSink | Sequence[Target | RowSink], user_id: s
 
 
 def open_sink(target: Target, user_id: str = "demo") -> RowSink:
-    """Opens kafka://brokers, kafka-rest+http(s)://host/stage, kinesis://region, file:///dir, memory:name or a function.
+    """Opens one of the targets in `KNOWN`, or calls a function.
 
     The user id begins the topics' names, and stands in the streams'.
 
     Raises InvalidArgumentError for another URL or a user id that cannot begin a topic.
     """
-    topics = topics_of(user_id)
+    topics_of(user_id)
     if not isinstance(target, str):
         return _FunctionSink(target)
-    if target.startswith("kafka://") and len(target) > len("kafka://"):
-        return _TopicSink(target, topics, _kafka_producer(target))
-    if target.startswith(("kafka-rest+http://", "kafka-rest+https://")):
-        return _TopicSink(target, topics, _rest_producer(target))
-    if target.startswith("kinesis://") and len(target) > len("kinesis://"):
-        return KinesisSink(target, user_id)
-    if target.startswith("file:///"):
-        return _FileSink(target, topics)
-    if target.startswith("memory:") and len(target) > len("memory:"):
-        return _MemorySink(target, topics)
+    for schemes, opened in _SCHEMES.items():
+        scheme = next((scheme for scheme in schemes if target.startswith(scheme)), None)
+        if scheme and (len(target) > len(scheme) or scheme == "file:///"):
+            return opened(target, user_id)
     scheme = target.partition(":")[0]
-    known = "kafka://brokers, kafka-rest+http(s)://host/stage, kinesis://region, file:///dir, memory:name"
-    raise InvalidArgumentError(f"target {scheme}: is none of {known}")
+    raise InvalidArgumentError(f"target {scheme}: is none of {KNOWN}")
 
 
 def memory_rows(name: str) -> dict[str, list[bytes]]:
@@ -132,9 +131,9 @@ _MEMORY: dict[str, dict[str, list[bytes]]] = {}
 
 
 class _MemorySink(RowSink):
-    def __init__(self, url: str, topics: dict[str, str]) -> None:
+    def __init__(self, url: str, user_id: str) -> None:
         super().__init__(url)
-        held = memory_rows(url.removeprefix("memory:"))
+        held, topics = memory_rows(url.removeprefix("memory:")), topics_of(user_id)
         self._rows = {kind: held.setdefault(topic, []) for kind, topic in topics.items()}
         self._left_bytes = MEMORY_MAX_BYTES - sum(len(row) for rows in held.values() for row in rows)
 
@@ -148,13 +147,13 @@ class _MemorySink(RowSink):
 class _FileSink(RowSink):
     """One NDJSON file per topic, `<topic>.ndjson`, appended."""
 
-    def __init__(self, url: str, topics: dict[str, str]) -> None:
+    def __init__(self, url: str, user_id: str) -> None:
         super().__init__(url)
         folder = Path(unquote(url.removeprefix("file://")))
         self._files: dict[str, BinaryIO] = {}
         try:
             folder.mkdir(parents=True, exist_ok=True)
-            for kind, topic in topics.items():
+            for kind, topic in topics_of(user_id).items():
                 self._files[kind] = _open_whole_lines(folder / f"{topic}.ndjson")
         except OSError as error:
             self.close()
@@ -217,40 +216,44 @@ class _TopicSink(RowSink):
         self._producer.close()
 
 
-def _kafka_producer(url: str) -> Producer:
+def _options_of(url: str, allowed: dict[str, tuple[str, ...]]) -> tuple[str, dict[str, str]]:
+    """The URL without its query, and what that says; no values = any one."""
+    endpoint, _, query = url.partition("?")
+    told: dict[str, str] = {}
+    for part in query.split("&") if query else ():
+        name, _, value = part.partition("=")
+        values = allowed.get(name)
+        if values is None or not value or (values and value not in values):
+            known = " or ".join(f"?{name}={'|'.join(values) or '…'}" for name, values in allowed.items())
+            raise InvalidArgumentError(f"target {endpoint}: ?{part[:40]} is not {known}")
+        told[name] = value
+    return endpoint, told
+
+
+def _kafka_sink(url: str, user_id: str) -> RowSink:
     from pinpipe.kafka import Producer
 
-    return Producer(url.removeprefix("kafka://").rstrip("/"))
+    return _TopicSink(url, topics_of(user_id), Producer(url.removeprefix("kafka://").rstrip("/")))
 
 
-def _rest_producer(url: str) -> RestProducer:
+def _rest_sink(url: str, user_id: str) -> RowSink:
     """Requests of a topic go one after the other, retried."""
     from pinpipe.kafka import RestProducer
 
-    endpoint, _, query = url.partition("?")
-    if query not in ("", "auth=iam"):
-        raise InvalidArgumentError(f"target {endpoint}: ?{query[:40]} is not ?auth=iam")
-    return RestProducer(
-        endpoint, api_key=os.environ.get(API_KEY_VARIABLE), iam=bool(query), attempts=REST_ATTEMPTS
+    endpoint, told = _options_of(url, {"auth": ("iam",)})
+    producer = RestProducer(
+        endpoint, api_key=os.environ.get(API_KEY_VARIABLE), iam=bool(told), attempts=REST_ATTEMPTS
     )
+    return _TopicSink(url, topics_of(user_id), producer)
 
 
-class KinesisSink(RowSink):
+class _StreamSink(RowSink):
     """Rows into the streams `streaming-<user id>-<kind>`, which exist; a row's number is its partition key."""
 
-    def __init__(
-        self, url: str, user_id: str, *, endpoint: str | None = None, credentials: Credentials | None = None
-    ) -> None:
-        """endpoint, credentials: as `kinesis.Producer` finds them where they are not given."""
-        super().__init__(url)
-        from pinpipe.kinesis import Producer
-
-        region = url.removeprefix("kinesis://").rstrip("/")
-        # Sent at once while fewer than `in_flight` requests are under way: nobody polls between two rows.
-        self._producers = {
-            kind: Producer(stream, endpoint, region=region, credentials=credentials, linger=0)
-            for kind, stream in streams_of(user_id).items()
-        }
+    def __init__(self, name: str, user_id: str, producer: Callable[[str], StreamProducer]) -> None:
+        super().__init__(name)
+        self._streams = streams_of(user_id)
+        self._producers = {kind: producer(stream) for kind, stream in self._streams.items()}
 
     def put(self, kind: str, payload: bytes) -> None:
         producer = self._producers[kind]
@@ -268,6 +271,73 @@ class KinesisSink(RowSink):
     def close(self) -> None:
         for producer in self._producers.values():
             producer.close()
+
+
+class KinesisSink(_StreamSink):
+    """By Kinesis itself."""
+
+    def __init__(
+        self, url: str, user_id: str, *, endpoint: str | None = None, credentials: Credentials | None = None
+    ) -> None:
+        """endpoint, credentials: as `kinesis.Producer` finds them where they are not given."""
+        from pinpipe.kinesis import Producer
+
+        region = url.removeprefix("kinesis://").rstrip("/")
+        # Sent at once while fewer than `in_flight` requests are under way: nobody polls between two rows.
+        super().__init__(
+            url,
+            user_id,
+            lambda stream: Producer(stream, endpoint, region=region, credentials=credentials, linger=0),
+        )
+
+
+class _GatewaySink(_StreamSink):
+    """By an API Gateway before Kinesis. With `verify=<region>` the first row of each stream is read back."""
+
+    def __init__(self, url: str, user_id: str) -> None:
+        from pinpipe.kinesis import Gateway, Producer
+
+        allowed = {
+            "auth": ("iam",),
+            "form": ("aws-tutorial", "solutions-construct"),
+            "resource": ("record", "records"),
+            "verify": (),
+        }
+        endpoint, told = _options_of(url, allowed)
+        gateway = Gateway(
+            endpoint,
+            form="solutions-construct" if told.get("form") == "solutions-construct" else "aws-tutorial",
+            resource="record" if told.get("resource") == "record" else "records",
+            api_key=os.environ.get(API_KEY_VARIABLE),
+            iam="auth" in told,
+        )
+        self._region = told.get("verify")
+        self._verified: set[str] = set()
+        super().__init__(
+            endpoint,
+            user_id,
+            lambda stream: Producer(stream, gateway=gateway, linger=0, reports=self._region is not None),
+        )
+
+    def put(self, kind: str, payload: bytes) -> None:
+        super().put(kind, payload)
+        if self._region is None:
+            return
+        if kind not in self._verified:
+            self._verify(kind, payload, self._region)
+            self._verified.add(kind)
+        self._producers[kind].reports()
+
+    def _verify(self, kind: str, payload: bytes, region: str) -> None:
+        from pinpipe.kinesis import Client, Place
+
+        producer, stream = self._producers[kind], self._streams[kind]
+        producer.flush(FLUSH_TIMEOUT_S)
+        (report,) = producer.reports()
+        place = Place(report.shard or "", report.sequence_number or "")
+        fault = Client(region=region).gateway_fault(stream, place, payload)
+        if fault:
+            raise DataError(f"stream '{stream}': the gateway stored {fault}", service="kinesis")
 
 
 class _EachSink(RowSink):
@@ -294,3 +364,13 @@ class _EachSink(RowSink):
 
     def close(self) -> None:
         self._opened.close()
+
+
+_SCHEMES: dict[tuple[str, ...], Callable[[str, str], RowSink]] = {
+    ("kafka://",): _kafka_sink,
+    ("kafka-rest+http://", "kafka-rest+https://"): _rest_sink,
+    ("kinesis://",): KinesisSink,
+    ("apigw+http://", "apigw+https://"): _GatewaySink,
+    ("file:///",): _FileSink,
+    ("memory:",): _MemorySink,
+}

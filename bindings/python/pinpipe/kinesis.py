@@ -15,7 +15,7 @@ from pinpipe import native
 from pinpipe._kinesis_consumer import WIRES as _WIRES
 from pinpipe._kinesis_consumer import Batch, Consumer, Position, Received, ShardState
 from pinpipe._waiting import STEP_MS, Handle, ProducerHandle, beside, in_steps, milliseconds, steps
-from pinpipe.errors import DeadlineError, InvalidArgumentError, NetworkError
+from pinpipe.errors import DeadlineError, InvalidArgumentError, NetworkError, NotFoundError
 
 if TYPE_CHECKING:
     from pinpipe._credentials import Credentials
@@ -24,6 +24,7 @@ __all__ = [
     "Batch",
     "Client",
     "Consumer",
+    "Gateway",
     "Page",
     "Place",
     "Position",
@@ -43,6 +44,8 @@ _ORDERINGS = {
     "key": native.KINESIS_ORDER_KEY,
     "strict": native.KINESIS_ORDER_STRICT,
 }
+_RESOURCES = {"records": native.KINESIS_GATEWAY_RECORDS, "record": native.KINESIS_GATEWAY_RECORD}
+_NO_GATEWAY = (None, 0, 0, None, 0)
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -103,6 +106,46 @@ class Report(NamedTuple):
     latency_ms: int
     shard: str | None
     sequence_number: str | None
+
+
+class Gateway:
+    """An API Gateway that stands before Kinesis as its proxy, for `Producer(stream, gateway=…)`.
+
+    No answer of a gateway tells what was stored: `Client.gateway_fault` looks.
+    """
+
+    SCHEME = "apigw+"
+
+    def __init__(
+        self,
+        endpoint: str,
+        *,
+        form: Literal["aws-tutorial", "solutions-construct"] = "aws-tutorial",
+        resource: Literal["records", "record"] = "records",
+        api_key: str | None = None,
+        iam: bool = False,
+    ) -> None:
+        """Names a gateway; opens nothing.
+
+        endpoint: the invoke URL with its stage. form: whose resources and field names its mapping templates have.
+        resource: records = many a request, data is text; record = one a request, data is a JSON value. api_key: a
+        secret. iam: requests are signed for execute-api by the producer's credentials, else nobody signs them.
+        """
+        forms: list[str] = []
+        while name := native.pinpipe_kinesis_gateway_form_name(len(forms)):
+            forms.append(name)
+        if form not in forms:
+            raise InvalidArgumentError(f"form '{form}': it is one of {', '.join(forms)}")
+        if resource not in _RESOURCES:
+            raise InvalidArgumentError(f"resource '{resource}': it is one of {', '.join(_RESOURCES)}")
+        auth = native.KINESIS_GATEWAY_AUTH_IAM if iam else native.KINESIS_GATEWAY_AUTH_NONE
+        self._options = (
+            endpoint.removeprefix(self.SCHEME),
+            forms.index(form),
+            _RESOURCES[resource],
+            api_key,
+            auth,
+        )
 
 
 class Client(Handle):
@@ -272,6 +315,20 @@ class Client(Handle):
 
         return self._call(call, timeout=timeout)
 
+    def gateway_fault(
+        self, stream: str, place: Place, sent: Buffer, *, timeout: float | None = None
+    ) -> str | None:
+        """What a gateway's mapping template made of the record `sent`, and what to change; None: nothing known.
+
+        place: where its report says that it was written. Raises NotFoundError where nothing is there any more.
+        """
+        where = self.iterator(stream, place.shard, at=place.sequence_number, timeout=timeout)
+        records = self.get(where, records=1, timeout=timeout).records
+        if not records or records[0].sequence_number != place.sequence_number:
+            raise NotFoundError(f"record {place.sequence_number}: it is not in shard {place.shard}")
+        said = native.pinpipe_kinesis_gateway_fault_text(sent, records[0].data)
+        return None if said is None else str(said)
+
 
 def _record(key: str, data: bytes, sequence_number: str, arrival_us: int | None) -> Record:
     arrival = None if arrival_us is None else _EPOCH + timedelta(microseconds=arrival_us)
@@ -304,6 +361,7 @@ class Producer(ProducerHandle):
         delivery_timeout: float = 120.0,
         aggregate_bytes: int | None = None,
         in_flight: int = 4,
+        gateway: Gateway | None = None,
     ) -> None:
         """Opens a producer: asks for the stream's limits and shards, within `timeout` seconds.
 
@@ -311,7 +369,9 @@ class Producer(ProducerHandle):
         of a key arrive in the order of writing; strict = the same by the service's own rule, one record a request.
         reports: each record's fate is kept until `reports` takes it. memory_bytes: what waits, with 128 bytes a
         record. linger: how long a record waits for others. aggregate_bytes: records are packed as the Kinesis
-        Producer Library does, so many bytes at most (its own default is 51200); None = they are not.
+        Producer Library does, so many bytes at most (its own default is 51200); None = they are not. gateway: what
+        takes the records in place of Kinesis; nothing is asked at first then, and credentials sign only where it wants
+        IAM.
         """
         if wire not in _WIRES:
             raise InvalidArgumentError(f"wire '{wire}': it is one of {', '.join(_WIRES)}")
@@ -337,6 +397,7 @@ class Producer(ProducerHandle):
                     milliseconds(delivery_timeout),
                     aggregate_bytes or 0,
                     in_flight,
+                    *(gateway._options if gateway else _NO_GATEWAY),
                 )
             )
         )

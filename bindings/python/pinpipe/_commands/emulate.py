@@ -28,8 +28,8 @@ def configure(parser: argparse.ArgumentParser) -> None:
         metavar="URL",
         required=True,
         action="append",
-        help="kafka://brokers, kafka-rest+http(s)://host/stage (API key: PINPIPE_API_KEY), kinesis://region, file:///dir"
-        " or memory:name; given twice, each takes every row",
+        help="kafka://brokers, kafka-rest+http(s)://host/stage, kinesis://region, apigw+http(s)://host/stage (API key"
+        " of both gateways: PINPIPE_API_KEY), file:///dir or memory:name; given twice, each takes every row",
     )
     parser.add_argument("--rows", type=_count, metavar="N", help="number of draws (default: until Ctrl-C)")
     parser.add_argument(
