@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from pinpipe._records import Table, clean, decode, encode
     from pinpipe._schema import Schema, schema
     from pinpipe._sign import SignedRequest, sign
+    from pinpipe._stream import stream
     from pinpipe.errors import Error, ExpectationError
 
     __version__: str
@@ -44,6 +45,7 @@ __all__ = [
     "schema",
     "set_log_level",
     "sign",
+    "stream",
 ]
 
 _HOMES = {
@@ -64,6 +66,7 @@ _HOMES = {
     "schema": "pinpipe._schema",
     "set_log_level": "pinpipe._log",
     "sign": "pinpipe._sign",
+    "stream": "pinpipe._stream",
 }
 _MODULES = ("errors", "kafka", "kinesis", "s3")
 

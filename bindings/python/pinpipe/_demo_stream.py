@@ -7,16 +7,17 @@ Rules: CONTRACT §2 (DIR/stream/<id>_pin_table …) and §6 (summary.json); doma
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Iterator, Mapping
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pinpipe import kinesis
-from pinpipe._outputs import import_extra, write_output
-from pinpipe._records import Reader
+from pinpipe._outputs import import_extra
 from pinpipe._row_sinks import KinesisSink, streams_of
 from pinpipe._schema import KINDS
+from pinpipe._stream import stream
 from pinpipe._tables import read_clean
 
 if TYPE_CHECKING:
@@ -33,12 +34,12 @@ class StreamLayer:
     def __init__(self, store: Store, user_id: str) -> None:
         """Creates the streams. Raises NotSupportedError where the package that writes the tables is missing."""
         import_extra("deltalake", "the stream path")
-        self._client = kinesis.Client(store.endpoint, region=store.region, credentials=store.credentials)
+        client = kinesis.Client(store.endpoint, region=store.region, credentials=store.credentials)
         self._user_id = user_id
         self._store = store
         self._streams = streams_of(user_id)
-        for stream in self._streams.values():
-            self._client.create_stream(stream, SHARDS)
+        for name in self._streams.values():
+            client.create_stream(name, SHARDS)
 
     def sink(self) -> KinesisSink:
         """Where the emulator's rows go."""
@@ -52,36 +53,28 @@ class StreamLayer:
 
     def consume(self, out: Path) -> dict[str, dict[str, int]]:
         """Reads every stream to its end into its table below `out`; the flow of the records, as summary.json has it."""
-        out.mkdir(parents=True, exist_ok=True)
         return {kind: self._consume(kind, out) for kind in KINDS}
 
     def _consume(self, kind: str, out: Path) -> dict[str, int]:
-        rejects = out / f"{self._user_id}_{kind}_table.rejects.ndjson"
-        rejects.unlink(missing_ok=True)
-        reader = Reader(kind, "clean", "ndjson", "ind", keep_rejects=False)
-        table = out / f"{self._user_id}_{kind}_table"
-        write_output(f"delta+file://{table.absolute()}", reader.schema, self._batches(kind, reader, rejects))
+        table = out.absolute() / f"{self._user_id}_{kind}_table"
+        for old in (table, table.with_name(f"{table.name}.rejects")):
+            shutil.rmtree(old, ignore_errors=True)
+        flow = stream(
+            self._streams[kind],
+            f"delta+file://{table}",
+            mode="merge",
+            available_now=True,
+            region=self._store.region,
+            endpoint=self._store.endpoint,
+            credentials=self._store.credentials,
+        )
         return {
-            "read": reader.num_records,
-            "cleaned": reader.num_records - reader.num_rejected - reader.duplicates,
-            "duplicates": reader.duplicates,
-            "rejected": reader.num_rejected,
-            "conflicts": reader.conflicts,
+            "read": flow.read,
+            "cleaned": flow.written,
+            "duplicates": flow.duplicates + flow.equal + flow.updated,
+            "rejected": flow.rejected,
+            "conflicts": flow.conflicts,
         }
-
-    def _batches(self, kind: str, reader: Reader, rejects: Path) -> Iterator[Any]:
-        stream = self._streams[kind]
-        for shard in self._client.shards(stream):
-            iterator: str | None = self._client.iterator(stream, shard.id)
-            while iterator:
-                page = self._client.get(iterator)
-                yield from reader.read_payloads([record.data for record in page.records])
-                text = reader.take_rejects_ndjson()
-                if text:
-                    with rejects.open("ab") as file:
-                        file.write(text)
-                iterator = page.iterator if page.records or page.behind_ms else None
-        yield from reader.rest()
 
 
 def _text(moment: datetime) -> str:
@@ -97,11 +90,11 @@ def ndjson_lines(table: Any) -> Iterator[bytes]:
         yield json.dumps(named, ensure_ascii=False, separators=(",", ":")).encode() + b"\n"
 
 
-def compare(batch: Mapping[str, object], stream: Mapping[str, object]) -> dict[str, Any]:
+def compare(batch: Mapping[str, object], streamed: Mapping[str, object]) -> dict[str, Any]:
     """Tables of both layers by kind: their rows as NDJSON in the order of `ind`, byte for byte."""
     result: dict[str, Any] = {}
     for kind, table in batch.items():
-        sides = [list(ndjson_lines(read_clean(kind, each))) for each in (table, stream[kind])]
+        sides = [list(ndjson_lines(read_clean(kind, each))) for each in (table, streamed[kind])]
         lines = set(sides[0]) ^ set(sides[1])
         different = sorted({json.loads(line)["ind"] for line in lines})
         result[kind] = {

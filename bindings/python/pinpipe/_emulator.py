@@ -9,14 +9,12 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-import signal
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from types import FrameType
 from typing import Literal
 
 from pinpipe._draws import Draws
@@ -25,6 +23,7 @@ from pinpipe._row_encoder import RowEncoder
 from pinpipe._row_sinks import RowSink, Target, open_sinks
 from pinpipe._schema import KINDS
 from pinpipe._sources import Source, open_source
+from pinpipe._stopping import stopped_by_signals
 from pinpipe.errors import DataError, Error, FileError, InvalidArgumentError
 
 # Rows are flushed and the state is saved after so many draws or seconds, whichever comes first.
@@ -182,7 +181,7 @@ class _Run:
         summary = self._summary
         draws = Draws(summary.seed)
         draws.skip(summary.first_draw)
-        with _stopped_by_signals(self._stop):
+        with stopped_by_signals(self._stop):
             try:
                 while rows is None or summary.draws < rows:
                     drawn_pause_s, key = next(draws)
@@ -245,25 +244,3 @@ def _pause_of(rate: float | str | None) -> float | Literal["course"]:
     if not 0.001 <= draws_a_second <= 1e6:
         raise InvalidArgumentError(f"rate={rate} is neither a number of draws a second nor course")
     return 1.0 / draws_a_second
-
-
-@contextmanager
-def _stopped_by_signals(stop: threading.Event) -> Iterator[None]:
-    """Lets Ctrl-C and SIGTERM set `stop`; a second one interrupts at once. Only the main thread can."""
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
-
-    def request(number: int, frame: FrameType | None) -> None:
-        if stop.is_set():
-            raise KeyboardInterrupt
-        stop.set()
-
-    try:
-        for number in before:
-            signal.signal(number, request)
-        yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)

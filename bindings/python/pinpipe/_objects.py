@@ -1,6 +1,6 @@
-"""Turns an object store's URL into a list of keys and the objects' bytes: s3://bucket/prefix or file:///dir.
+"""Turns an object store's URL into keys and objects that are listed, read and written: s3://bucket/prefix or file:///dir.
 
-Never reads one partition only: every key below a prefix is listed, in order.
+Never reads one partition only: every key below a prefix is listed, in order. Never leaves a part of an object.
 Rules: CONTRACT §2 (URLs); the layout is the object sink's (docs/sink.md).
 """
 
@@ -11,7 +11,8 @@ from pathlib import Path
 from urllib.parse import unquote
 
 from pinpipe import s3
-from pinpipe.errors import InvalidArgumentError, NotFoundError
+from pinpipe._outputs import replaced_file
+from pinpipe.errors import FileError, InvalidArgumentError, NotFoundError
 
 
 class Objects:
@@ -27,7 +28,11 @@ class Objects:
         raise NotImplementedError
 
     def get(self, key: str) -> bytes:
-        """One object's bytes."""
+        """One object's bytes. Raises NotFoundError."""
+        raise NotImplementedError
+
+    def put(self, key: str, data: bytes) -> None:
+        """Makes or replaces one object."""
         raise NotImplementedError
 
 
@@ -45,6 +50,9 @@ class _S3Objects(Objects):
 
     def get(self, key: str) -> bytes:
         return self._s3.get(self._bucket, self._prefix + key)
+
+    def put(self, key: str, data: bytes) -> None:
+        self._s3.put(self._bucket, self._prefix + key, data)
 
 
 class _FileObjects(Objects):
@@ -65,6 +73,17 @@ class _FileObjects(Objects):
             return (self._root / key).read_bytes()
         except FileNotFoundError:
             raise NotFoundError(f"object '{key}' does not exist below {self._root}") from None
+
+    def put(self, key: str, data: bytes) -> None:
+        path = self._root / key
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise FileError(
+                f"cannot make '{path.parent}': {error.strerror}", native_code=error.errno or 0
+            ) from None
+        with replaced_file(str(path)) as file:
+            file.write(data)
 
 
 def open_objects(url: str, client: s3.Client | None = None) -> Objects:

@@ -66,6 +66,16 @@ class Progress:
             sys.stderr.write(f"\r\x1b[K{self._what}: {count:,} objects, {rate:,.0f} objects/s")
             sys.stderr.flush()
 
+    def lag(self, records: int, behind_s: float | None) -> None:
+        """Shows how many records have been read, how fast since the last line, and how far behind the stream's end."""
+        now = time.monotonic()
+        if self._live and now - self._shown >= INTERVAL_S:
+            rate = (records - self._done) / (now - self._shown)
+            self._shown, self._done = now, records
+            behind = "" if behind_s is None else f", {behind_s:,.1f} s behind"
+            sys.stderr.write(f"\r\x1b[K{self._what}: {records:,} records, {rate:,.0f} records/s{behind}")
+            sys.stderr.flush()
+
     def pieces(self, file: IO[bytes]) -> Iterator[bytes]:
         """The file's bytes in pieces, counted."""
         while piece := file.read(CHUNK_BYTES):

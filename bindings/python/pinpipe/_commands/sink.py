@@ -7,16 +7,13 @@ Rules: CONTRACT §2 (arguments, exit codes); docs/sink.md.
 from __future__ import annotations
 
 import argparse
-import signal
 import threading
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
-from types import FrameType
 
 from pinpipe import _printing
 from pinpipe._progress import Progress
 from pinpipe._sink import Connector, Sink
+from pinpipe._stopping import stopped_by_signals
 
 HELP = "store Kafka topics as objects, one JSON value a line"
 EXAMPLE = "pinpipe sink --brokers localhost:9092 --topics 'demo\\..*' --to s3://bucket/topics"
@@ -82,8 +79,9 @@ def configure(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Runs the sink until it is idle or stopped; returns the exit code."""
     settings = dict(setting.partition("=")[::2] for setting in arguments.set)
+    stop = threading.Event()
     with (
-        _stopped_by_signals() as stop,
+        stopped_by_signals(stop),
         Progress("storing records") as progress,
         Sink(
             arguments.brokers,
@@ -134,27 +132,6 @@ class _Watch:
             self._read, self._since = read, time.monotonic()
         idle_s = time.monotonic() - self._since
         return self._stop.is_set() or (self._until_idle_s is not None and idle_s >= self._until_idle_s)
-
-
-@contextmanager
-def _stopped_by_signals() -> Iterator[threading.Event]:
-    """The first SIGINT or SIGTERM asks for an end; a second one does what it always does."""
-    stop = threading.Event()
-    numbers = (signal.SIGINT, signal.SIGTERM)
-    before = [signal.getsignal(number) for number in numbers]
-
-    def ask(_number: int, _frame: FrameType | None) -> None:
-        stop.set()
-        for number, handler in zip(numbers, before, strict=True):
-            signal.signal(number, handler)
-
-    for number in numbers:
-        signal.signal(number, ask)
-    try:
-        yield stop
-    finally:
-        for number, handler in zip(numbers, before, strict=True):
-            signal.signal(number, handler)
 
 
 def _summary(counters: dict[str, int], offsets: dict[tuple[str, int], int], form: str) -> str:

@@ -1,0 +1,271 @@
+"""Turns rows and the positions that they were read to into one commit of a Delta table, at most once for each position.
+
+Never writes by the table's URI: a writer that loads a newer log by itself would not see that somebody was faster. Never
+takes a checkpoint for the truth: the table's log is.
+Rules: docs/stream.md, "Exactly once"; the Delta protocol's transaction identifiers.
+"""
+
+from __future__ import annotations
+
+import json
+import random
+import time
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal
+
+from pinpipe._objects import Objects
+from pinpipe._outputs import delta_location, delta_storage_options, import_extra
+from pinpipe._schema import Schema
+from pinpipe.errors import ConflictError, DataError, FileError, NotFoundError
+
+if TYPE_CHECKING:
+    import pyarrow
+
+#: After which record of a shard reading goes on: its sequence number and its place in an aggregate; or the shard's end.
+Position = tuple[str, int] | Literal["SHARD_END"]
+Mode = Literal["append", "merge"]
+
+METADATA_KEY = "pinpipe"
+CHECKPOINT_FORMAT = 1
+CHECKPOINT_INTERVAL_S = 10.0
+COMMIT_ATTEMPTS = 20
+BACKOFF_S = 0.05
+COMPACT_FILE_BYTES = 64 << 20
+#: Commits of the log that are searched for positions, step by step; None = all that are kept.
+HISTORY_STEPS = (16, 256, None)
+
+
+@dataclass
+class Written:
+    """What a commit did with its rows: new ones, and those that were there, with the same or with other content."""
+
+    inserted: int = 0
+    equal: int = 0
+    updated: int = 0
+
+
+class DeltaTarget:
+    """A Delta table that takes a stream's rows together with the shards' positions.
+
+    Each shard has a transaction identifier of its own in the log, whose version counts the shard's commits: two
+    writers of one shard cannot both commit after the same version, writers of different shards append side by side.
+    """
+
+    def __init__(
+        self, url: str, schema: Schema, stream: str, mode: Mode, checkpoint: tuple[Objects, str]
+    ) -> None:
+        """Opens the table, makes it where it is missing.
+
+        stream: what names it for good, such as its ARN. checkpoint: the store and the key of its object.
+        Raises DataError where the table has other columns.
+        """
+        self._delta = import_extra("deltalake", "writing Delta")
+        self._location = delta_location(url)
+        self._schema = schema
+        self._stream = stream
+        self.mode = mode
+        self._checkpoint = checkpoint
+        self._checkpointed = time.monotonic()
+        self._versions: dict[str, int] = {}
+        self.positions: dict[str, Position] = {}
+        self._table = self._open()
+
+    def _open(self) -> Any:
+        arrow, options = self._schema.arrow(), delta_storage_options(self._location)
+        try:
+            try:
+                table = self._delta.DeltaTable.create(
+                    self._location, schema=arrow, mode="ignore", storage_options=options
+                )
+            except self._delta.exceptions.CommitFailedError:  # another writer has made it meanwhile
+                table = self._delta.DeltaTable(self._location, storage_options=options)
+        except (self._delta.exceptions.DeltaError, OSError) as error:
+            raise self._error(error) from None
+        found = [field.name for field in table.schema().fields]
+        if found != arrow.names:
+            raise DataError(
+                f"Delta table '{self._location}' has the columns {', '.join(found)}, not {', '.join(arrow.names)}"
+            )
+        return table
+
+    def _error(self, error: Exception) -> FileError:
+        return FileError(f"Delta table '{self._location}': {str(error).splitlines()[0]}")
+
+    def _app_id(self, shard: str) -> str:
+        return f"pinpipe:{self._stream}:{shard}"
+
+    def _version(self, shard: str) -> int:
+        """Commits of this shard that the loaded log knows."""
+        found: int | None = self._table.transaction_version(self._app_id(shard))
+        return found or 0
+
+    def load(self, shards: Iterable[str]) -> dict[str, Position]:
+        """Looks up where each of these shards stands in the table's log; the positions that are known.
+
+        Of a table without any, those of the checkpoint, where there is one. Raises ConflictError where the checkpoint
+        is another table's, DataError where a position is in the log no longer.
+        """
+        try:
+            self._table.update_incremental()
+        except (self._delta.exceptions.DeltaError, OSError) as error:
+            raise self._error(error) from None
+        self._versions = {shard: self._version(shard) for shard in shards}
+        kept = self._read_checkpoint(fresh=not any(self._versions.values()))
+        known = {shard: kept[shard] for shard in kept if kept[shard][0] == self._versions.get(shard)}
+        wanted = {shard for shard, version in self._versions.items() if version} - known.keys()
+        for limit in HISTORY_STEPS:
+            if not wanted:
+                break
+            known.update(self._search(wanted, limit))
+            wanted -= known.keys()
+        if wanted:
+            raise DataError(
+                f"Delta table '{self._location}': its log has lost the position of {', '.join(sorted(wanted))} and the"
+                " checkpoint does not have it either"
+            )
+        self.positions = {shard: position for shard, (_, position) in known.items()}
+        return dict(self.positions)
+
+    def _search(self, wanted: set[str], limit: int | None) -> dict[str, tuple[int, Position]]:
+        found: dict[str, tuple[int, Position]] = {}
+        for entry in self._table.history(limit):
+            told = json.loads(entry[METADATA_KEY]) if METADATA_KEY in entry else {}
+            for shard, (version, position) in _entries(told, self._stream).items():
+                if shard in wanted and version == self._versions[shard]:
+                    found.setdefault(shard, (version, position))
+        return found
+
+    def commit(
+        self, rows: pyarrow.Table, moved: Mapping[str, Position], *, rejects: Iterable[str] = ()
+    ) -> Written | None:
+        """Writes rows with the positions that they were read to; None where another writer had moved one of the shards.
+
+        Then nothing was written, or by a commit whose answer was lost, and `load` tells where the shards stand.
+        rejects: names of objects with the records of the same stretch that could not be read; the commit tells of
+        them. Raises FileError.
+        """
+        versions = {shard: self._versions.get(shard, 0) + 1 for shard in moved}
+        entries = {shard: [versions[shard], *_flat(position)] for shard, position in moved.items()}
+        told = {"stream": self._stream, "shards": entries, "rejects": list(rejects)}
+        properties = self._delta.CommitProperties(
+            custom_metadata={METADATA_KEY: json.dumps(told)},
+            app_transactions=[
+                self._delta.Transaction(self._app_id(shard), versions[shard]) for shard in moved
+            ],
+        )
+        for attempt in range(COMMIT_ATTEMPTS):
+            if any(self._version(shard) >= version for shard, version in versions.items()):
+                return None
+            try:
+                written = self._write(rows, properties)
+                break
+            except (self._delta.exceptions.DeltaError, OSError) as error:
+                self._table.update_incremental()
+                conflict = isinstance(error, self._delta.exceptions.CommitFailedError)
+                if not conflict or attempt == COMMIT_ATTEMPTS - 1:
+                    raise self._error(error) from None
+                time.sleep(random.uniform(0, BACKOFF_S * (attempt + 1)))
+        self._versions.update(versions)
+        self.positions.update(moved)
+        return written
+
+    def _write(self, rows: pyarrow.Table, properties: Any) -> Written:
+        if self.mode == "append" or not rows.num_rows:
+            self._append(rows, properties)
+            return Written(rows.num_rows)
+        before = self._table.version()
+        others = [name for name in rows.column_names if name != "ind"]
+        metrics = (
+            self._table.merge(
+                rows,
+                predicate="target.ind = source.ind",
+                source_alias="source",
+                target_alias="target",
+                commit_properties=properties,
+            )
+            .when_matched_update_all(
+                predicate=" OR ".join(f"(source.{name} IS DISTINCT FROM target.{name})" for name in others)
+            )
+            .when_not_matched_insert_all()
+            .execute()
+        )
+        if (
+            self._table.version() == before
+        ):  # nothing changed, so nothing was committed: the positions have moved
+            self._append(rows.slice(0, 0), properties)
+        inserted, updated = metrics["num_target_rows_inserted"], metrics["num_target_rows_updated"]
+        return Written(inserted, rows.num_rows - inserted - updated, updated)
+
+    def _append(self, rows: pyarrow.Table, properties: Any) -> None:
+        self._delta.write_deltalake(self._table, rows, mode="append", commit_properties=properties)
+
+    def compact(self) -> None:
+        """Puts small files together, up to 64 MiB each; another writer that does the same is none of our business."""
+        try:
+            self._table.optimize.compact(target_size=COMPACT_FILE_BYTES)
+        except self._delta.exceptions.CommitFailedError:
+            self._table.update_incremental()
+
+    def save_checkpoint(self, *, now: bool = False) -> None:
+        """Mirrors the positions to the checkpoint, at most every 10 s unless `now`."""
+        if not now and time.monotonic() - self._checkpointed < CHECKPOINT_INTERVAL_S:
+            return
+        self._checkpointed = time.monotonic()
+        store, key = self._checkpoint
+        table_id = str(self._table.metadata().id)
+        document = self._checkpoint_document() or {}
+        if document.get("table_id") != table_id:
+            document = {"streams": {}}
+        document |= {"format": CHECKPOINT_FORMAT, "table": self._location, "table_id": table_id}
+        kept = document["streams"].setdefault(self._stream, {})
+        for shard, position in self.positions.items():
+            if kept.get(shard, [0])[0] <= self._versions.get(shard, 0):
+                kept[shard] = [self._versions.get(shard, 0), *_flat(position)]
+        store.put(key, json.dumps(document, indent=1).encode() + b"\n")
+
+    def _checkpoint_document(self) -> dict[str, Any] | None:
+        store, key = self._checkpoint
+        try:
+            text = store.get(key)
+        except NotFoundError:
+            return None
+        try:
+            document = json.loads(text)
+            if document["format"] != CHECKPOINT_FORMAT or not isinstance(document["streams"], dict):
+                raise ValueError
+        except (ValueError, KeyError, TypeError):
+            raise DataError(f"checkpoint '{store.url}/{key}' is none of pinpipe's") from None
+        return dict(document)
+
+    def _read_checkpoint(self, *, fresh: bool) -> dict[str, tuple[int, Position]]:
+        document = self._checkpoint_document()
+        if document is None:
+            return {}
+        told = {"stream": self._stream, "shards": document["streams"].get(self._stream, {})}
+        kept = _entries(told, self._stream)
+        if document.get("table_id") == str(self._table.metadata().id):
+            return kept
+        store, key = self._checkpoint
+        if not fresh or document.get("table") != self._location:
+            raise ConflictError(
+                f"checkpoint '{store.url}/{key}' is that of table '{document.get('table')}': each table needs its own"
+            )
+        # The table was made anew: it begins where the old one stood, and that is kept before its first commit.
+        self.positions = {shard: position for shard, (_, position) in kept.items()}
+        self.save_checkpoint(now=True)
+        return {shard: (0, position) for shard, position in self.positions.items()}
+
+
+def _flat(position: Position) -> list[Any]:
+    return ["SHARD_END", 0] if position == "SHARD_END" else list(position)
+
+
+def _entries(told: Mapping[str, Any], stream: str) -> dict[str, tuple[int, Position]]:
+    """Shard -> (version, position) of one commit's metadata or of the checkpoint."""
+    if told.get("stream") != stream:
+        return {}
+    found: dict[str, tuple[int, Position]] = {}
+    for shard, (version, sequence, sub) in told.get("shards", {}).items():
+        found[shard] = (version, "SHARD_END" if sequence == "SHARD_END" else (sequence, sub))
+    return found
