@@ -138,13 +138,42 @@ bool pp_kinesis_read_text(pp_kinesis_reader *reader, pinpipe_str *text) {
     return true;
 }
 
+/* A string of base64 in one pass: blocks of digits become bytes before its end was looked for. */
+static bool json_bytes_read(pp_kinesis_reader *reader, pinpipe_str *bytes) {
+    pp_json_walk *walk = &reader->json;
+    pinpipe_str rest = {"", 0};
+    if (!pp_json_byte_pass(walk, '"')) {
+        return fail(reader, "a string is expected");
+    }
+    char *text = own(reader, walk->at);
+    size_t digits = pp_base64_blocks_read(text, text, (size_t)(walk->end - walk->at));
+    walk->at += digits;
+    if (!pp_json_string_rest_pass(walk, &rest)) {
+        return false;
+    }
+    char *rest_text = own(reader, rest.ptr);
+    if (rest.len && memchr(rest.ptr, '\\', rest.len)) {
+        pp_json_unescape(rest_text, &rest.len, rest.ptr, rest.len); /* checked by the walk */
+    }
+    *bytes = (pinpipe_str){text, digits / 4 * 3};
+    if (rest.len && !pp_base64_read(text + bytes->len, &rest.len, rest_text, rest.len)) {
+        return fail(reader, "data that is not base64");
+    }
+    bytes->len += rest.len;
+    return true;
+}
+
 bool pp_kinesis_read_bytes(pp_kinesis_reader *reader, pinpipe_str *bytes) {
     const char *at = reader->cbor.at;
+    *bytes = (pinpipe_str){"", 0};
+    if (!is_cbor(reader)) {
+        return null_pass(reader) || json_bytes_read(reader, bytes);
+    }
     if (!pp_kinesis_read_text(reader, bytes)) {
         return false;
     }
-    /* A text is base64 in CBOR, too: kinesis-local writes what it keeps as JSON. */
-    bool is_plain = bytes->len == 0 || (is_cbor(reader) && (unsigned char)*at >> 5 != PP_CBOR_TEXT);
+    /* A text is base64 here, too: kinesis-local writes what it keeps as JSON. */
+    bool is_plain = bytes->len == 0 || (unsigned char)*at >> 5 != PP_CBOR_TEXT;
     return is_plain || pp_base64_read(own(reader, bytes->ptr), &bytes->len, bytes->ptr, bytes->len) ||
            fail(reader, "data that is not base64");
 }

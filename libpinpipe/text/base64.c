@@ -102,63 +102,73 @@ void pp_base64_write(char *out, const char *bytes, size_t len) {
     }
 }
 
-/* The digit's value; 64 for a byte that is none. */
-static uint32_t digit_value(unsigned char byte) {
-    if (byte >= 'A' && byte <= 'Z') {
-        return byte - 'A';
-    }
-    if (byte >= 'a' && byte <= 'z') {
-        return byte - 'a' + 26u;
-    }
-    if (byte >= '0' && byte <= '9') {
-        return byte - '0' + 52u;
-    }
-    return byte == '+' ? 62 : byte == '/' ? 63 : 64;
+/* Each byte's value and one, so that 0 is none. */
+static const uint8_t digit_values[256] = {
+    ['A'] = 1,  ['B'] = 2,  ['C'] = 3,  ['D'] = 4,  ['E'] = 5,  ['F'] = 6,  ['G'] = 7,  ['H'] = 8,
+    ['I'] = 9,  ['J'] = 10, ['K'] = 11, ['L'] = 12, ['M'] = 13, ['N'] = 14, ['O'] = 15, ['P'] = 16,
+    ['Q'] = 17, ['R'] = 18, ['S'] = 19, ['T'] = 20, ['U'] = 21, ['V'] = 22, ['W'] = 23, ['X'] = 24,
+    ['Y'] = 25, ['Z'] = 26, ['a'] = 27, ['b'] = 28, ['c'] = 29, ['d'] = 30, ['e'] = 31, ['f'] = 32,
+    ['g'] = 33, ['h'] = 34, ['i'] = 35, ['j'] = 36, ['k'] = 37, ['l'] = 38, ['m'] = 39, ['n'] = 40,
+    ['o'] = 41, ['p'] = 42, ['q'] = 43, ['r'] = 44, ['s'] = 45, ['t'] = 46, ['u'] = 47, ['v'] = 48,
+    ['w'] = 49, ['x'] = 50, ['y'] = 51, ['z'] = 52, ['0'] = 53, ['1'] = 54, ['2'] = 55, ['3'] = 56,
+    ['4'] = 57, ['5'] = 58, ['6'] = 59, ['7'] = 60, ['8'] = 61, ['9'] = 62, ['+'] = 63, ['/'] = 64};
+
+/* Above 63 for a byte that is none. */
+static inline uint32_t digit_value(unsigned char byte) {
+    return digit_values[byte] - 1u;
 }
 
-/* Three bytes, or as many as the padding of the last group leaves. */
-static size_t group_read(char out[3], const unsigned char *at, size_t padding) {
+/* One or two bytes of a group with padding; 0 = it is none. */
+static size_t last_read(char out[2], const unsigned char *at, size_t padding) {
     uint32_t a = digit_value(at[0]);
     uint32_t b = digit_value(at[1]);
     uint32_t c = padding > 1 ? 0 : digit_value(at[2]);
-    uint32_t d = padding > 0 ? 0 : digit_value(at[3]);
-    if ((a | b | c | d) > 63 || (padding == 2 && (b & 15)) || (padding == 1 && (c & 3))) {
+    if ((a | b | c) > 63 || (padding == 2 && (b & 15)) || (padding == 1 && (c & 3))) {
         return 0;
     }
-    uint32_t group = a << 18 | b << 12 | c << 6 | d;
-    out[0] = (char)(group >> 16);
+    out[0] = (char)(unsigned char)(a << 2 | b >> 4);
     if (padding < 2) {
-        out[1] = (char)(group >> 8 & 255);
-    }
-    if (padding < 1) {
-        out[2] = (char)(group & 255);
+        out[1] = (char)(unsigned char)(b << 4 | c >> 2);
     }
     return 3 - padding;
+}
+
+size_t pp_base64_blocks_read(char *out, const char *text, size_t len) {
+#if BLOCKS
+    return len >= 48 && __builtin_cpu_supports("avx2") ? blocks_read(out, text, len) : 0;
+#else
+    (void)out, (void)text, (void)len;
+    return 0;
+#endif
 }
 
 bool pp_base64_read(char *out, size_t *out_len, const char *text, size_t len) {
     const unsigned char *at = (const unsigned char *)text;
     size_t padding =
         len >= 4 ? (size_t)(text[len - 1] == '=') + (text[len - 1] == '=' && text[len - 2] == '=') : 0;
-    size_t done = 0;
     *out_len = 0;
     if (len % 4 != 0) {
         return false;
     }
-#if BLOCKS
-    done = len >= 48 && __builtin_cpu_supports("avx2") ? blocks_read(out, text, len) : 0;
-    *out_len = done / 4 * 3;
-#endif
-    at += done;
-    for (size_t i = done; i < len; i += 4, at += 4) {
-        char group[3] = {0};
-        size_t taken = group_read(group, at, i + 4 == len ? padding : 0);
+    size_t done = pp_base64_blocks_read(out, text, len), whole = len - (padding ? 4 : 0);
+    char *to = out + done / 4 * 3;
+    for (at += done; done < whole; done += 4, at += 4) {
+        uint32_t a = digit_value(at[0]), b = digit_value(at[1]), c = digit_value(at[2]),
+                 d = digit_value(at[3]);
+        if ((a | b | c | d) > 63) {
+            return false;
+        }
+        *to++ = (char)(unsigned char)(a << 2 | b >> 4);
+        *to++ = (char)(unsigned char)(b << 4 | c >> 2);
+        *to++ = (char)(unsigned char)(c << 6 | d);
+    }
+    if (padding) {
+        size_t taken = last_read(to, at, padding);
         if (taken == 0) {
             return false;
         }
-        for (size_t j = 0; j < taken; j++) {
-            out[(*out_len)++] = group[j];
-        }
+        to += taken;
     }
+    *out_len = (size_t)(to - out);
     return true;
 }

@@ -46,12 +46,17 @@ static bool escapes_check(pp_json_walk *walk, pinpipe_str inside) {
 }
 
 bool pp_json_string_pass(pp_json_walk *walk, pinpipe_str *inside) {
-    uint32_t flags = 0;
     blanks_pass(walk);
     if (walk->at >= walk->end || *walk->at != '"') {
         return fail(walk, "a string is expected");
     }
-    const char *text = walk->at + 1;
+    walk->at++;
+    return pp_json_string_rest_pass(walk, inside);
+}
+
+bool pp_json_string_rest_pass(pp_json_walk *walk, pinpipe_str *inside) {
+    uint32_t flags = 0;
+    const char *text = walk->at;
     size_t len = pp_json_string_span(text, &flags);
     if (text + len >= walk->end || text[len] != '"') {
         walk->at = text + len < walk->end ? text + len : walk->end;

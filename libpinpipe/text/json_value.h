@@ -29,6 +29,9 @@ bool pp_json_value_pass(pp_json_walk *walk, int32_t depth);
  */
 bool pp_json_string_pass(pp_json_walk *walk, pinpipe_str *inside);
 
+/** Passes what is left of a string whose quote and beginning were passed. */
+bool pp_json_string_rest_pass(pp_json_walk *walk, pinpipe_str *inside);
+
 /** Steps to the next member of an object whose '{' (for the first) or whose last value (for the others) was
  * passed: true with its key and `at` before its value; false behind the '}', or at a fault. */
 bool pp_json_member_next(pp_json_walk *walk, pinpipe_str *key, int64_t index);
