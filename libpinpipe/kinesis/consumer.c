@@ -149,9 +149,7 @@ void pinpipe_kinesis_consumer_free(pinpipe_kinesis_consumer *consumer) {
     if (!consumer) {
         return;
     }
-    for (int64_t i = 0; i < consumer->count; i++) {
-        pp_shard_free(consumer, consumer->shards[i]);
-    }
+    pp_consumer_shards_reset(consumer);
     for (int32_t i = 0; consumer->kinesis && consumer->fetches && i < consumer->in_flight; i++) {
         pp_kinesis_call_reset(&consumer->fetches[i].call, consumer->kinesis);
     }
@@ -160,7 +158,6 @@ void pinpipe_kinesis_consumer_free(pinpipe_kinesis_consumer *consumer) {
     }
     pinpipe_kinesis_free(consumer->kinesis);
     pinpipe_buf_reset(&consumer->stream);
-    pp_free(consumer->shards);
     pp_free(consumer->fetches);
     pp_free(consumer);
 }

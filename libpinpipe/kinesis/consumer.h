@@ -133,6 +133,8 @@ bool pp_shard_is_open(const pinpipe_kinesis_consumer *consumer, const pp_shard *
 /** Gives up what is under way and what was fetched. */
 void pp_shard_clear(pinpipe_kinesis_consumer *consumer, pp_shard *shard);
 void pp_shard_free(pinpipe_kinesis_consumer *consumer, pp_shard *shard);
+/** Frees all shards. */
+void pp_consumer_shards_reset(pinpipe_kinesis_consumer *consumer);
 
 /* ---- consumer_fetch.c ---- */
 
@@ -145,8 +147,13 @@ int64_t pp_fetches_due_ms(const pinpipe_kinesis_consumer *consumer, int64_t now_
 /** Gives up a request. */
 void pp_shard_request_stop(pinpipe_kinesis_consumer *consumer, pp_shard_request *fetch);
 
-/** One holder fewer. */
+/** An empty answer with one holder; NULL = no memory. */
+pp_answer *pp_answer_new(const pp_shard *shard);
+/** One holder fewer; NULL is allowed. */
 void pp_answer_release(pp_answer *answer);
+
+/** Puts an answer with records behind those that wait of its shard, which becomes its holder. */
+void pp_answer_queue(pinpipe_kinesis_consumer *consumer, pp_shard *shard, pp_answer *answer);
 
 /* ---- consumer_records.c ---- */
 

@@ -33,7 +33,7 @@ void pp_answer_release(pp_answer *answer) {
     }
 }
 
-static pp_answer *answer_new(const pp_shard *shard) {
+pp_answer *pp_answer_new(const pp_shard *shard) {
     pp_answer *made = pp_alloc_zero(sizeof *made);
     if (made) {
         atomic_init(&made->holders, 1);
@@ -147,7 +147,7 @@ static pinpipe_status children_know(pinpipe_kinesis_consumer *consumer, const pp
     return status;
 }
 
-static void answer_queue(pinpipe_kinesis_consumer *consumer, pp_shard *shard, pp_answer *answer) {
+void pp_answer_queue(pinpipe_kinesis_consumer *consumer, pp_shard *shard, pp_answer *answer) {
     const pinpipe_kinesis_item *last = &answer->batch.items[answer->batch.count - 1];
     if (shard->fetched.start == PINPIPE_KINESIS_AFTER_SEQUENCE &&
         pp_str_is(answer->batch.items[0].sequence_number, shard->fetched.sequence)) {
@@ -182,7 +182,7 @@ static pinpipe_status sequences_check(const pp_answer *answer, pinpipe_error *er
 static pinpipe_status records_take(pinpipe_kinesis_consumer *consumer, pp_shard_request *fetch,
                                    int64_t now_ms, pinpipe_error *err) {
     pp_shard *shard = fetch->shard;
-    pp_answer *answer = answer_new(shard);
+    pp_answer *answer = pp_answer_new(shard);
     if (!answer) {
         return pp_fail_memory(err, "an answer", sizeof *answer);
     }
@@ -218,7 +218,7 @@ static pinpipe_status records_take(pinpipe_kinesis_consumer *consumer, pp_shard_
         pp_look_want(consumer);
     }
     if (answer->batch.count) {
-        answer_queue(consumer, shard, answer);
+        pp_answer_queue(consumer, shard, answer);
     } else {
         pp_answer_release(answer);
     }

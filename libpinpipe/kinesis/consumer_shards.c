@@ -178,6 +178,15 @@ void pp_shard_free(pinpipe_kinesis_consumer *consumer, pp_shard *shard) {
     pp_free(shard);
 }
 
+void pp_consumer_shards_reset(pinpipe_kinesis_consumer *consumer) {
+    for (int64_t i = 0; i < consumer->count; i++) {
+        pp_shard_free(consumer, consumer->shards[i]);
+    }
+    pp_free(consumer->shards);
+    consumer->shards = NULL;
+    consumer->count = consumer->cap = 0;
+}
+
 /* ---- looks ---- */
 
 static int by_first_hash(const void *a, const void *b) {
