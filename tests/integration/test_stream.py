@@ -87,6 +87,36 @@ def test_each_record_is_one_row_however_often_it_is_run(
     assert run(kinesis_ministack, stream, tmp_path).read == 0, "the log alone knows where it stands"
 
 
+def test_latest_passes_over_nothing_that_comes_later(
+    kinesis_ministack: _store.Store, stream: str, tmp_path: Path
+) -> None:
+    """Where nothing was read yet, the time of the first look is what is committed."""
+    put(kinesis_ministack, stream, [geo(number) for number in range(30)])
+    time.sleep(1.1)  # times of iterators are whole milliseconds, of some doubles seconds
+    assert run(kinesis_ministack, stream, tmp_path, start="latest").read == 0
+    put(kinesis_ministack, stream, [geo(number) for number in range(100, 130)])
+    assert run(kinesis_ministack, stream, tmp_path, start="latest").read == 30
+    assert [row["ind"] for row in table(tmp_path)] == list(range(100, 130))
+
+
+def test_a_stream_that_is_split_is_read_to_the_end(kinesis_local: str, tmp_path: Path) -> None:
+    client = kinesis.Client(kinesis_local, credentials=pinpipe.Credentials.static("k", "s"))
+    name = f"streaming-{uuid.uuid4().hex[:12]}-geo"
+    client.create_stream(name, 1)
+    options = {"endpoint": kinesis_local, "credentials": pinpipe.Credentials.static("k", "s")}
+    to = f"delta+file://{tmp_path}/table"
+    for number in range(20):
+        client.put(name, geo(number), str(number))
+    assert pinpipe.stream(name, to, available_now=True, **options).read == 20  # type: ignore[arg-type]
+    (shard,) = client.shards(name)
+    client.split_shard(name, shard.id, str(2**127))
+    for number in range(20, 60):
+        client.put(name, geo(number), str(number))
+    assert pinpipe.stream(name, to, available_now=True, **options).read == 40  # type: ignore[arg-type]
+    assert [row["ind"] for row in table(tmp_path)] == list(range(60))
+    client.delete_stream(name)
+
+
 def test_merge_keeps_the_latest_of_each_key(
     kinesis_ministack: _store.Store, stream: str, tmp_path: Path
 ) -> None:

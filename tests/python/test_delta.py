@@ -199,7 +199,7 @@ def test_streams_do_not_share_positions(tmp_path: Path) -> None:
     assert target(tmp_path).load(["a"]) == {"a": ("1", 0)}
     assert target(tmp_path, stream=ARN + "-two").load(["a"]) == {"a": ("5", 0)}
     kept = json.loads((tmp_path / "checkpoint.json").read_text())["streams"]
-    assert kept == {ARN: {"a": [1, "1", 0]}, ARN + "-two": {"a": [1, "5", 0]}}
+    assert kept == {ARN: {"a": [1, ["1", 0]]}, ARN + "-two": {"a": [1, ["5", 0]]}}
 
 
 def test_a_table_of_another_shape_is_refused(tmp_path: Path) -> None:

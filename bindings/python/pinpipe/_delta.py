@@ -14,6 +14,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
+from pinpipe._kinesis_consumer import Position
 from pinpipe._objects import Objects
 from pinpipe._outputs import delta_location, delta_storage_options, import_extra
 from pinpipe._schema import Schema
@@ -22,8 +23,6 @@ from pinpipe.errors import ConflictError, DataError, FileError, NotFoundError
 if TYPE_CHECKING:
     import pyarrow
 
-#: After which record of a shard reading goes on: its sequence number and its place in an aggregate; or the shard's end.
-Position = tuple[str, int] | Literal["SHARD_END"]
 Mode = Literal["append", "merge"]
 
 METADATA_KEY = "pinpipe"
@@ -146,7 +145,7 @@ class DeltaTarget:
         them. Raises FileError.
         """
         versions = {shard: self._versions.get(shard, 0) + 1 for shard in moved}
-        entries = {shard: [versions[shard], *_flat(position)] for shard, position in moved.items()}
+        entries = {shard: [versions[shard], position] for shard, position in moved.items()}
         told = {"stream": self._stream, "shards": entries, "rejects": list(rejects)}
         properties = self._delta.CommitProperties(
             custom_metadata={METADATA_KEY: json.dumps(told)},
@@ -221,7 +220,7 @@ class DeltaTarget:
         kept = document["streams"].setdefault(self._stream, {})
         for shard, position in self.positions.items():
             if kept.get(shard, [0])[0] <= self._versions.get(shard, 0):
-                kept[shard] = [self._versions.get(shard, 0), *_flat(position)]
+                kept[shard] = [self._versions.get(shard, 0), position]
         store.put(key, json.dumps(document, indent=1).encode() + b"\n")
 
     def _checkpoint_document(self) -> dict[str, Any] | None:
@@ -257,15 +256,11 @@ class DeltaTarget:
         return {shard: (0, position) for shard, position in self.positions.items()}
 
 
-def _flat(position: Position) -> list[Any]:
-    return ["SHARD_END", 0] if position == "SHARD_END" else list(position)
-
-
 def _entries(told: Mapping[str, Any], stream: str) -> dict[str, tuple[int, Position]]:
     """Shard -> (version, position) of one commit's metadata or of the checkpoint."""
     if told.get("stream") != stream:
         return {}
     found: dict[str, tuple[int, Position]] = {}
-    for shard, (version, sequence, sub) in told.get("shards", {}).items():
-        found[shard] = (version, "SHARD_END" if sequence == "SHARD_END" else (sequence, sub))
+    for shard, (version, position) in told.get("shards", {}).items():
+        found[shard] = (version, position if isinstance(position, str) else (position[0], position[1]))
     return found

@@ -11,18 +11,19 @@ import json
 import os
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 from pinpipe import kinesis
 from pinpipe._delta import DeltaTarget, Mode, Written
+from pinpipe._kinesis_consumer import Position, Start
 from pinpipe._objects import Objects, open_objects
 from pinpipe._outputs import DELTA_SCHEMES, delta_location, import_extra
 from pinpipe._records import Reject, Table, chosen_profile
 from pinpipe._schema import KINDS, Schema
-from pinpipe._stream_source import Start, StreamSource
 from pinpipe.errors import InvalidArgumentError
 
 if TYPE_CHECKING:
@@ -142,14 +143,103 @@ def stream(
             "commit_records and compact_commits are at least 1, commit_interval at least 0"
         )
     import_extra("pyarrow", "the stream path")
-    client = kinesis.Client(endpoint, region=region, credentials=credentials)
-    source = StreamSource(client, stream, start, chosen_profile(profile))
     schema = Schema(kind, "clean")
     places = _Places(to, checkpoint, rejects)
-    target = DeltaTarget(to, schema, source.stream_arn, mode, places.checkpoint)
-    run = _Run(source, target, schema, places.rejects, StreamSummary(stream, to))
-    run.go(_Limits(commit_records, commit_interval, compact_commits), available_now, until)
+    kinesis_at: dict[str, Any] = {"endpoint": endpoint, "region": region, "credentials": credentials}
+    client = kinesis.Client(**kinesis_at)
+    target = DeltaTarget(to, schema, client.describe_stream(stream).arn or stream, mode, places.checkpoint)
+    begin = _begin(start, target.load([shard.id for shard in client.shards(stream)]))
+    with kinesis.Consumer(stream, start=begin, memory_bytes=COMMIT_BYTES, **kinesis_at) as consumer:
+        source = _Source(consumer, kind, chosen_profile(profile) or "course", start)
+        run = _Run(source, target, schema, places.rejects, StreamSummary(stream, to))
+        run.go(_Limits(commit_records, commit_interval, compact_commits), available_now, until)
     return run.summary
+
+
+def _begin(start: Start, positions: Mapping[str, Position]) -> Start:
+    """Where a consumer begins: as it was asked for, but where the table stands there."""
+    if not positions:
+        return start
+    asked = json.loads(start) if isinstance(start, str) and start.lstrip().startswith("{") else start
+    return {**asked, **positions} if isinstance(asked, Mapping) else positions
+
+
+class _Source:
+    """A consumer's clean batches, and how far they reach."""
+
+    def __init__(self, consumer: kinesis.Consumer, kind: str, profile: str | Profile, start: Start) -> None:
+        self._consumer = consumer
+        self._kind = kind
+        self._profile = profile
+        self._start = start
+        self._began = time.monotonic()
+        self._began_at = datetime.now(UTC)
+        self._told: dict[str, tuple[int | None, float]] = {}
+        self._looked = self._began
+        self.has_rest = True
+
+    def read(self, max_records: int, timeout: float) -> Table:
+        """What has come; `has_ended` is about what was told before, which all is in it unless `has_rest`."""
+        self._look()
+        table = self._consumer.clean_batch(
+            self._kind, max_records, timeout, max_bytes=COMMIT_BYTES, profile=self._profile
+        )
+        self.has_rest = table.num_records >= max_records
+        return table
+
+    def _look(self) -> None:
+        # When an answer came is not told: not before the last look that saw another one.
+        for shard in self._consumer.shards:
+            if shard.state in ("ended", "free"):
+                self._told.pop(shard.id, None)
+            elif self._told.get(shard.id, (None, 0.0))[0] != shard.behind_ms or shard.id not in self._told:
+                self._told[shard.id] = (shard.behind_ms, self._looked)
+        self._looked = time.monotonic()
+
+    def has_ended(self) -> bool:
+        """Whether every shard has been read to where it ended when this began."""
+        return not self.has_rest and all(
+            behind_ms is not None and behind_ms <= (seen - self._began) * 1000
+            for behind_ms, seen in self._told.values()
+        )
+
+    @property
+    def behind_s(self) -> float | None:
+        """How old the oldest end of a shard is that was read; None where one was not read yet."""
+        told = [behind_ms for behind_ms, _ in self._told.values()]
+        return None if None in told else max((ms for ms in told if ms is not None), default=0) / 1000
+
+    @property
+    def positions(self) -> dict[str, Position]:
+        """By shard, where more than its beginning or nothing is known."""
+        found = self._consumer.positions
+        return {
+            shard: position for shard, position in found.items() if position not in ("TRIM_HORIZON", "LATEST")
+        }
+
+    @property
+    def shards(self) -> list[str]:
+        """Every shard that is known."""
+        return [shard.id for shard in self._consumer.shards]
+
+    def go_back(self, shards: Iterable[str], positions: Mapping[str, Position]) -> None:
+        """Reads these shards again from where the table has them."""
+        states = {shard.id: shard for shard in self._consumer.shards}
+        for name in shards:
+            parents = (states[name].parent, states[name].adjacent_parent) if name in states else ()
+            begin: Any = "TRIM_HORIZON"
+            if not any(parent in states for parent in parents) and self._start != "earliest":
+                # `latest` was when this began: what came since must not be passed over.
+                begin = _begin_of(name, self._start, self._began_at)
+            self._consumer.take(name, positions.get(name, begin))
+
+
+def _begin_of(shard: str, start: Start, began: datetime) -> Any:
+    if isinstance(start, Mapping) or (isinstance(start, str) and start.lstrip().startswith("{")):
+        places = json.loads(start) if isinstance(start, str) else start
+        return places.get(shard, "TRIM_HORIZON")
+    moment = start if isinstance(start, datetime) else began
+    return {"iteratorType": "AT_TIMESTAMP", "iteratorPosition": moment}
 
 
 class _Places:
@@ -182,7 +272,7 @@ class _Run:
 
     def __init__(
         self,
-        source: StreamSource,
+        source: _Source,
         target: DeltaTarget,
         schema: Schema,
         rejects: Objects,
@@ -195,26 +285,18 @@ class _Run:
         self.summary = summary
 
     def go(self, limits: _Limits, available_now: bool, until: Callable[[StreamSummary], bool] | None) -> None:
-        started = time.monotonic()
-        self._source.seek(self._target.load(self._source.shards))
         held = _Held(self._schema)
         ended = False
         while not ended:
             wait_s = min(READ_TIMEOUT_S, max(0.0, held.left_s(limits))) if held.records else READ_TIMEOUT_S
-            held.add(self._source.clean_batch(self._schema.kind, limits.records - held.records, wait_s))
-            self._tell_lag()
-            ended = self._source.has_ended(started if available_now else None)
+            held.add(self._source.read(limits.records - held.records, wait_s))
+            self.summary.behind_s = self._source.behind_s
+            ended = available_now and self._source.has_ended()
             ended = ended or (until is not None and until(self.summary))
             if ended or held.is_due(limits):
                 ended = self._commit(held, limits) and ended
                 held = _Held(self._schema)
         self._target.save_checkpoint(now=True)
-
-    def _tell_lag(self) -> None:
-        times = self._source.read_until.values()
-        if times and None not in times:
-            oldest = min(moment for moment in times if moment is not None)
-            self.summary.behind_s = max(0.0, time.monotonic() - oldest)
 
     def _commit(self, held: _Held, limits: _Limits) -> bool:
         """Writes rejects, rows and positions; False where another writer was faster and the reader went back."""
@@ -228,7 +310,7 @@ class _Run:
         written = self._target.commit(rows, moved, rejects=self._put_rejects(held))
         if written is None:
             self.summary.lost += 1
-            self._source.seek(self._target.load(self._source.shards))
+            self._source.go_back(moved, self._target.load(self._source.shards))
             return False
         self._count(held, written, dropped)
         if self.summary.commits % limits.compact_commits == 0:
@@ -262,7 +344,9 @@ class _Run:
         found: dict[str, list[tuple[str, Reject]]] = {}
         for table in held.tables:
             for reject in table.rejects:
-                _, shard, sequence = json.loads(reject.source)
+                shard, sequence, *_ = reject.source.removeprefix(f"kinesis://{self.summary.stream}/").split(
+                    "/"
+                )
                 found.setdefault(shard, []).append((sequence, reject))
         names = []
         for shard, each in found.items():
