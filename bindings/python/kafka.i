@@ -131,6 +131,10 @@ int64_t pinpipe_kafka_producer_delivered_count(const pinpipe_kafka_producer *pro
 int64_t pinpipe_kafka_producer_failed_count(const pinpipe_kafka_producer *producer);
 pinpipe_status pinpipe_kafka_consumer_commit(pinpipe_kafka_consumer *consumer, const pinpipe_kafka_offset *offsets,
                                              int64_t count, int64_t timeout_ms, pinpipe_error *err);
+pinpipe_status pinpipe_kafka_consumer_pause(pinpipe_kafka_consumer *consumer, const pinpipe_kafka_offset *offsets,
+                                            int64_t count, int64_t timeout_ms, pinpipe_error *err);
+pinpipe_status pinpipe_kafka_consumer_resume(pinpipe_kafka_consumer *consumer, const pinpipe_kafka_offset *offsets,
+                                             int64_t count, pinpipe_error *err);
 pinpipe_status pinpipe_kafka_consumer_committed(pinpipe_kafka_offset *offsets, int64_t count,
                                                 pinpipe_kafka_consumer *consumer, int64_t timeout_ms,
                                                 pinpipe_error *err);

@@ -303,6 +303,20 @@ PINPIPE_API pinpipe_status pinpipe_kafka_consumer_seek(pinpipe_kafka_consumer *c
                                                        int64_t timeout_ms,
                                                        pinpipe_error *err) PINPIPE_MUST_CHECK;
 
+/** Lets no more records of these partitions come until they are resumed or the group moves them: the consumer
+ * stays their owner as long as it is polled. What had been fetched of them is fetched again then. Reads topic
+ * and partition of each entry. Errors: ECONFLICT a partition is not the consumer's; ETIMEOUT; ENET. */
+PINPIPE_API pinpipe_status pinpipe_kafka_consumer_pause(pinpipe_kafka_consumer *consumer,
+                                                        const pinpipe_kafka_offset *offsets, int64_t count,
+                                                        int64_t timeout_ms,
+                                                        pinpipe_error *err) PINPIPE_MUST_CHECK;
+
+/** Goes on where the partitions were paused; no record is left out and none comes twice. Errors: ECONFLICT a
+ * partition is not the consumer's. */
+PINPIPE_API pinpipe_status pinpipe_kafka_consumer_resume(pinpipe_kafka_consumer *consumer,
+                                                         const pinpipe_kafka_offset *offsets, int64_t count,
+                                                         pinpipe_error *err) PINPIPE_MUST_CHECK;
+
 /* ---- topics ---- */
 
 /** A topic to create. */

@@ -108,6 +108,20 @@ pinpipe_status pinpipe_kafka_consumer_seek(pinpipe_kafka_consumer *consumer,
     return absent(err);
 }
 
+pinpipe_status pinpipe_kafka_consumer_pause(pinpipe_kafka_consumer *consumer,
+                                            const pinpipe_kafka_offset *offsets, int64_t count,
+                                            int64_t timeout_ms, pinpipe_error *err) {
+    (void)consumer, (void)offsets, (void)count, (void)timeout_ms;
+    return absent(err);
+}
+
+pinpipe_status pinpipe_kafka_consumer_resume(pinpipe_kafka_consumer *consumer,
+                                             const pinpipe_kafka_offset *offsets, int64_t count,
+                                             pinpipe_error *err) {
+    (void)consumer, (void)offsets, (void)count;
+    return absent(err);
+}
+
 pinpipe_status pinpipe_kafka_consumer_committed(pinpipe_kafka_offset *offsets, int64_t count,
                                                 pinpipe_kafka_consumer *consumer, int64_t timeout_ms,
                                                 pinpipe_error *err) {

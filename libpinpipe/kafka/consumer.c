@@ -23,6 +23,7 @@
 #define TOPICS_BYTES_MAX (1 << 16)
 #define CLOSE_MS 4000
 #define CLOSE_STEP_MS 100
+#define CUT_MS 300
 #define DOWN_MS 30000
 #define PROBE_MS 100
 #define WAIT_STEP_MS 100
@@ -105,6 +106,16 @@ static void held_release(pinpipe_kafka_consumer *consumer) {
     partitions_release(consumer->client.handle, consumer->held);
     rd_kafka_topic_partition_list_destroy(consumer->held);
     consumer->held = NULL;
+}
+
+static int socket_open(int domain, int type, int protocol, void *opaque) {
+    const pinpipe_kafka_consumer *consumer = opaque;
+    return pp_sockets_open(consumer->sockets, domain, type, protocol);
+}
+
+static int socket_close(int number, void *opaque) {
+    const pinpipe_kafka_consumer *consumer = opaque;
+    return pp_sockets_close(consumer->sockets, number);
 }
 
 /* A regular expression may hold commas, so it stands alone. */
@@ -204,6 +215,7 @@ static void memory_free(pinpipe_kafka_consumer *consumer) {
     if (consumer->committed) {
         rd_kafka_topic_partition_list_destroy(consumer->committed);
     }
+    pp_sockets_free(consumer->sockets);
     pp_free(consumer->revoked_views);
     pp_free(consumer->kept);
     pp_free(consumer->views);
@@ -224,8 +236,11 @@ static pinpipe_status consumer_start(pinpipe_kafka_consumer *consumer,
     consumer->revoked = rd_kafka_topic_partition_list_new(8);
     consumer->reported = rd_kafka_topic_partition_list_new(8);
     rd_kafka_conf_t *conf = NULL;
-    pinpipe_status status =
-        pp_kafka_conf_new(&conf, &consumer->client, options->brokers, consumer_defaults, config, err);
+    pinpipe_status status = pp_sockets_new(&consumer->sockets, err);
+    if (status == PINPIPE_OK) {
+        status =
+            pp_kafka_conf_new(&conf, &consumer->client, options->brokers, consumer_defaults, config, err);
+    }
     if (status < 0) {
         return status;
     }
@@ -239,6 +254,8 @@ static pinpipe_status consumer_start(pinpipe_kafka_consumer *consumer,
         return status;
     }
     rd_kafka_conf_set_rebalance_cb(conf, rebalance);
+    rd_kafka_conf_set_socket_cb(conf, socket_open);
+    rd_kafka_conf_set_closesocket_cb(conf, socket_close);
     status = pp_kafka_client_open(&consumer->client, RD_KAFKA_CONSUMER, conf, err);
     if (status == PINPIPE_OK) {
         rd_kafka_poll_set_consumer(consumer->client.handle);
@@ -276,15 +293,10 @@ static void messages_release(pinpipe_kafka_consumer *consumer) {
     consumer->view_count = 0;
 }
 
-/* librdkafka 2.0.2 may wait for ever in its own close when a partition was lost (#4187), so the close is
- * polled. */
-static bool group_leave(rd_kafka_t *handle) {
-    int64_t deadline_ms = pp_kafka_deadline_ms(CLOSE_MS);
-    rd_kafka_queue_t *queue = rd_kafka_queue_new(handle);
-    rd_kafka_error_t *error = rd_kafka_consumer_close_queue(handle, queue);
-    bool leaving = !error;
-    error_log(error, "leaving the group");
-    while (leaving && !rd_kafka_consumer_closed(handle) && pp_kafka_wait_ms(deadline_ms, 1) > 0) {
+/* True once the consumer has left. */
+static bool closed_wait(rd_kafka_t *handle, rd_kafka_queue_t *queue, int64_t timeout_ms) {
+    int64_t deadline_ms = pp_kafka_deadline_ms(timeout_ms);
+    while (!rd_kafka_consumer_closed(handle) && pp_kafka_wait_ms(deadline_ms, 1) > 0) {
         /* Messages that nobody will read may still come: serving callbacks alone would end the process. */
         rd_kafka_message_t *message =
             rd_kafka_consume_queue(queue, pp_kafka_wait_ms(deadline_ms, CLOSE_STEP_MS));
@@ -292,7 +304,25 @@ static bool group_leave(rd_kafka_t *handle) {
             rd_kafka_message_destroy(message);
         }
     }
-    bool closed = rd_kafka_consumer_closed(handle) != 0;
+    return rd_kafka_consumer_closed(handle) != 0;
+}
+
+/* librdkafka 2.0.2 may wait for ever in its own close when a partition was lost (#4187), so the close is
+ * polled. Its end waits for every commit and for the leave, which a silent broker or an unanswered JoinGroup
+ * request holds up for a minute (socket.timeout.ms). By then they are given up, so the connections are cut. A
+ * request whose connection ends is put aside for the next one, and dies with the handle; one whose connection
+ * ends after the handle has begun to end waits for a coordinator (session.timeout.ms) instead: hence the
+ * second wait. */
+static bool group_leave(pinpipe_kafka_consumer *consumer) {
+    rd_kafka_t *handle = consumer->client.handle;
+    rd_kafka_queue_t *queue = rd_kafka_queue_new(handle);
+    rd_kafka_error_t *error = rd_kafka_consumer_close_queue(handle, queue);
+    bool closed = !error && closed_wait(handle, queue, CLOSE_MS);
+    error_log(error, "leaving the group");
+    if (!closed) {
+        pp_sockets_cut(consumer->sockets);
+        closed = closed_wait(handle, queue, CUT_MS);
+    }
     rd_kafka_queue_destroy(queue);
     return closed;
 }
@@ -304,9 +334,8 @@ static void *destroy_run(void *opaque) {
     return NULL;
 }
 
-/* A commit or a leave waits behind the group's unanswered JoinGroup request, for as long as a dead member's
- * session lasts, and librdkafka's destroy waits for it. A thread that ends by itself keeps that from the
- * caller; it frees the consumer too, because tokens are renewed as long as the handle lives. */
+/* What is left takes about a second, in a thread that keeps it from the caller. It frees the consumer too,
+ * because tokens are renewed as long as the handle lives. */
 static bool destroy_behind(pinpipe_kafka_consumer *consumer) {
     pthread_t thread;
     pp_kafka_iam_detach(consumer->client.iam);
@@ -321,14 +350,13 @@ void pinpipe_kafka_consumer_free(pinpipe_kafka_consumer *consumer) {
     if (!consumer || !pp_kafka_client_owned(&consumer->client)) {
         return;
     }
-    rd_kafka_t *handle = consumer->client.handle;
     messages_release(consumer);
     held_release(consumer);
     consumer->revocation = PINPIPE_KAFKA_REVOCATION_AT_ONCE;
     if (consumer->next) {
         rd_kafka_message_destroy(consumer->next);
     }
-    bool closed = group_leave(handle);
+    bool closed = group_leave(consumer);
     if (!closed && destroy_behind(consumer)) {
         return;
     }

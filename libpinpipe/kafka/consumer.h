@@ -4,6 +4,7 @@
 #ifndef PP_KAFKA_CONSUMER_H
 #define PP_KAFKA_CONSUMER_H
 
+#include "io/sockets.h"
 #include "kafka/client.h"
 #include "pinpipe/kafka.h"
 
@@ -23,6 +24,7 @@ struct pinpipe_kafka_consumer {
     rd_kafka_topic_partition_list_t *held;      /* revoked, and still ours until the next poll */
     rd_kafka_topic_partition_list_t *committed; /* behind the metadata of the last answer */
     int32_t revocation;                         /* pinpipe_kafka_revocation */
+    pp_sockets *sockets;                        /* librdkafka's */
     bool moved;
     bool joined;
     pinpipe_error late_error; /* behind what the last read brought; status 0 = none */

@@ -1,4 +1,4 @@
-/* Turns offsets into commits, questions for commits, and new places to read at.
+/* Turns offsets into commits, questions for commits, and new places to read at, pauses.
  * Never waits beyond the deadline of its call.
  * Rules: docs/kafka.md, "Consumer"; librdkafka rdkafka.h. */
 #include "pinpipe/kafka.h"
@@ -138,6 +138,40 @@ pinpipe_status pinpipe_kafka_consumer_committed(pinpipe_kafka_offset *offsets, i
     return status;
 }
 
+static pinpipe_status foreign_fail(const rd_kafka_topic_partition_t *partition, pinpipe_error *err) {
+    return pp_fail_service(err, PINPIPE_ECONFLICT, "kafka", (int32_t)partition->err,
+                           "'%s' [%ld] is not this consumer's to read", partition->topic,
+                           (long)partition->partition);
+}
+
+/* The message that waits for the next poll is read again from the new place. */
+static void next_drop(pinpipe_kafka_consumer *consumer, const rd_kafka_topic_partition_list_t *list) {
+    if (consumer->next && !consumer->next->err && pp_kafka_list_has(list, consumer->next)) {
+        rd_kafka_message_destroy(consumer->next);
+        consumer->next = NULL;
+    }
+}
+
+static pinpipe_status list_seek(pinpipe_kafka_consumer *consumer, rd_kafka_topic_partition_list_t *list,
+                                int64_t timeout_ms, pinpipe_error *err) {
+    next_drop(consumer, list);
+    int wait_ms = pp_kafka_wait_ms(pp_kafka_deadline_ms(timeout_ms), INT64_MAX);
+    rd_kafka_error_t *error = rd_kafka_seek_partitions(consumer->client.handle, list, wait_ms);
+    rd_kafka_resp_err_t code = error ? rd_kafka_error_code(error) : RD_KAFKA_RESP_ERR_NO_ERROR;
+    const rd_kafka_topic_partition_t *refused = &list->elems[0];
+    for (int i = 0; i < list->cnt && !code; i++) {
+        refused = &list->elems[i];
+        code = refused->err;
+    }
+    if (error) {
+        rd_kafka_error_destroy(error);
+    }
+    if (code == RD_KAFKA_RESP_ERR__STATE || code == RD_KAFKA_RESP_ERR__UNKNOWN_PARTITION) {
+        return foreign_fail(refused, err);
+    }
+    return code ? pp_kafka_fail(err, code, "going to another offset", NULL) : PINPIPE_OK;
+}
+
 pinpipe_status pinpipe_kafka_consumer_seek(pinpipe_kafka_consumer *consumer,
                                            const pinpipe_kafka_offset *offsets, int64_t count,
                                            int64_t timeout_ms, pinpipe_error *err) {
@@ -147,25 +181,84 @@ pinpipe_status pinpipe_kafka_consumer_seek(pinpipe_kafka_consumer *consumer,
         return status;
     }
     assert(list);
-    if (consumer->next && !consumer->next->err && pp_kafka_list_has(list, consumer->next)) {
-        rd_kafka_message_destroy(consumer->next);
-        consumer->next = NULL;
-    }
-    int wait_ms = pp_kafka_wait_ms(pp_kafka_deadline_ms(timeout_ms), INT64_MAX);
-    rd_kafka_error_t *error = rd_kafka_seek_partitions(consumer->client.handle, list, wait_ms);
-    rd_kafka_resp_err_t code =
-        first_error(error ? rd_kafka_error_code(error) : RD_KAFKA_RESP_ERR_NO_ERROR, list);
-    if (error) {
-        rd_kafka_error_destroy(error);
-    }
-    if (code == RD_KAFKA_RESP_ERR__STATE || code == RD_KAFKA_RESP_ERR__UNKNOWN_PARTITION) {
-        status = pp_fail_service(err, PINPIPE_ECONFLICT, "kafka", (int32_t)code,
-                                 "'%s' [%ld] is not this consumer's to read", list->elems[0].topic,
-                                 (long)list->elems[0].partition);
-    } else if (code) {
-        status = pp_kafka_fail(err, code, "going to another offset", NULL);
-    }
+    status = list_seek(consumer, list, timeout_ms, err);
     rd_kafka_topic_partition_list_destroy(list);
+    return status;
+}
+
+/* ---- pauses ---- */
+
+/* librdkafka would mark partitions of others, too. */
+static pinpipe_status assigned_check(const pinpipe_kafka_consumer *consumer,
+                                     const rd_kafka_topic_partition_list_t *list, pinpipe_error *err) {
+    rd_kafka_topic_partition_list_t *assigned = NULL;
+    rd_kafka_resp_err_t code = rd_kafka_assignment(consumer->client.handle, &assigned);
+    pinpipe_status status = code ? pp_kafka_fail(err, code, "asking for the assignment", NULL) : PINPIPE_OK;
+    for (int i = 0; i < list->cnt && status == PINPIPE_OK; i++) {
+        const rd_kafka_topic_partition_t *place = &list->elems[i];
+        if (!rd_kafka_topic_partition_list_find(assigned, place->topic, place->partition)) {
+            status = foreign_fail(place, err);
+        }
+    }
+    if (assigned) {
+        rd_kafka_topic_partition_list_destroy(assigned);
+    }
+    return status;
+}
+
+static pinpipe_status places_list(rd_kafka_topic_partition_list_t **out,
+                                  const pinpipe_kafka_consumer *consumer, const pinpipe_kafka_offset *offsets,
+                                  int64_t count, pinpipe_error *err) {
+    pinpipe_status status = offsets_list(out, consumer, offsets, count, err);
+    return status < 0 ? status : assigned_check(consumer, *out, err);
+}
+
+/* The message that waits for the next poll counts as read where librdkafka stands: it goes back by it. */
+static pinpipe_status next_put_back(pinpipe_kafka_consumer *consumer,
+                                    const rd_kafka_topic_partition_list_t *list, int64_t timeout_ms,
+                                    pinpipe_error *err) {
+    const rd_kafka_message_t *next = consumer->next;
+    if (!next || next->err || !pp_kafka_list_has(list, next)) {
+        return PINPIPE_OK;
+    }
+    rd_kafka_topic_partition_list_t *back = rd_kafka_topic_partition_list_new(1);
+    rd_kafka_topic_partition_list_add(back, rd_kafka_topic_name(next->rkt), next->partition)->offset =
+        next->offset;
+    pinpipe_status status = list_seek(consumer, back, timeout_ms, err);
+    rd_kafka_topic_partition_list_destroy(back);
+    return status;
+}
+
+pinpipe_status pinpipe_kafka_consumer_pause(pinpipe_kafka_consumer *consumer,
+                                            const pinpipe_kafka_offset *offsets, int64_t count,
+                                            int64_t timeout_ms, pinpipe_error *err) {
+    rd_kafka_topic_partition_list_t *list = NULL;
+    pinpipe_status status = places_list(&list, consumer, offsets, count, err);
+    if (status == PINPIPE_OK) {
+        status = next_put_back(consumer, list, timeout_ms, err);
+    }
+    if (status == PINPIPE_OK) {
+        rd_kafka_resp_err_t code = rd_kafka_pause_partitions(consumer->client.handle, list);
+        status = code ? pp_kafka_fail(err, code, "pausing partitions", NULL) : PINPIPE_OK;
+    }
+    if (list) {
+        rd_kafka_topic_partition_list_destroy(list);
+    }
+    return status;
+}
+
+pinpipe_status pinpipe_kafka_consumer_resume(pinpipe_kafka_consumer *consumer,
+                                             const pinpipe_kafka_offset *offsets, int64_t count,
+                                             pinpipe_error *err) {
+    rd_kafka_topic_partition_list_t *list = NULL;
+    pinpipe_status status = places_list(&list, consumer, offsets, count, err);
+    if (status == PINPIPE_OK) {
+        rd_kafka_resp_err_t code = rd_kafka_resume_partitions(consumer->client.handle, list);
+        status = code ? pp_kafka_fail(err, code, "resuming partitions", NULL) : PINPIPE_OK;
+    }
+    if (list) {
+        rd_kafka_topic_partition_list_destroy(list);
+    }
     return status;
 }
 

@@ -10,6 +10,7 @@ import hashlib
 import json
 import os
 import shutil
+import signal
 import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -97,6 +98,14 @@ class FaultyKafka:
     def shuffle(self) -> None:
         """Moves leaders and coordinators."""
         self.order("shuffle")
+
+    def pause(self) -> None:
+        """Stops the process: connections stay, and nothing is answered."""
+        self._process.send_signal(signal.SIGSTOP)
+
+    def resume(self) -> None:
+        """Lets it go on."""
+        self._process.send_signal(signal.SIGCONT)
 
     def heal(self) -> int:
         """Takes all faults back; how often there was one so far."""

@@ -6,12 +6,14 @@ Rules: docs/kafka.md, "Batches", "Fatal errors"; issue on Kafka, "It must show" 
 
 from __future__ import annotations
 
+import contextlib
 import os
 import random
 import signal
 import threading
 import time
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import faulty_kafka as keys
@@ -250,6 +252,42 @@ def test_a_call_ends_in_time_and_nothing_is_lost(cluster: FaultyKafka, name: str
     clients.producer.flush()
     assert clients.producer.waiting == 0
     clients.close()
+
+
+def rdkafka_threads() -> int:
+    """Threads of librdkafka in this process."""
+    names = []
+    for task in Path("/proc/self/task").iterdir():
+        with contextlib.suppress(OSError):  # it has ended
+            names.append((task / "comm").read_text())
+    return sum(name.startswith("rdk:") for name in names)
+
+
+@pytest.mark.parametrize("commit", ["no commit", "a commit under way"])
+def test_a_consumer_leaves_no_thread_behind_a_silent_broker(commit: str) -> None:
+    """librdkafka's own end would wait a minute for the answer to a commit."""
+    before = rdkafka_threads()
+    with run_faulty_kafka() as cluster:
+        cluster.topic("silent", 1)
+        with kafka.Producer(cluster.brokers) as producer:
+            producer.write("silent", b"1")
+        consumer = kafka.Consumer(cluster.brokers, "silent", "silent")
+        while not consumer.poll():
+            pass
+        cluster.pause()
+        try:
+            if commit != "no commit":
+                with pytest.raises((errors.DeadlineError, errors.NetworkError)):
+                    consumer.commit({("silent", 0): 1}, 0.5)
+            began = time.monotonic()
+            consumer.close()
+            assert time.monotonic() - began < 5
+            while rdkafka_threads() > before and time.monotonic() - began < 60:
+                time.sleep(0.1)
+            ended = time.monotonic() - began
+            assert ended < 10, f"{ended:.1f} s"
+        finally:
+            cluster.resume()
 
 
 def test_a_silent_fetch_does_not_hold_a_read(cluster: FaultyKafka) -> None:

@@ -114,6 +114,39 @@ def test_round_trip(cluster: kafka.MockCluster) -> None:
         assert admin.topics()["py.pin"] == 2
 
 
+def test_paused_partitions_wait_and_go_on(cluster: kafka.MockCluster) -> None:
+    """What was fetched before the pause comes after it, once; the other partition goes on meanwhile."""
+    cluster.create_topic("py.paused", 2)
+    sent: list[list[bytes]] = [[], []]
+    with kafka.Consumer(cluster.brokers, "paused", "py.paused", poll_records=10) as consumer:
+
+        def write(count: int) -> None:
+            with kafka.Producer(cluster.brokers) as producer:
+                for partition in (0, 1):
+                    values = [b"%d-%d" % (partition, len(sent[partition]) + n) for n in range(count)]
+                    producer.produce_batch("py.paused", values, partitions=[partition] * count).wait()
+                    sent[partition] += values
+
+        write(200)
+        with pytest.raises(errors.ConflictError, match="not this consumer's"):
+            consumer.pause([("py.paused", 0)])
+        found = read(consumer, 1)
+        consumer.pause([("py.paused", 0)])
+        paused_at = sum(message.partition == 0 for message in found)
+        write(5)
+        found += read(consumer, paused_at + 205 - len(found))
+        found += consumer.poll(1)
+        assert [m.value for m in found if m.partition == 0] == sent[0][:paused_at]
+        assert [m.value for m in found if m.partition == 1] == sent[1]
+        consumer.resume([("py.paused", 0)])
+        found += read(consumer, 410 - len(found))
+        found += consumer.poll(1)
+        assert [m.value for m in found if m.partition == 0] == sent[0]
+        for call in (consumer.pause, consumer.resume):
+            with pytest.raises(errors.ConflictError, match=r"'py.paused' \[9\]"):
+                call([("py.paused", 9)])
+
+
 def test_refused_connection_is_one_message_within_the_deadline() -> None:
     started = time.monotonic()
     producer = kafka.Producer(REFUSED)

@@ -16,6 +16,7 @@ from pinpipe._credentials import Credentials, shared_default
 from pinpipe._inputs import ArrowStreamExportable, file_error
 from pinpipe._kafka_batch import Column, Delivery, Failure, Headers, Numbers, Values, delivery_handle
 from pinpipe._kafka_records import CleanBatch, RecordReject, Records, clean
+from pinpipe._kafka_statistics import Statistics, statistics_of
 from pinpipe._records import Table, decode
 from pinpipe._rest import RestProducer, RestResult
 from pinpipe._sign import msk_token
@@ -65,43 +66,6 @@ class Message(NamedTuple):
     value: bytes | None
     timestamp_ms: int
     headers: tuple[tuple[str, bytes | None], ...] = ()
-
-
-class Statistics(NamedTuple):
-    """How a client does, as of librdkafka's last count (setting statistics.interval.ms).
-
-    Counts run from the client's making; latencies are of the last period, the slowest broker's.
-    """
-
-    time_ms: int  # of the count, since 1970 in UTC
-    queued_records: int  # of a producer: not sent, or without a report
-    queued_bytes: int
-    fetched_queue_records: int  # of a consumer: fetched and not read
-    fetched_queue_bytes: int
-    sent_requests: int
-    sent_bytes: int
-    received_responses: int
-    received_bytes: int
-    sent_records: int
-    sent_record_bytes: int
-    received_records: int
-    received_record_bytes: int
-    request_errors: int
-    request_retries: int
-    request_timeouts: int
-    queue_latency_p50_us: int  # from the write to the request
-    queue_latency_p99_us: int
-    output_latency_p99_us: int  # from the request to the socket
-    round_trip_p50_us: int  # from the request to its response
-    round_trip_p99_us: int
-    throttle_max_ms: int  # that a broker asked for
-    batch_records_avg: int  # of a produce request
-    batch_bytes_avg: int
-    lag_records: int  # committed to the end, over all partitions
-    lag_max_records: int  # of one partition
-    rebalances: int
-    brokers_up: int  # connections
-    json: str  # the whole document, librdkafka's STATISTICS.md
 
 
 class Partition(NamedTuple):
@@ -163,11 +127,6 @@ def _properties_text(path: str) -> bytes:
             return file.read(_PROPERTIES_BYTES_MAX + 1)
     except OSError as error:
         raise file_error(path, error) from error
-
-
-def _statistics(found: Any) -> Statistics | None:
-    """What the core has counted: a handle, with a status before it where nothing has come."""
-    return None if isinstance(found, tuple) else Statistics(*native.kafka_statistics_values(found))
 
 
 class Producer(ProducerHandle):
@@ -342,7 +301,7 @@ class Producer(ProducerHandle):
     def statistics(self) -> Statistics | None:
         """The last count; None where none came. The calls that wait and `poll` take it in."""
         with self._alone() as handle:
-            return _statistics(native.kafka_producer_statistics(handle))
+            return statistics_of(native.kafka_producer_statistics(handle))
 
     def clear(self) -> int:
         """Gives up what waits, within about a second; every record gets its report. Returns how many.
@@ -483,10 +442,30 @@ class Consumer(Handle):
             for place, offset in zip(asked, beside(call), strict=True)
         }
 
+    def pause(self, partitions: Iterable[tuple[str, int]], timeout: float = 10.0) -> None:
+        """Lets no more records of these (topic, partition) come until `resume`, or until the group moves them.
+
+        The consumer stays their owner as long as it is polled. Raises ConflictError where one is not its own.
+        """
+        places = [(topic, partition, -1) for topic, partition in partitions]
+        timeout_ms = milliseconds(timeout)
+
+        def call() -> None:
+            with self._alone() as handle:
+                native.pinpipe_kafka_consumer_pause(handle, places, timeout_ms)
+
+        beside(call)
+
+    def resume(self, partitions: Iterable[tuple[str, int]]) -> None:
+        """Goes on where they were paused: no record is left out, none comes twice. Raises as `pause`."""
+        places = [(topic, partition, -1) for topic, partition in partitions]
+        with self._alone() as handle:
+            native.pinpipe_kafka_consumer_resume(handle, places)
+
     def statistics(self) -> Statistics | None:
         """The last count; None where none came. Reading takes it in."""
         with self._alone() as handle:
-            return _statistics(native.kafka_consumer_statistics(handle))
+            return statistics_of(native.kafka_consumer_statistics(handle))
 
     def close(self) -> None:
         """Leaves the group, within 5 s."""
