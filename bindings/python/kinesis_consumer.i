@@ -62,6 +62,8 @@ pinpipe_str pinpipe_kinesis_records_stream(const pinpipe_kinesis_records *record
 int64_t pinpipe_kinesis_consumer_count(const pinpipe_kinesis_consumer *consumer, int32_t counter);
 const char *pinpipe_kinesis_consumer_counter_name(int32_t counter);
 
+%constant int KINESIS_ROUTE_ALL = PINPIPE_KINESIS_ROUTE_ALL;
+%constant int KINESIS_ROUTE_KEY = PINPIPE_KINESIS_ROUTE_KEY;
 %constant int KINESIS_SHARD_END = PINPIPE_KINESIS_SHARD_END;
 %constant int KINESIS_READ_ALL = PINPIPE_KINESIS_READ_ALL;
 %constant int KINESIS_READ_TAKEN = PINPIPE_KINESIS_READ_TAKEN;
@@ -75,6 +77,7 @@ const char *pinpipe_kinesis_consumer_counter_name(int32_t counter);
 %nothread kinesis_records_items;
 %nothread kinesis_records_positions;
 %nothread kinesis_records_capsules;
+%nothread kinesis_records_unrouted;
 
 %inline %{
 static pinpipe_status kinesis_consumer_new(pinpipe_kinesis_consumer **out, pinpipe_str stream,
@@ -160,11 +163,34 @@ static PyObject *kinesis_records_capsules(const pinpipe_kinesis_records *records
                          PyCapsule_New(array, "arrow_array", array_capsule_free));
 }
 
-/* How many records were read, from `first` on, until the batch was full. */
+/* How many records were read or passed, from `first` on, until the batch was full. */
 static pinpipe_status kinesis_records_decode(int64_t *OUTPUT, pinpipe_decoder *decoder, pinpipe_batch *batch,
-                                             const pinpipe_kinesis_records *records, int64_t first,
+                                             const pinpipe_kinesis_records *records, int64_t first, int32_t routing,
                                              pinpipe_report *report, pinpipe_error *err) {
-    pinpipe_status status = pinpipe_kinesis_records_decode(OUTPUT, decoder, batch, records, first, report, err);
+    pinpipe_status status =
+        pinpipe_kinesis_records_decode(OUTPUT, decoder, batch, records, first, routing, report, err);
     return status < 0 ? status : PINPIPE_OK;
+}
+
+/* (index, key, data, source) of the records whose key names no record type */
+static PyObject *kinesis_records_unrouted(const pinpipe_kinesis_records *records) {
+    PyObject *list = PyList_New(0);
+    for (int64_t i = 0; list && i < pinpipe_kinesis_records_count(records); i++) {
+        pinpipe_kinesis_item item = pinpipe_kinesis_records_at(records, i);
+        pinpipe_buf source = PINPIPE_BUF_INIT;
+        if (pinpipe_kinesis_key_record(item.partition_key) >= 0) {
+            continue;
+        }
+        bool is_told = pinpipe_kinesis_records_source(&source, records, i, NULL) == PINPIPE_OK;
+        PyObject *parts[] = {PyLong_FromLongLong((long long)i), text_of(item.partition_key), bytes_of(item.data),
+                             is_told ? text_of((pinpipe_str){source.ptr, source.len}) : PyErr_NoMemory()};
+        PyObject *tuple = tuple_of(parts, 4);
+        if (!tuple || PyList_Append(list, tuple) != 0) {
+            Py_CLEAR(list);
+        }
+        Py_XDECREF(tuple);
+        pinpipe_buf_reset(&source);
+    }
+    return list;
 }
 %}

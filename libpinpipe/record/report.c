@@ -105,6 +105,24 @@ pinpipe_status pp_report_reject(pinpipe_report *report, const pp_rule *rule, int
     return PINPIPE_OK;
 }
 
+pinpipe_status pp_report_explain(pinpipe_report *report, const char *text, pinpipe_error *err) {
+    pp_reject reject;
+    char *last = report->rejects.ptr + report->rejects.len - sizeof reject;
+    size_t len = strlen(text);
+    memcpy(&reject, last, sizeof reject);
+    pinpipe_status status = pp_buf_reserve(&report->bytes, len + 2, PP_BUF_MAX, err);
+    if (status == PINPIPE_OK) {
+        char *to = report->bytes.ptr + reject.reason_start + reject.reason_len;
+        memmove(to + len + 2, to, reject.data_len); /* its data stands behind, at the end of all */
+        memcpy(to, ": ", 2);
+        memcpy(to + 2, text, len);
+        report->bytes.len += len + 2;
+        reject.reason_len += len + 2;
+        memcpy(last, &reject, sizeof reject);
+    }
+    return status;
+}
+
 pinpipe_status pp_report_source(pinpipe_report *report, int64_t first, pinpipe_str source,
                                 pinpipe_error *err) {
     size_t start = report->bytes.len, from = (size_t)first * sizeof(pp_reject);

@@ -41,6 +41,10 @@ pinpipe_status pp_report_reject(pinpipe_report *report, const pp_rule *rule, int
                                 int64_t byte_offset, pinpipe_str data, int64_t data_bytes, const char *detail,
                                 pinpipe_error *err);
 
+/** Adds to the reason of the last reject what else is known of it; nothing was told of its source yet.
+ * Errors: ENOMEM, ELIMIT. */
+pinpipe_status pp_report_explain(pinpipe_report *report, const char *text, pinpipe_error *err);
+
 /** Says where the rejects from number `first` on came from; no reject more, no other text. Errors: ENOMEM,
  * ELIMIT. */
 pinpipe_status pp_report_source(pinpipe_report *report, int64_t first, pinpipe_str source,

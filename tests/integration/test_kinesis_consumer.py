@@ -6,12 +6,15 @@ Rules: docs/kinesis.md, "Consumer"; docs/testing.md, "The strict gate".
 
 from __future__ import annotations
 
+import base64
+import csv
 import json
 import os
 import time
 from collections import defaultdict
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import pinpipe
@@ -20,6 +23,7 @@ import pytest
 from gates import KEY
 from kinesis_servers import Double, gate_before
 from pinpipe import errors, kinesis
+from pinpipe._store import Store
 from test_kinesis_client import stream
 
 QUIET_S = 1.5
@@ -228,3 +232,61 @@ def test_split_and_merge_while_reading(kinesis_local: str) -> None:
                 by_key[record.partition_key].append(int(record.data))
             assert all(numbers == sorted(numbers) for numbers in by_key.values())
             assert reader.counters["holes"] == reader.counters["vanished"] == 0
+
+
+REAL_ROWS = Path(__file__).resolve().parents[3] / "shared/data/real/kinesis_source_rows.csv"
+
+
+def test_real_rows_and_what_a_gateway_made_of_some(kinesis_ministack: Store) -> None:
+    """600 of the 640 real rows are records; 40 are what a template stores that finds no data."""
+    given = kinesis_ministack.environment()
+    credentials = pinpipe.Credentials.static(given["AWS_ACCESS_KEY_ID"], given["AWS_SECRET_ACCESS_KEY"])
+    options: Any = {"region": given["AWS_REGION"], "credentials": credentials}
+    client = kinesis.Client(kinesis_ministack.endpoint, **options)
+    with REAL_ROWS.open(newline="") as file:
+        rows = [(base64.b64decode(row["data"]), row["partitionKey"]) for row in csv.DictReader(file)]
+    with stream(client) as name:
+        with kinesis.Producer(name, kinesis_ministack.endpoint, **options) as producer:
+            for data, key in rows:
+                producer.write(data, key)
+        with kinesis.Consumer(name, kinesis_ministack.endpoint, idle=0.2, **options) as reader:
+            tables = [batch.clean("user") for batch in batches(reader)]
+    rejects = [reject for table in tables for reject in table.rejects]
+    assert len(rows) == 640
+    assert sum(table.num_rows for table in tables) == 600
+    assert {reject.data for reject in rejects} == {b'""'}
+    assert len({reject.source for reject in rejects}) == len(rejects) == 40
+    assert all(
+        "the value is an empty string" in reject.reason
+        and "an empty record: the mapping template looks for the data under another name" in reject.reason
+        for reject in rejects
+    )
+
+
+def test_one_stream_for_all_types(kinesis_double: Double) -> None:
+    client = kinesis_double.client()
+    sent = {
+        "0a1b-pin": b'{"index": 1}',
+        "0a1b-geo": b'{"ind": 2, "country": "Albania"}',
+        "0a1b-user": b'{"ind": 3, "first_name": "Ann", "last_name": "Lee"}',
+        "0a1b-board": b'{"ind": 4}',
+        "pin": b'{"index": 5}',
+    }
+    with stream(client, 2) as name:
+        places = {key: client.put(name, data, key) for key, data in sent.items()}
+        bad = client.put(name, b"{ind=6, country=Albania}", "0a1b-geo")
+        with consumer(kinesis_double, name) as reader:
+            found = [batch.clean_by_key() for batch in batches(reader)]
+    rows = {
+        kind: [row["ind"] for routed in found for row in routed.tables[kind].to_pylist()]
+        for kind in ("pin", "geo", "user")
+    }
+    assert rows == {"pin": [1], "geo": [2], "user": [3]}
+    unknown = {reject.source: reject for routed in found for reject in routed.rejects}
+    assert {reject.data for reject in unknown.values()} == {sent["0a1b-board"], sent["pin"]}
+    board = places["0a1b-board"]
+    reject = unknown[f"kinesis://{name}/{board.shard}/{board.sequence_number}"]
+    assert reject.reason == "partition key '0a1b-board': it ends in none of -pin, -geo, -user"
+    (wrong,) = [reject for routed in found for reject in routed.tables["geo"].rejects]
+    assert wrong.source.endswith(f"/{bad.shard}/{bad.sequence_number}")
+    assert "a Java map, {a=1}, which is no JSON" in wrong.reason

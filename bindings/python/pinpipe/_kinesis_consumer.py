@@ -13,7 +13,8 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from pinpipe import native
-from pinpipe._records import EPOCH, Reader, Table, chosen_profile, read_table
+from pinpipe._records import EPOCH, Reader, Reject, Table, chosen_profile, read_table
+from pinpipe._schema import KINDS
 from pinpipe._waiting import Handle, beside, milliseconds, steps
 from pinpipe.errors import Error, InvalidArgumentError
 
@@ -21,6 +22,9 @@ if TYPE_CHECKING:
     from pinpipe._credentials import Credentials
     from pinpipe._profiles import Profile
 
+    Rules = str | os.PathLike[str] | Mapping[str, Any] | Profile
+
+REJECT_BYTES = 64 << 10  # of a record that a reject keeps
 WIRES = {"json": native.KINESIS_JSON, "cbor": native.KINESIS_CBOR}
 STRAYS = {"strict": native.KINESIS_STRAYS_DROP, "keep": native.KINESIS_STRAYS_KEEP}
 STATES = ("free", "waiting", "reading", "stuck", "ended")
@@ -67,6 +71,14 @@ class ShardState(NamedTuple):
     behind_ms: int | None
     records: int
     error: str | None
+
+
+class Routed(NamedTuple):
+    """A clean table of every record type, and what belongs to none: its key names no type. Each table has its own
+    rejects beside these."""
+
+    tables: dict[str, Table]
+    rejects: list[Reject]
 
 
 class _Place(NamedTuple):
@@ -184,15 +196,33 @@ class Batch:
             for key, data, shard, number, us, *rest in found
         ]
 
-    def clean(
-        self, kind: str, *, profile: str | os.PathLike[str] | Mapping[str, Any] | Profile = "course"
-    ) -> Table:
+    def clean(self, kind: str, *, profile: Rules = "course") -> Table:
         """The clean rows of the records' data. A reject's source is kinesis://stream/shard/sequence number.
 
         kind: pin, geo or user. profile: as `pinpipe.clean`.
         """
+        return self._clean(kind, native.KINESIS_ROUTE_ALL, profile)
+
+    def clean_by_key(self, *, profile: Rules = "course") -> Routed:
+        """The clean rows of one stream for all types: partition keys end in -pin, -geo or -user."""
+        tables = {kind: self._clean(kind, native.KINESIS_ROUTE_KEY, profile) for kind in KINDS}
+        names = ", ".join(f"-{kind}" for kind in KINDS)
+        rejects = [
+            Reject(
+                index,
+                0,
+                f"partition key '{key[:64]}': it ends in none of {names}",
+                data[:REJECT_BYTES],
+                len(data),
+                source,
+            )
+            for index, key, data, source in native.kinesis_records_unrouted(self._handle)
+        ]
+        return Routed(tables, rejects)
+
+    def _clean(self, kind: str, routing: int, profile: Rules) -> Table:
         reader = Reader(kind, "clean", "auto", "none", profile=chosen_profile(profile))
-        return read_table(reader, reader.read_stream(self._handle))
+        return read_table(reader, reader.read_stream(self._handle, routing))
 
     def __arrow_c_array__(self, requested_schema: object | None = None) -> tuple[object, object]:
         """The Arrow PyCapsule interface: a struct array of the columns."""
@@ -321,10 +351,21 @@ class Consumer(Handle):
         timeout: float = 1.0,
         *,
         max_bytes: int = 8 << 20,
-        profile: str | os.PathLike[str] | Mapping[str, Any] | Profile = "course",
+        profile: Rules = "course",
     ) -> Table:
         """Reads records as `consume_batch` and cleans their data, as `Batch.clean`."""
         return self.consume_batch(max_records, timeout, max_bytes=max_bytes).clean(kind, profile=profile)
+
+    def clean_batches(
+        self,
+        max_records: int = 10_000,
+        timeout: float = 1.0,
+        *,
+        max_bytes: int = 8 << 20,
+        profile: Rules = "course",
+    ) -> Routed:
+        """The same of one stream for all types, as `Batch.clean_by_key`."""
+        return self.consume_batch(max_records, timeout, max_bytes=max_bytes).clean_by_key(profile=profile)
 
     def look(self, timeout: float = 60.0) -> list[ShardState]:
         """Looks at the stream's shards now, and says what is known of them."""

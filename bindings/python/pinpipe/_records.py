@@ -410,10 +410,14 @@ class Reader:
         """Reads the values of records that were consumed from topics (the core's), one record each."""
         return self._read_consumed(records, native.kafka_records_count(records), native.kafka_records_decode)
 
-    def read_stream(self, records: Any) -> Iterator[Any]:
-        """Reads the data of records that were consumed from a stream (the core's), one record each."""
-        count = native.pinpipe_kinesis_records_count(records)
-        return self._read_consumed(records, count, native.kinesis_records_decode)
+    def read_stream(self, records: Any, routing: int = native.KINESIS_ROUTE_ALL) -> Iterator[Any]:
+        """Reads the data of records that were consumed from a stream (the core's), one record each; all, or those whose
+        partition key names this type."""
+
+        def decode(decoder: Any, batch: Any, held: Any, at: int, report: Any) -> int:
+            return int(native.kinesis_records_decode(decoder, batch, held, at, routing, report))
+
+        return self._read_consumed(records, native.pinpipe_kinesis_records_count(records), decode)
 
     def read_arrow(self, data: ArrowStreamExportable) -> Iterator[Any]:
         """Reads any Arrow object in the raw shape."""

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Literal, NamedTuple, TypeVar
 
 from pinpipe import native
 from pinpipe._kinesis_consumer import WIRES as _WIRES
-from pinpipe._kinesis_consumer import Batch, Consumer, Position, Received, ShardState
+from pinpipe._kinesis_consumer import Batch, Consumer, Position, Received, Routed, ShardState
 from pinpipe._waiting import STEP_MS, Handle, ProducerHandle, beside, in_steps, milliseconds, steps
 from pinpipe.errors import DeadlineError, InvalidArgumentError, NetworkError, NotFoundError
 
@@ -32,6 +32,7 @@ __all__ = [
     "Received",
     "Record",
     "Report",
+    "Routed",
     "Shard",
     "ShardState",
     "Stream",
