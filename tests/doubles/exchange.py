@@ -21,6 +21,7 @@ from tests.doubles import faults
 from tests.doubles.backend import HOP_BY_HOP, Backend, Link
 from tests.doubles.journal import Journal, Refused
 from tests.doubles.kinesis_limits import ShardLimits
+from tests.doubles.kinesis_reads import ReadLimits
 from tests.doubles.payload import BodyReset, Payload, flipped
 from tests.doubles.refusals import Refusal, answer
 from tests.doubles.sigv4_verifier import Claim, Verifier, iso
@@ -45,7 +46,7 @@ class House:
     domain: str
     bucket_regions: dict[str, str] = field(default_factory=dict)
     redirect: str = "wrong-region"
-    limits: ShardLimits | None = None
+    limits: ShardLimits | ReadLimits | None = None
 
 
 class Dropped(Exception):

@@ -30,6 +30,7 @@ from tests.doubles.certificate import Certificate, make_certificate
 from tests.doubles.faults import Faults
 from tests.doubles.journal import Journal
 from tests.doubles.kinesis_limits import ShardLimits
+from tests.doubles.kinesis_reads import ReadLimits
 from tests.doubles.sigv4_verifier import Key, Verifier
 
 DOMAIN = "s3.localhost"
@@ -44,7 +45,8 @@ class Gate:
     keys: whom it lets in, else the backend's own key. clock_offset_s: how far its clock is ahead, in its
     judgement and in its Date. bucket_regions: buckets of another region than `region`; redirect: how a request
     signed for the wrong one is answered, 'wrong-region' (400) or 'redirect' (301). Buckets in the host stand
-    before `s3.localhost`. limits: what the shards of a stream take (`kinesis_limits`).
+    before `s3.localhost`. limits: what the shards of a stream take or give (`kinesis_limits`,
+    `kinesis_reads`).
     """
 
     def __init__(
@@ -62,7 +64,7 @@ class Gate:
         journal_file: Path | None = None,
         seed: int | None = None,
         port: int = 0,
-        limits: ShardLimits | None = None,
+        limits: ShardLimits | ReadLimits | None = None,
     ) -> None:
         self.clock_offset_s = clock_offset_s
         self.faults = Faults(seed)

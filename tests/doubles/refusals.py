@@ -35,6 +35,9 @@ ROWS: dict[str, Row] = {
     "ConditionalRequestConflict": Row(
         409, "The conditional request cannot succeed due to a conflicting operation against this resource."
     ),
+    "ExpiredIteratorException": Row(
+        400, "Iterator expired. The iterator was created at another time.", "ExpiredIteratorException"
+    ),
     "ExpiredToken": Row(400, "The provided token has expired.", "ExpiredTokenException"),
     "IncompleteBody": Row(
         400, "You did not provide the number of bytes specified by the Content-Length HTTP header"
