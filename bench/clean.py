@@ -18,6 +18,7 @@ from typing import Any
 
 import figures
 import kafka
+import kinesis
 import pinpipe
 import rest
 import rows
@@ -113,6 +114,7 @@ SECTIONS = {
     "s3": s3.section,
     "rest": rest.section,
     "kafka": kafka.section,
+    "kinesis": kinesis.section,
     "sink": sink.section,
 }
 

@@ -46,7 +46,7 @@ def _server() -> Iterator[str]:
         process.communicate("\n", timeout=10)
 
 
-def _calls(command: list[str]) -> int:
+def calls(command: list[str]) -> int:
     """System calls of a run, its start included."""
     tool = ["strace", "-f", "-c", "-S", "calls", "-U", "calls,name", "-o", "/dev/stderr"]
     done = subprocess.run([*tool, *command], capture_output=True, text=True, check=True)
@@ -83,7 +83,7 @@ def section(bench: Bench) -> dict[str, Any]:
             calls = {}
             if shutil.which("strace"):
                 more, less = (_commands(bench, endpoint, path, batch, count) for count in (2, 1))
-                calls = {name: (_calls(more[name]) - _calls(less[name])) / RECORDS for name in more}
+                calls = {name: (calls(more[name]) - calls(less[name])) / RECORDS for name in more}
         print(
             f"\n{RECORDS} pins, {batch} a request: µs of CPU a record, by pinpipe from Python, system calls a record"
         )

@@ -4,6 +4,9 @@
 #ifndef PP_BASE_MD5_H
 #define PP_BASE_MD5_H
 
+#include <stdbool.h>
+#include <stdint.h>
+
 #include "base/error.h"
 #include "pinpipe/value.h"
 

@@ -68,8 +68,10 @@ static void unit_delivered(pinpipe_kinesis_producer *producer, pp_unit *unit, co
     bool is_elsewhere = expected.len && !pp_str_equal(expected, said->place.shard_id);
     lane->round = 0;
     lane->resume_ms = 0;
-    snprintf(lane->sequence, sizeof lane->sequence, "%.*s", (int)said->place.sequence_number.len,
-             said->place.sequence_number.ptr);
+    if (producer->ordering == PINPIPE_KINESIS_ORDER_STRICT) {
+        snprintf(lane->sequence, sizeof lane->sequence, "%.*s", (int)said->place.sequence_number.len,
+                 said->place.sequence_number.ptr);
+    }
     producer->is_map_wanted = producer->is_map_wanted || is_elsewhere;
     if (is_elsewhere && unit->is_aggregate && !is_at_home(producer, unit, said->place.shard_id)) {
         producer->counters[PINPIPE_KINESIS_STRAYED] += unit->count;

@@ -22,7 +22,10 @@
 #define AGGREGATE_LEAST 64
 #define IN_FLIGHT 4
 #define REPORT_BYTES 256 /* a shard's id and a sequence number */
-#define MOVE_EVERY 64    /* records, while requests are under way */
+#define CAP_STEP 64
+#define SPARE_MAX 1024
+#define SPARE_BYTES_MAX 2048
+#define MOVE_EVERY 64 /* records, while requests are under way */
 #define MAP_FIRST_MS 1000
 #define MAP_PAUSE_MAX_MS 30000
 #define MAP_WAIT_MS 5000
@@ -184,6 +187,7 @@ void pinpipe_kinesis_producer_free(pinpipe_kinesis_producer *producer) {
     }
     pp_lanes_reset(&producer->lanes);
     chain_free(producer->done);
+    chain_free(producer->spare);
     pp_free(producer->reported);
     pp_aggregate_reset(&producer->aggregate);
     pinpipe_buf_reset(&producer->packed);
@@ -206,15 +210,36 @@ static size_t text_keep(pp_entry *entry, size_t at, pinpipe_str text) {
     return len;
 }
 
+/* A few entries wait to be filled again: records of a stream are much alike. */
+static void entry_spare(pinpipe_kinesis_producer *producer, pp_entry *entry) {
+    if (producer->spare_count >= SPARE_MAX || entry->cap > SPARE_BYTES_MAX) {
+        pp_free(entry);
+        return;
+    }
+    entry->next = producer->spare;
+    producer->spare = entry;
+    producer->spare_count++;
+}
+
+static pp_entry *spare_take(pinpipe_kinesis_producer *producer, size_t cap) {
+    pp_entry *entry = producer->spare;
+    if (!entry || entry->cap < cap) {
+        return NULL;
+    }
+    producer->spare = entry->next;
+    producer->spare_count--;
+    return entry;
+}
+
 void pp_producer_end(pinpipe_kinesis_producer *producer, pp_entry *entry, pinpipe_status status,
                      pinpipe_kinesis_place place) {
     int64_t *counters = producer->counters;
-    int64_t latency_ms = pp_clock_monotonic_ms() - entry->queued_ms;
+    int64_t latency_ms = producer->now_ms - entry->queued_ms;
     counters[status == PINPIPE_OK ? PINPIPE_KINESIS_DELIVERED : PINPIPE_KINESIS_FAILED]++;
     counters[PINPIPE_KINESIS_LATENCY_MS] += status == PINPIPE_OK ? latency_ms : 0;
     if (producer->reports == PINPIPE_KINESIS_REPORTS_NONE) {
         counters[PINPIPE_KINESIS_HELD_BYTES] -= pp_entry_bytes(entry);
-        pp_free(entry);
+        entry_spare(producer, entry);
         return;
     }
     entry->next = NULL;
@@ -243,7 +268,7 @@ pinpipe_status pinpipe_kinesis_producer_report_next(pinpipe_kinesis_report *out,
     *out = (pinpipe_kinesis_report){0};
     if (producer->reported) {
         producer->counters[PINPIPE_KINESIS_HELD_BYTES] -= pp_entry_bytes(producer->reported);
-        pp_free(producer->reported);
+        entry_spare(producer, producer->reported);
         producer->reported = NULL;
     }
     if (!entry) {
@@ -312,7 +337,9 @@ static void map_renew(pinpipe_kinesis_producer *producer, int64_t now_ms) {
 /* When something is to be done though no answer comes. */
 static int64_t due_ms(const pinpipe_kinesis_producer *producer, int64_t now_ms) {
     int64_t due = INT64_MAX;
-    bool has_room = used_count(producer) < producer->in_flight;
+    bool is_map_due =
+        producer->is_map_wanted && now_ms >= producer->map_due_ms; /* nothing starts before it */
+    bool has_room = used_count(producer) < producer->in_flight && !is_map_due;
     for (int32_t i = 0; i < producer->in_flight; i++) {
         if (producer->requests[i].is_used) {
             int64_t at_ms = pp_kinesis_call_due_ms(&producer->requests[i].call);
@@ -338,7 +365,7 @@ static int64_t due_ms(const pinpipe_kinesis_producer *producer, int64_t now_ms) 
 static bool producer_move(pinpipe_kinesis_producer *producer) {
     int64_t before =
         producer->counters[PINPIPE_KINESIS_DELIVERED] + producer->counters[PINPIPE_KINESIS_FAILED];
-    int64_t now_ms = pp_clock_monotonic_ms();
+    int64_t now_ms = producer->now_ms = pp_clock_monotonic_ms();
     pp_requests_take(producer);
     lanes_expire(producer, now_ms);
     map_renew(producer, now_ms);
@@ -415,11 +442,14 @@ pinpipe_status pinpipe_kinesis_producer_flush(pinpipe_kinesis_producer *producer
 
 /* ---- writing ---- */
 
-static pinpipe_status entry_new(pp_entry **out, const pinpipe_kinesis_producer *producer,
+static pinpipe_status entry_new(pp_entry **out, pinpipe_kinesis_producer *producer,
                                 const pinpipe_kinesis_record *record, pinpipe_error *err) {
     size_t cap = record->partition_key.len + record->data.len;
     cap = producer->reports && cap < REPORT_BYTES ? REPORT_BYTES : cap;
-    pp_entry *made = pp_alloc(sizeof *made + cap);
+    cap = (cap + CAP_STEP - 1) / CAP_STEP * CAP_STEP;
+    pp_entry *made = spare_take(producer, cap);
+    cap = made ? made->cap : cap;
+    made = made ? made : pp_alloc(sizeof *made + cap);
     if (!made) {
         return pp_fail_memory(err, "a record", sizeof *made + cap);
     }
@@ -475,7 +505,7 @@ static pinpipe_status size_check(const pinpipe_kinesis_producer *producer, int64
         int64_t max;
     } rows[] = {{"the stream", producer->record_max_bytes},
                 {"a request", producer->request_bytes},
-                {"the producer's memory", producer->memory_max - REPORT_BYTES - PP_ENTRY_AROUND}};
+                {"the producer's memory", producer->memory_max - REPORT_BYTES - CAP_STEP - PP_ENTRY_AROUND}};
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
         if (size > rows[i].max) {
             return pp_fail(err, PINPIPE_ELIMIT,
@@ -510,14 +540,13 @@ pinpipe_status pinpipe_kinesis_producer_write(pinpipe_kinesis_producer *producer
     if (status < 0) {
         return status;
     }
-    status = room_wait(producer, size + REPORT_BYTES + PP_ENTRY_AROUND, timeout_ms, err);
+    status = room_wait(producer, size + REPORT_BYTES + CAP_STEP + PP_ENTRY_AROUND, timeout_ms, err);
     if (status == PINPIPE_OK) {
         status = entry_new(&entry, producer, &wire, err);
     }
-    if (status < 0) {
+    if (status < 0 || !entry) {
         return status;
     }
-    assert(entry);
     entry->tag = tag;
     entry->queued_ms = pp_clock_monotonic_ms();
     producer->oldest_ms = producer->waiting ? producer->oldest_ms : entry->queued_ms;

@@ -44,10 +44,13 @@ struct pinpipe_kinesis_producer {
     int64_t waiting;      /* records in lanes */
     int64_t waiting_bytes;
     int64_t oldest_ms; /* about when the oldest of them came */
+    int64_t now_ms;    /* of the round that is under way */
     int64_t map_due_ms, map_pause_ms;
     bool is_map_wanted, is_flushing;
     pp_entry *done, *done_last; /* reports to be taken */
     pp_entry *reported;         /* what the last report points into */
+    pp_entry *spare;            /* ended ones, to be filled again */
+    int64_t spare_count;
     pp_aggregate aggregate;
     pinpipe_buf packed;
     int64_t *keys; /* slots of the keys in the request that is being made */

@@ -300,7 +300,7 @@ int64_t pp_requests_take(pinpipe_kinesis_producer *producer) {
         pp_request *request = &producer->requests[i];
         if (request->is_used && pp_kinesis_call_move(&request->call, producer->kinesis)) {
             request->is_used = false;
-            pp_answer_take(producer, request, pp_clock_monotonic_ms());
+            pp_answer_take(producer, request, producer->now_ms);
             taken++;
         }
     }
