@@ -45,10 +45,15 @@ SPECIAL_KEYS = [
 
 
 def npm_environment() -> dict[str, str]:
-    """For npm: the account's own settings, which tell its registry, also where HOME is another folder."""
-    settings = Path(pwd.getpwuid(os.getuid()).pw_dir) / ".npmrc"
-    told = {"NPM_CONFIG_USERCONFIG": str(settings)} if settings.exists() else {}
-    return told | dict(os.environ)
+    """For npm: the account's own settings, which tell its registry, also where HOME is another folder.
+
+    It trusts the authorities that the system trusts, as the other packages' clients do, not only Node's own.
+    """
+    known = {
+        "NPM_CONFIG_USERCONFIG": Path(pwd.getpwuid(os.getuid()).pw_dir) / ".npmrc",
+        "NODE_EXTRA_CA_CERTS": Path("/etc/ssl/certs/ca-certificates.crt"),
+    }
+    return {name: str(path) for name, path in known.items() if path.exists()} | dict(os.environ)
 
 
 def free_port() -> int:
