@@ -1,4 +1,4 @@
-"""The benchmark's section on writing to Kinesis over TLS: PutRecords beside boto3, aggregates, PUTs by a gateway.
+"""The benchmark's section on Kinesis over TLS: PutRecords beside boto3, aggregates, PUTs by a gateway; and reads.
 
 Never measures the service: a C program that says yes runs on another core, and CPU is that of the client alone.
 Rules: DESIGN §5 ("Speed"); issue on Kinesis; reference/kinesis-s3.md §6.
@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 import figures
+import kinesis_reads
 from rest import calls
 from sections import Bench
 
@@ -111,4 +112,5 @@ def section(bench: Bench) -> dict[str, Any]:
         }
         title = f"aggregates, {BYTES} B a record, {SHARDS} shards: µs of CPU a record"
         found["aggregate"] = _show(title, commands, "C, in memory", 1, bench)
+    found["reads"] = kinesis_reads.section(bench)
     return found
