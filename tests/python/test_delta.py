@@ -13,6 +13,7 @@ import threading
 from pathlib import Path
 
 import pyarrow
+import pyarrow.compute
 import pytest
 from deltalake import DeltaTable
 from pinpipe._delta import DeltaTarget, Mode
@@ -128,8 +129,42 @@ def test_small_files_become_one_and_the_positions_stay(tmp_path: Path) -> None:
     for number in range(12):
         writer.commit(rows(number), {"a": (str(number + 1), 0)})
     writer.compact()
-    assert len(DeltaTable(str(tmp_path / "table")).file_uris()) == 1
-    assert target(tmp_path).load(["a"]) == {"a": ("12", 0)} and keys_of(tmp_path) == list(range(12))
+    table = DeltaTable(str(tmp_path / "table"))
+    assert len(table.file_uris()) == 1 and table.to_pyarrow_table().num_rows == 12
+    assert table.history(1)[0]["operation"] == "OPTIMIZE"
+    writer.commit(rows(1, 50), {"a": ("12", 1)})
+    table = DeltaTable(str(tmp_path / "table"))
+    assert keys_of(tmp_path) == sorted([*range(12), 1, 50])
+    assert table.to_pyarrow_dataset().count_rows(pyarrow.compute.field("ind") == 1) == 2
+    table.create_checkpoint()
+    table.vacuum(retention_hours=0, dry_run=False, enforce_retention_duration=False)
+    assert target(tmp_path).load(["a"]) == {"a": ("12", 1)}
+    assert keys_of(tmp_path) == sorted([*range(12), 1, 50])
+
+
+def test_of_two_that_take_files_away_one_does(tmp_path: Path) -> None:
+    """deltalake's own compaction lets both put the same files together, and every row is there twice."""
+    writer = target(tmp_path, "merge")
+    writer.load(["a"])
+    for number in range(10):
+        writer.commit(rows(number), {"a": (str(number + 1), 0)})
+    early, late = target(tmp_path), target(tmp_path)
+    for number in range(10, 15):
+        writer.commit(rows(number), {"a": (str(number + 1), 0)})
+    early.compact()
+    late.compact()
+    writer.compact()
+    assert keys_of(tmp_path) == list(range(15))
+    for number in range(15, 25):
+        writer.commit(rows(number), {"a": (str(number + 1), 0)})
+    late = target(tmp_path)
+    assert writer.commit(rows(20, country="Aruba"), {"a": ("26", 0)}).updated == 1
+    late.compact()
+    writer.compact()
+    assert writer.commit(rows(21, country="Aruba"), {"a": ("27", 0)}).updated == 1
+    assert keys_of(tmp_path) == list(range(25))
+    entries = [entry["operation"] for entry in DeltaTable(str(tmp_path / "table")).history()]
+    assert entries.count("OPTIMIZE") == 2, "two of the five were not in anybody's way"
 
 
 def test_a_position_that_the_log_has_lost_is_the_checkpoints(tmp_path: Path) -> None:
@@ -210,6 +245,8 @@ def test_a_table_of_another_shape_is_refused(tmp_path: Path) -> None:
 
 def test_objects_are_replaced_whole_and_named_by_a_url(tmp_path: Path) -> None:
     store = open_objects(f"file://{tmp_path}/a%20b")
+    assert store.create("c/d.json", b"0") and not store.create("c/d.json", b"1")
+    assert store.get("c/d.json") == b"0"
     store.put("c/d.json", b"1")
     store.put("c/d.json", b"2")
     assert store.get("c/d.json") == b"2" and list(store.keys()) == ["c/d.json"]

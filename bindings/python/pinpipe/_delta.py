@@ -8,14 +8,17 @@ Rules: docs/stream.md, "Exactly once"; the Delta protocol's transaction identifi
 from __future__ import annotations
 
 import json
+import os
 import random
 import time
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
+from urllib.parse import quote
 
+from pinpipe._delta_compact import compact
 from pinpipe._kinesis_consumer import Position
-from pinpipe._objects import Objects
+from pinpipe._objects import Objects, open_objects
 from pinpipe._outputs import delta_location, delta_storage_options, import_extra
 from pinpipe._schema import Schema
 from pinpipe.errors import ConflictError, DataError, FileError, NotFoundError
@@ -27,10 +30,10 @@ Mode = Literal["append", "merge"]
 
 METADATA_KEY = "pinpipe"
 CHECKPOINT_FORMAT = 1
+CHECKPOINT_KEY = "_pinpipe/checkpoint.json"
 CHECKPOINT_INTERVAL_S = 10.0
 COMMIT_ATTEMPTS = 20
 BACKOFF_S = 0.05
-COMPACT_FILE_BYTES = 64 << 20
 #: Commits of the log that are searched for positions, step by step; None = all that are kept.
 HISTORY_STEPS = (16, 256, None)
 
@@ -44,6 +47,12 @@ class Written:
     updated: int = 0
 
 
+def folder_url(url: str) -> str:
+    """The table's folder as `open_objects` takes it."""
+    location = delta_location(url).rstrip("/")
+    return location if location.startswith("s3://") else "file://" + quote(os.path.abspath(location))
+
+
 class DeltaTarget:
     """A Delta table that takes a stream's rows together with the shards' positions.
 
@@ -52,11 +61,17 @@ class DeltaTarget:
     """
 
     def __init__(
-        self, url: str, schema: Schema, stream: str, mode: Mode, checkpoint: tuple[Objects, str]
+        self,
+        url: str,
+        schema: Schema,
+        stream: str,
+        mode: Mode,
+        checkpoint: tuple[Objects, str] | None = None,
     ) -> None:
         """Opens the table, makes it where it is missing.
 
-        stream: what names it for good, such as its ARN. checkpoint: the store and the key of its object.
+        stream: what names it for good, such as its ARN. checkpoint: the store and the key of its object; else it lies
+        in the table's folder.
         Raises DataError where the table has other columns.
         """
         self._delta = import_extra("deltalake", "writing Delta")
@@ -64,7 +79,8 @@ class DeltaTarget:
         self._schema = schema
         self._stream = stream
         self.mode = mode
-        self._checkpoint = checkpoint
+        self._folder = open_objects(folder_url(url))
+        self._checkpoint = checkpoint or (self._folder, CHECKPOINT_KEY)
         self._checkpointed = time.monotonic()
         self._versions: dict[str, int] = {}
         self.positions: dict[str, Position] = {}
@@ -102,8 +118,9 @@ class DeltaTarget:
     def load(self, shards: Iterable[str]) -> dict[str, Position]:
         """Looks up where each of these shards stands in the table's log; the positions that are known.
 
-        Of a table without any, those of the checkpoint, where there is one. Raises ConflictError where the checkpoint
-        is another table's, DataError where a position is in the log no longer.
+        The next commit goes on from there: whoever reads must do so with every shard, also with one that another
+        writer has moved. Of a table without any, those of the checkpoint, where there is one. Raises ConflictError
+        where the checkpoint is another table's, DataError where a position is in the log no longer.
         """
         try:
             self._table.update_incremental()
@@ -147,17 +164,13 @@ class DeltaTarget:
         versions = {shard: self._versions.get(shard, 0) + 1 for shard in moved}
         entries = {shard: [versions[shard], position] for shard, position in moved.items()}
         told = {"stream": self._stream, "shards": entries, "rejects": list(rejects)}
-        properties = self._delta.CommitProperties(
-            custom_metadata={METADATA_KEY: json.dumps(told)},
-            app_transactions=[
-                self._delta.Transaction(self._app_id(shard), versions[shard]) for shard in moved
-            ],
-        )
+        metadata = {METADATA_KEY: json.dumps(told)}
+        counts = {self._app_id(shard): version for shard, version in versions.items()}
         for attempt in range(COMMIT_ATTEMPTS):
             if any(self._version(shard) >= version for shard, version in versions.items()):
                 return None
             try:
-                written = self._write(rows, properties)
+                written = self._write(rows, counts, metadata)
                 break
             except (self._delta.exceptions.DeltaError, OSError) as error:
                 self._table.update_incremental()
@@ -169,9 +182,9 @@ class DeltaTarget:
         self.positions.update(moved)
         return written
 
-    def _write(self, rows: pyarrow.Table, properties: Any) -> Written:
+    def _write(self, rows: pyarrow.Table, counts: Mapping[str, int], metadata: Mapping[str, str]) -> Written:
         if self.mode == "append" or not rows.num_rows:
-            self._append(rows, properties)
+            self._append(rows, self._properties(counts, metadata))
             return Written(rows.num_rows)
         before = self._table.version()
         others = [name for name in rows.column_names if name != "ind"]
@@ -181,7 +194,7 @@ class DeltaTarget:
                 predicate="target.ind = source.ind",
                 source_alias="source",
                 target_alias="target",
-                commit_properties=properties,
+                commit_properties=self._properties(counts, metadata),
             )
             .when_matched_update_all(
                 predicate=" OR ".join(f"(source.{name} IS DISTINCT FROM target.{name})" for name in others)
@@ -192,19 +205,21 @@ class DeltaTarget:
         if (
             self._table.version() == before
         ):  # nothing changed, so nothing was committed: the positions have moved
-            self._append(rows.slice(0, 0), properties)
+            self._append(rows.slice(0, 0), self._properties(counts, metadata))
         inserted, updated = metrics["num_target_rows_inserted"], metrics["num_target_rows_updated"]
         return Written(inserted, rows.num_rows - inserted - updated, updated)
 
     def _append(self, rows: pyarrow.Table, properties: Any) -> None:
         self._delta.write_deltalake(self._table, rows, mode="append", commit_properties=properties)
 
+    def _properties(self, counts: Mapping[str, int], metadata: Mapping[str, str]) -> Any:
+        transactions = [self._delta.Transaction(app_id, version) for app_id, version in counts.items()]
+        return self._delta.CommitProperties(custom_metadata=metadata, app_transactions=transactions)
+
     def compact(self) -> None:
-        """Puts small files together, up to 64 MiB each; another writer that does the same is none of our business."""
-        try:
-            self._table.optimize.compact(target_size=COMPACT_FILE_BYTES)
-        except self._delta.exceptions.CommitFailedError:
-            self._table.update_incremental()
+        """Puts small files together; where another writer is in the way, it is left for later."""
+        compact(self._table, self._folder)
+        self._table.update_incremental()
 
     def save_checkpoint(self, *, now: bool = False) -> None:
         """Mirrors the positions to the checkpoint, at most every 10 s unless `now`."""

@@ -6,13 +6,18 @@ Rules: CONTRACT §2 (URLs); the layout is the object sink's (docs/sink.md).
 
 from __future__ import annotations
 
+import contextlib
+import os
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 from urllib.parse import unquote
 
 from pinpipe import s3
 from pinpipe._outputs import replaced_file
-from pinpipe.errors import FileError, InvalidArgumentError, NotFoundError
+from pinpipe.errors import ConflictError, FileError, InvalidArgumentError, NotFoundError
+
+PRECONDITION_FAILED = 412
 
 
 class Objects:
@@ -35,6 +40,10 @@ class Objects:
         """Makes or replaces one object."""
         raise NotImplementedError
 
+    def create(self, key: str, data: bytes) -> bool:
+        """Makes one object unless there is one; of any number of callers one succeeds. False where there was one."""
+        raise NotImplementedError
+
 
 class _S3Objects(Objects):
     def __init__(self, url: str, client: s3.Client) -> None:
@@ -53,6 +62,15 @@ class _S3Objects(Objects):
 
     def put(self, key: str, data: bytes) -> None:
         self._s3.put(self._bucket, self._prefix + key, data)
+
+    def create(self, key: str, data: bytes) -> bool:
+        try:
+            self._s3.put(self._bucket, self._prefix + key, data, if_none_match="*")
+        except ConflictError as error:
+            if error.retryable or error.native_code != PRECONDITION_FAILED:
+                raise
+            return False
+        return True
 
 
 class _FileObjects(Objects):
@@ -75,6 +93,28 @@ class _FileObjects(Objects):
             raise NotFoundError(f"object '{key}' does not exist below {self._root}") from None
 
     def put(self, key: str, data: bytes) -> None:
+        with replaced_file(self._path(key)) as file:
+            file.write(data)
+
+    def create(self, key: str, data: bytes) -> bool:
+        path = self._path(key)
+        partial = f"{path}.{os.getpid()}.{threading.get_ident()}.partial"
+        try:
+            with replaced_file(partial) as file:
+                file.write(data)
+            os.link(partial, path)
+        except FileExistsError:
+            return False
+        except OSError as error:
+            raise FileError(
+                f"cannot write '{path}': {error.strerror}", native_code=error.errno or 0
+            ) from None
+        finally:
+            with contextlib.suppress(FileNotFoundError):
+                os.unlink(partial)
+        return True
+
+    def _path(self, key: str) -> str:
         path = self._root / key
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
@@ -82,8 +122,7 @@ class _FileObjects(Objects):
             raise FileError(
                 f"cannot make '{path.parent}': {error.strerror}", native_code=error.errno or 0
             ) from None
-        with replaced_file(str(path)) as file:
-            file.write(data)
+        return str(path)
 
 
 def open_objects(url: str, client: s3.Client | None = None) -> Objects:

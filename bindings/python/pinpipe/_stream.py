@@ -11,17 +11,16 @@ import json
 import os
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
-from urllib.parse import quote
 
 from pinpipe import kinesis
-from pinpipe._delta import DeltaTarget, Mode, Written
+from pinpipe._delta import DeltaTarget, Mode, Written, folder_url
 from pinpipe._kinesis_consumer import Position, Start
 from pinpipe._objects import Objects, open_objects
-from pinpipe._outputs import DELTA_SCHEMES, delta_location, import_extra
+from pinpipe._outputs import DELTA_SCHEMES, import_extra
 from pinpipe._records import Reject, Table, chosen_profile
 from pinpipe._schema import KINDS, Schema
 from pinpipe.errors import InvalidArgumentError
@@ -222,10 +221,13 @@ class _Source:
         """Every shard that is known."""
         return [shard.id for shard in self._consumer.shards]
 
-    def go_back(self, shards: Iterable[str], positions: Mapping[str, Position]) -> None:
-        """Reads these shards again from where the table has them."""
+    def go_back(self, given_up: Collection[str], positions: Mapping[str, Position]) -> None:
+        """Reads from where the table stands: shards whose records were given up, and those that others have moved."""
         states = {shard.id: shard for shard in self._consumer.shards}
-        for name in shards:
+        for name in states.keys() | given_up:
+            moved = name in positions and (name not in states or states[name].position != positions[name])
+            if name not in given_up and not moved:
+                continue
             parents = (states[name].parent, states[name].adjacent_parent) if name in states else ()
             begin: Any = "TRIM_HORIZON"
             if not any(parent in states for parent in parents) and self._start != "earliest":
@@ -250,14 +252,13 @@ class _Places:
             raise InvalidArgumentError(
                 f"table '{to[:60]}' is neither delta+file:///dir nor delta+s3://bucket/prefix"
             )
-        location = delta_location(to).rstrip("/")
-        if not location.startswith("s3://"):
-            location = "file://" + quote(os.path.abspath(location))
-        folder, _, name = (checkpoint or f"{location}/_pinpipe/checkpoint.json").rpartition("/")
-        if not name:
-            raise InvalidArgumentError(f"checkpoint '{folder[:60]}/' names no object")
-        self.checkpoint = (open_objects(folder), name)
-        self.rejects = open_objects(rejects or f"{location}.rejects")
+        self.checkpoint: tuple[Objects, str] | None = None
+        if checkpoint is not None:
+            folder, _, name = checkpoint.rpartition("/")
+            if not name:
+                raise InvalidArgumentError(f"checkpoint '{folder[:60]}/' names no object")
+            self.checkpoint = (open_objects(folder), name)
+        self.rejects = open_objects(rejects or f"{folder_url(to)}.rejects")
 
 
 @dataclass(frozen=True)
