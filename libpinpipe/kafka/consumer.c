@@ -26,7 +26,6 @@
 #define CUT_MS 300
 #define DOWN_MS 30000
 #define PROBE_MS 100
-#define WAIT_STEP_MS 100
 #define QUEUE_DEFAULT_BYTES ((int64_t)64 << 20)
 #define QUEUE_MIN_BYTES ((int64_t)1 << 20)
 #define QUEUE_MAX_BYTES ((int64_t)2 << 30)
@@ -73,7 +72,7 @@ static void partitions_release(rd_kafka_t *handle, const rd_kafka_topic_partitio
 static void rebalance(rd_kafka_t *handle, rd_kafka_resp_err_t code,
                       rd_kafka_topic_partition_list_t *partitions, void *opaque) {
     pinpipe_kafka_consumer *consumer = opaque;
-    consumer->moved = true;
+    pp_kafka_consumer_moved(consumer);
     if (code == RD_KAFKA_RESP_ERR__ASSIGN_PARTITIONS) {
         consumer->joined = true;
         pp_kafka_client_answered(&consumer->client);
@@ -94,14 +93,10 @@ static void rebalance(rd_kafka_t *handle, rd_kafka_resp_err_t code,
     }
 }
 
-/* Gives away what was held, and what had been fetched of it. */
+/* Gives away what was held, once the news of it have been told. */
 static void held_release(pinpipe_kafka_consumer *consumer) {
-    if (!consumer->held) {
+    if (!consumer->held || consumer->moved) {
         return;
-    }
-    if (consumer->next && !consumer->next->err && pp_kafka_list_has(consumer->held, consumer->next)) {
-        rd_kafka_message_destroy(consumer->next);
-        consumer->next = NULL;
     }
     partitions_release(consumer->client.handle, consumer->held);
     rd_kafka_topic_partition_list_destroy(consumer->held);
@@ -259,6 +254,7 @@ static pinpipe_status consumer_start(pinpipe_kafka_consumer *consumer,
     status = pp_kafka_client_open(&consumer->client, RD_KAFKA_CONSUMER, conf, err);
     if (status == PINPIPE_OK) {
         rd_kafka_poll_set_consumer(consumer->client.handle);
+        consumer->queue = rd_kafka_queue_get_consumer(consumer->client.handle);
         status = subscribe(consumer, options->topics, err);
     }
     return status;
@@ -278,6 +274,9 @@ pinpipe_status pinpipe_kafka_consumer_new(pinpipe_kafka_consumer **out,
     }
     status = consumer_start(consumer, options, config, err);
     if (status < 0) {
+        if (consumer->queue) {
+            rd_kafka_queue_destroy(consumer->queue);
+        }
         pp_kafka_client_close(&consumer->client, RD_KAFKA_DESTROY_F_NO_CONSUMER_CLOSE);
         memory_free(consumer);
         return status;
@@ -351,80 +350,17 @@ void pinpipe_kafka_consumer_free(pinpipe_kafka_consumer *consumer) {
         return;
     }
     messages_release(consumer);
+    pp_kafka_ready_drop(consumer, NULL);
+    consumer->moved = false;
     held_release(consumer);
     consumer->revocation = PINPIPE_KAFKA_REVOCATION_AT_ONCE;
-    if (consumer->next) {
-        rd_kafka_message_destroy(consumer->next);
-    }
+    rd_kafka_queue_destroy(consumer->queue);
     bool closed = group_leave(consumer);
     if (!closed && destroy_behind(consumer)) {
         return;
     }
     pp_kafka_client_close(&consumer->client, closed ? 0 : RD_KAFKA_DESTROY_F_NO_CONSUMER_CLOSE);
     memory_free(consumer);
-}
-
-static pinpipe_kafka_message message_view(const rd_kafka_message_t *message) {
-    pinpipe_kafka_message view = {0};
-    rd_kafka_timestamp_type_t kind = RD_KAFKA_TIMESTAMP_NOT_AVAILABLE;
-    view.topic = (pinpipe_str){rd_kafka_topic_name(message->rkt), strlen(rd_kafka_topic_name(message->rkt))};
-    view.partition = message->partition;
-    view.offset = message->offset;
-    view.key = (pinpipe_str){message->key, message->key_len};
-    view.value = (pinpipe_str){message->payload, message->len};
-    view.timestamp_ms = rd_kafka_message_timestamp(message, &kind);
-    view.origin = message;
-    return view;
-}
-
-/* What the consumer mends by itself is a log line; what only a person mends is an error. */
-static pinpipe_status message_error(const rd_kafka_message_t *message, pinpipe_error *err) {
-    const char *text = rd_kafka_message_errstr(message);
-    pinpipe_status status = pp_kafka_status(message->err);
-    if (message->err == RD_KAFKA_RESP_ERR__PARTITION_EOF) {
-        return PINPIPE_OK;
-    }
-    if (status == PINPIPE_ENOTFOUND || status == PINPIPE_EAUTH || status == PINPIPE_EFATAL ||
-        message->err == RD_KAFKA_RESP_ERR__AUTO_OFFSET_RESET) {
-        return pp_kafka_fail(err, message->err, "consumer", text);
-    }
-    pp_log(PP_LOG_WARNING, "kafka", "consumer: %s", text);
-    return PINPIPE_OK;
-}
-
-/* Fills the batch until it is full, the queue is empty, partitions have moved or an error turns up behind
- * messages. */
-static pinpipe_status messages_take(pinpipe_kafka_consumer *consumer, int64_t deadline_ms,
-                                    pinpipe_error *err) {
-    pinpipe_status status = PINPIPE_OK;
-    size_t bytes = 0;
-    while (status == PINPIPE_OK && !consumer->moved && !(consumer->next && consumer->view_count) &&
-           consumer->view_count < consumer->take_records && bytes < (size_t)consumer->take_bytes) {
-        rd_kafka_message_t *message = consumer->next;
-        consumer->next = NULL;
-        if (!message) {
-            /* librdkafka waits on for a message after it has told of a move. */
-            int wait_ms = consumer->view_count ? 0 : pp_kafka_wait_ms(deadline_ms, WAIT_STEP_MS);
-            message = rd_kafka_consumer_poll(consumer->client.handle, wait_ms);
-        }
-        if (!message && (consumer->view_count || pp_kafka_wait_ms(deadline_ms, 1) == 0)) {
-            break;
-        }
-        if (!message) {
-            continue;
-        }
-        if (consumer->moved || (message->err && consumer->view_count)) {
-            consumer->next = message;
-        } else if (message->err) {
-            status = message_error(message, err);
-            rd_kafka_message_destroy(message);
-        } else {
-            bytes += message->len + message->key_len;
-            consumer->kept[consumer->view_count] = message;
-            consumer->views[consumer->view_count++] = message_view(message);
-        }
-    }
-    return status;
 }
 
 static pinpipe_status revoked_publish(pinpipe_kafka_batch *out, pinpipe_kafka_consumer *consumer,
@@ -508,8 +444,8 @@ pinpipe_status pp_kafka_consumer_take(pinpipe_kafka_batch *out, pinpipe_kafka_co
     }
     consumer->take_records = limits.records < consumer->view_cap ? limits.records : consumer->view_cap;
     consumer->take_bytes = limits.bytes < POLL_BYTES_MAX ? limits.bytes : POLL_BYTES_MAX;
-    status = messages_take(consumer, pp_kafka_deadline_ms(timeout_ms), err);
-    if (status == PINPIPE_OK && consumer->moved) {
+    status = pp_kafka_messages_take(consumer, pp_kafka_deadline_ms(timeout_ms), err);
+    if (status == PINPIPE_OK && pp_kafka_consumer_has_news(consumer)) {
         status = revoked_publish(out, consumer, err);
     }
     if (status < 0) {

@@ -8,6 +8,9 @@
 #include "kafka/client.h"
 #include "pinpipe/kafka.h"
 
+/** Messages that one call takes out of librdkafka's queue: a call each takes 100 ns more. */
+#define PP_KAFKA_READY_MAX 256
+
 struct pinpipe_kafka_consumer {
     pp_kafka_client client;
     rd_kafka_message_t **kept; /* the messages behind `views` */
@@ -16,8 +19,11 @@ struct pinpipe_kafka_consumer {
     int64_t view_cap;
     int64_t take_records; /* where the batch that is being taken ends; at most view_cap */
     int64_t take_bytes;
-    rd_kafka_message_t *next;                 /* what stopped the last batch: first of the next */
-    rd_kafka_topic_partition_list_t *revoked; /* since the last batch */
+    rd_kafka_queue_t *queue;                       /* librdkafka's */
+    rd_kafka_message_t *ready[PP_KAFKA_READY_MAX]; /* taken out of it at once; NULL where none has come */
+    int64_t ready_at, ready_count;                 /* from here on they are no batch's yet */
+    int64_t moved_at;                              /* before this one partitions moved */
+    rd_kafka_topic_partition_list_t *revoked;      /* since the last batch */
     pinpipe_kafka_offset *revoked_views;
     int64_t revoked_view_cap;
     rd_kafka_topic_partition_list_t *reported;  /* behind `revoked_views` */
@@ -38,6 +44,24 @@ typedef struct pp_kafka_limits {
 
 /** True when the message is of one of the partitions. */
 bool pp_kafka_list_has(const rd_kafka_topic_partition_list_t *list, const rd_kafka_message_t *message);
+
+/* ---- consumer_messages.c ---- */
+
+/** Partitions move: what has been taken before is told first, the news next. */
+void pp_kafka_consumer_moved(pinpipe_kafka_consumer *consumer);
+
+/** True when it is the turn of the news. */
+bool pp_kafka_consumer_has_news(const pinpipe_kafka_consumer *consumer);
+
+/** Fills the batch until it is full, nothing is there, it is the turn of the news, or an error turns up
+ * behind messages. */
+pinpipe_status pp_kafka_messages_take(pinpipe_kafka_consumer *consumer, int64_t deadline_ms,
+                                      pinpipe_error *err);
+
+/** Destroys what is ready of these partitions, and of all of them for NULL. */
+void pp_kafka_ready_drop(pinpipe_kafka_consumer *consumer, const rd_kafka_topic_partition_list_t *list);
+
+/* ---- consumer.c ---- */
 
 /** As pinpipe_kafka_consumer_poll. */
 pinpipe_status pp_kafka_consumer_take(pinpipe_kafka_batch *out, pinpipe_kafka_consumer *consumer,

@@ -144,17 +144,9 @@ static pinpipe_status foreign_fail(const rd_kafka_topic_partition_t *partition, 
                            (long)partition->partition);
 }
 
-/* The message that waits for the next poll is read again from the new place. */
-static void next_drop(pinpipe_kafka_consumer *consumer, const rd_kafka_topic_partition_list_t *list) {
-    if (consumer->next && !consumer->next->err && pp_kafka_list_has(list, consumer->next)) {
-        rd_kafka_message_destroy(consumer->next);
-        consumer->next = NULL;
-    }
-}
-
 static pinpipe_status list_seek(pinpipe_kafka_consumer *consumer, rd_kafka_topic_partition_list_t *list,
                                 int64_t timeout_ms, pinpipe_error *err) {
-    next_drop(consumer, list);
+    pp_kafka_ready_drop(consumer, list);
     int wait_ms = pp_kafka_wait_ms(pp_kafka_deadline_ms(timeout_ms), INT64_MAX);
     rd_kafka_error_t *error = rd_kafka_seek_partitions(consumer->client.handle, list, wait_ms);
     rd_kafka_resp_err_t code = error ? rd_kafka_error_code(error) : RD_KAFKA_RESP_ERR_NO_ERROR;
@@ -213,18 +205,24 @@ static pinpipe_status places_list(rd_kafka_topic_partition_list_t **out,
     return status < 0 ? status : assigned_check(consumer, *out, err);
 }
 
-/* The message that waits for the next poll counts as read where librdkafka stands: it goes back by it. */
-static pinpipe_status next_put_back(pinpipe_kafka_consumer *consumer,
-                                    const rd_kafka_topic_partition_list_t *list, int64_t timeout_ms,
-                                    pinpipe_error *err) {
-    const rd_kafka_message_t *next = consumer->next;
-    if (!next || next->err || !pp_kafka_list_has(list, next)) {
-        return PINPIPE_OK;
-    }
+/* Messages that are ready count as read where librdkafka stands: it goes back by them. */
+static pinpipe_status ready_put_back(pinpipe_kafka_consumer *consumer,
+                                     const rd_kafka_topic_partition_list_t *list, int64_t timeout_ms,
+                                     pinpipe_error *err) {
     rd_kafka_topic_partition_list_t *back = rd_kafka_topic_partition_list_new(1);
-    rd_kafka_topic_partition_list_add(back, rd_kafka_topic_name(next->rkt), next->partition)->offset =
-        next->offset;
-    pinpipe_status status = list_seek(consumer, back, timeout_ms, err);
+    pinpipe_status status = PINPIPE_OK;
+    for (int64_t i = consumer->ready_at; i < consumer->ready_count; i++) {
+        const rd_kafka_message_t *message = consumer->ready[i];
+        bool is_first =
+            !message->err && pp_kafka_list_has(list, message) && !pp_kafka_list_has(back, message);
+        if (is_first) {
+            const char *topic = rd_kafka_topic_name(message->rkt);
+            rd_kafka_topic_partition_list_add(back, topic, message->partition)->offset = message->offset;
+        }
+    }
+    if (back->cnt > 0) {
+        status = list_seek(consumer, back, timeout_ms, err);
+    }
     rd_kafka_topic_partition_list_destroy(back);
     return status;
 }
@@ -235,7 +233,7 @@ pinpipe_status pinpipe_kafka_consumer_pause(pinpipe_kafka_consumer *consumer,
     rd_kafka_topic_partition_list_t *list = NULL;
     pinpipe_status status = places_list(&list, consumer, offsets, count, err);
     if (status == PINPIPE_OK) {
-        status = next_put_back(consumer, list, timeout_ms, err);
+        status = ready_put_back(consumer, list, timeout_ms, err);
     }
     if (status == PINPIPE_OK) {
         rd_kafka_resp_err_t code = rd_kafka_pause_partitions(consumer->client.handle, list);
