@@ -9,8 +9,10 @@ from __future__ import annotations
 import json
 import os
 import random
+import signal
 import subprocess
 import sys
+import threading
 import time
 from collections import defaultdict
 from collections.abc import Iterator
@@ -148,3 +150,16 @@ def test_killed_readers_go_on(
                 break
         assert sorted(int(text) for text in data) == list(range(RECORDS))
         assert killed_between >= 3
+
+
+def test_a_signal_ends_waiting(kinesalite: str) -> None:
+    with gate_before(kinesalite) as gate:
+        client = kinesis.Client(gate.endpoint, credentials=CREDENTIALS)
+        with stream(client) as name, consumer(gate, name) as reader:
+            timer = threading.Timer(0.3, os.kill, (os.getpid(), signal.SIGINT))
+            began = time.monotonic()
+            timer.start()
+            with pytest.raises(KeyboardInterrupt):
+                reader.consume_batch(timeout=30)
+            assert time.monotonic() - began < 5
+            assert reader.consume_batch(timeout=0.1).num_records == 0

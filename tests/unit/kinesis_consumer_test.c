@@ -244,6 +244,88 @@ static void test_options_are_checked(void) {
     }
 }
 
+/* One answer to every request: eight shards, an iterator, and ten records of 100 KB. */
+static const char *everything(void) {
+    static char text[1200000];
+    static char data[100001];
+    size_t len = (size_t)snprintf(text, sizeof text,
+                                  "{\"ShardIterator\":\"i\",\"NextShardIterator\":\"i\",\"Shards\":[");
+    for (int i = 0; i < 8; i++) {
+        len += (size_t)snprintf(text + len, sizeof text - len,
+                                "%s{\"ShardId\":\"s-%d\",\"HashKeyRange\":{\"StartingHashKey\":\"0\","
+                                "\"EndingHashKey\":\"340282366920938463463374607431768211455\"}}",
+                                i ? "," : "", i);
+    }
+    len += (size_t)snprintf(text + len, sizeof text - len, "],\"Records\":[");
+    memset(data, 'A', sizeof data - 1);
+    for (int i = 0; i < 10; i++) {
+        len += (size_t)snprintf(text + len, sizeof text - len, "%s" RECORD("7", "%s"), i ? "," : "", data);
+    }
+    snprintf(text + len, sizeof text - len, "]}");
+    return text;
+}
+
+/* Who reads slowly is waited for: no more is held than was allowed, and every shard gets its turn. */
+static void test_memory_is_bounded(void) {
+    const loopback_answer answers[] = {{.line = "POST", .status = 200, .body = everything()}};
+    char endpoint[64], seen[8] = {0};
+    pinpipe_kinesis_options client = PINPIPE_KINESIS_OPTIONS_INIT;
+    pinpipe_kinesis_consumer_options options = PINPIPE_KINESIS_CONSUMER_OPTIONS_INIT;
+    pinpipe_kinesis_read_options few = PINPIPE_KINESIS_READ_OPTIONS_INIT;
+    pinpipe_kinesis_consumer *consumer = NULL;
+    pinpipe_kinesis_records *records = records_new();
+    int64_t most = 0, least = INT64_MAX;
+    server = (loopback){.answers = answers, .count = 1, .endless = true};
+    CHECK(loopback_begin(&server));
+    snprintf(endpoint, sizeof endpoint, "http://127.0.0.1:%d", server.port);
+    client.endpoint = pp_str(endpoint);
+    options.client = &client;
+    options.stream = pp_str("stream");
+    options.memory_max_bytes = (int64_t)26 << 20;
+    few.max_records = 3;
+    CHECK_INT(pinpipe_kinesis_consumer_new(&consumer, &options, &err), PINPIPE_OK);
+    for (int i = 0; i < 150; i++) {
+        pinpipe_status status = pinpipe_kinesis_consumer_read(records, consumer, &few, 500, &err);
+        CHECK(status == PINPIPE_OK || status == PINPIPE_AGAIN);
+        int64_t held = counted(consumer, PINPIPE_KINESIS_CONSUMER_HELD_BYTES);
+        most = held > most ? held : most;
+        least = held < least ? held : least;
+        for (int64_t row = 0; status == PINPIPE_OK && row < pinpipe_kinesis_records_count(records); row++) {
+            seen[pinpipe_kinesis_records_at(records, row).shard_id.ptr[2] - '0'] = 1;
+        }
+    }
+    CHECK(most <= options.memory_max_bytes && most > (int64_t)10 << 20);
+    CHECK(least >= 0);
+    CHECK(memchr(seen, 0, sizeof seen) == NULL);
+    pinpipe_kinesis_consumer_free(consumer);
+    pinpipe_kinesis_records_free(records);
+    loopback_end(&server);
+    CHECK_INT(atomic_load(&server.wrong), 0);
+}
+
+/* Half of the hash keys have no shard: told at the second look, and looked for until one has. */
+static void test_a_hole_is_told(void) {
+    static const char half[] =
+        "{\"Shards\":[{\"ShardId\":\"s-0\",\"HashKeyRange\":{\"StartingHashKey\":\"0\",\"EndingHashKey\":"
+        "\"170141183460469231731687303715884105727\"}}]}";
+    static const char other[] = "{\"Shards\":[{\"ShardId\":\"s-1\",\"HashKeyRange\":{\"StartingHashKey\":"
+                                "\"170141183460469231731687303715884105728\",\"EndingHashKey\":"
+                                "\"340282366920938463463374607431768211455\"}}]}";
+    const loopback_answer answers[] = {{LIST, .status = 200, .body = half},
+                                       {LIST, .status = 200, .body = half},
+                                       {LIST, .status = 200, .body = other}};
+    pinpipe_kinesis_consumer *consumer = consumer_begin(answers, 3);
+    CHECK_INT(counted(consumer, PINPIPE_KINESIS_CONSUMER_HOLES), 0);
+    CHECK(consumer->look.is_wanted);
+    CHECK_INT(pinpipe_kinesis_consumer_shards_list(consumer, 1000, &err), PINPIPE_OK);
+    CHECK_INT(counted(consumer, PINPIPE_KINESIS_CONSUMER_HOLES), 1);
+    CHECK_INT(pinpipe_kinesis_consumer_shards_list(consumer, 1000, &err), PINPIPE_OK);
+    CHECK_INT(counted(consumer, PINPIPE_KINESIS_CONSUMER_HOLES), 1);
+    CHECK(!consumer->look.is_wanted);
+    CHECK_INT(pinpipe_kinesis_consumer_shard_count(consumer), 2);
+    consumer_end(consumer, 3);
+}
+
 /* ---- what was fetched ---- */
 
 static const char *const keys[] = {"key-0", "key-1", "key-2", "key-3"};
@@ -443,6 +525,8 @@ int main(void) {
     test_children_come_behind_their_parents();
     test_a_shard_that_answers_nothing_is_stuck();
     test_a_shard_that_is_gone_is_told();
+    test_a_hole_is_told();
+    test_memory_is_bounded();
     test_a_child_process_has_no_consumer();
 #else
     pinpipe_kinesis_consumer *consumer = NULL;
