@@ -27,6 +27,7 @@
 #include "kinesis_consumer.h"
 #include "kinesis_gateway.h"
 #include "kinesis_rows.h"
+#include "lease.h"
 #include "profile.h"
 #include "sink.h"
 #include "objects.h"

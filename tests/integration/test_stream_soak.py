@@ -29,7 +29,7 @@ SHARDS = 4
 RECORDS_A_LIFE = 600
 LIFE_S = 0.3
 WRITERS = 4
-RACED_RECORDS = 8_000
+RACED_RECORDS = 4_000
 #: Every so many records are none.
 BAD = 50
 #: The stream, as a user's program would read it; commits and checkpoints are small and many, so that a kill meets them.
@@ -79,9 +79,14 @@ def write(store: _store.Store, stream: str, count: int) -> None:
 
 
 def worker(
-    environment: dict[str, str], stream: str, to: str, chance: random.Random, mode: str = "append"
+    environment: dict[str, str],
+    stream: str,
+    to: str,
+    chance: random.Random,
+    mode: str = "append",
+    commit_records: int = 0,
 ) -> subprocess.Popen[str]:
-    sizes = [str(chance.randrange(5, 40)), str(chance.randrange(5, 20))]
+    sizes = [str(commit_records or chance.randrange(5, 40)), str(chance.randrange(5, 20))]
     return subprocess.Popen(
         [sys.executable, "-c", WORKER, stream, to, *sizes, mode],
         env=os.environ | environment,
@@ -147,7 +152,7 @@ def test_kills_lose_and_double_nothing(
         between += 0 < rows < count - count // BAD and "done" not in told
     print(f"{kills} kills, {between} between the first and the last write, {done} after the end")
     assert between >= kills / 2
-    running = worker(kinesis_ministack.environment(), stream, to, chance)
+    running = worker(kinesis_ministack.environment(), stream, to, chance, commit_records=5000)
     told = running.communicate(timeout=300)[0]
     assert running.returncode == 0 and "done" in told
     table = DeltaTable(str(tmp_path / "table"))

@@ -7,6 +7,7 @@ Rules: docs/stream.md, "Exactly once"; the Delta protocol's transaction identifi
 
 from __future__ import annotations
 
+import itertools
 import json
 import os
 import random
@@ -32,8 +33,9 @@ METADATA_KEY = "pinpipe"
 CHECKPOINT_FORMAT = 1
 CHECKPOINT_KEY = "_pinpipe/checkpoint.json"
 CHECKPOINT_INTERVAL_S = 10.0
-COMMIT_ATTEMPTS = 20
-BACKOFF_S = 0.05
+#: How long a commit is tried again that others' commits are in the way of; pauses between the attempts grow.
+COMMIT_TIMEOUT_S = 120.0
+BACKOFF_S, BACKOFF_MAX_S = 0.02, 1.0
 #: Commits of the log that are searched for positions, step by step; None = all that are kept.
 HISTORY_STEPS = (16, 256, None)
 
@@ -166,7 +168,8 @@ class DeltaTarget:
         told = {"stream": self._stream, "shards": entries, "rejects": list(rejects)}
         metadata = {METADATA_KEY: json.dumps(told)}
         counts = {self._app_id(shard): version for shard, version in versions.items()}
-        for attempt in range(COMMIT_ATTEMPTS):
+        deadline = time.monotonic() + COMMIT_TIMEOUT_S
+        for attempt in itertools.count(1):
             if any(self._version(shard) >= version for shard, version in versions.items()):
                 return None
             try:
@@ -175,9 +178,9 @@ class DeltaTarget:
             except (self._delta.exceptions.DeltaError, OSError) as error:
                 self._table.update_incremental()
                 conflict = isinstance(error, self._delta.exceptions.CommitFailedError)
-                if not conflict or attempt == COMMIT_ATTEMPTS - 1:
+                if not conflict or time.monotonic() > deadline:
                     raise self._error(error) from None
-                time.sleep(random.uniform(0, BACKOFF_S * (attempt + 1)))
+                time.sleep(random.uniform(0, min(BACKOFF_S * attempt, BACKOFF_MAX_S)))
         self._versions.update(versions)
         self.positions.update(moved)
         return written
