@@ -20,7 +20,7 @@
 #define FACTOR_MIN 0.01
 #define FACTOR_CUT 0.7
 #define FACTOR_GAIN_S 0.05
-#define CUT_EVERY_MS 500
+#define CUT_EVERY_MS 250
 
 static pinpipe_status rows_new(pp_lane **out, size_t count, pinpipe_error *err) {
     *out = pp_alloc_zero(count * sizeof **out);
