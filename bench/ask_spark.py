@@ -15,7 +15,7 @@ from typing import Any
 import figures
 
 HERE = Path(__file__).resolve().parent
-FOLDER = HERE.parent / "build/bench/spark"
+FOLDER = figures.PEERS / "spark"
 START_TIMEOUT_S = 3600
 
 

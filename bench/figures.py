@@ -16,6 +16,8 @@ from pathlib import Path
 from typing import Any
 
 HERE = Path(__file__).resolve().parent
+#: What peers need, kept between runs, a folder each; not beside our programs, which have the sections' names.
+PEERS = HERE.parent / "build/peers"
 Runs = list[dict[str, Any]]
 
 

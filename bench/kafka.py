@@ -9,8 +9,6 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
-import subprocess
 import sys
 from pathlib import Path
 from typing import Any
@@ -21,7 +19,7 @@ from sections import Bench
 
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parent
-FOLDER = ROOT / "build/bench/kafka"
+FOLDER = figures.PEERS / "kafka"
 sys.path[:0] = [str(ROOT), str(ROOT / "tests/integration")]
 
 VALUE_BYTES = 594
@@ -38,22 +36,14 @@ QUESTIONS: dict[str, tuple[int, list[str], list[str]]] = {
 }
 
 
-def _peers_python() -> Path:
+def _peers_python() -> str:
     """The interpreter of the peer's environment, made once."""
-    python = FOLDER / "bin/python"
-    if not (FOLDER / "ready").exists():
-        shutil.rmtree(FOLDER, ignore_errors=True)
-        subprocess.run([sys.executable, "-m", "venv", str(FOLDER)], check=True)
-        wanted = ["-r", str(HERE / "kafka-requirements.txt")]
-        command = [str(python), "-m", "pip", "install", "-q", "--disable-pip-version-check", *wanted]
-        subprocess.run(command, check=True)
-        (FOLDER / "ready").touch()
-    return python
+    return figures.environment(FOLDER, "kafka-requirements.txt")
 
 
 def _command(who: str, what: str, brokers: str, count: int, path: Path) -> list[str]:
     job = {"who": who, "what": what, "brokers": brokers, "topic": "bench", "count": count, "input": str(path)}
-    python = str(_peers_python()) if who.startswith("confluent") else sys.executable
+    python = _peers_python() if who.startswith("confluent") else sys.executable
     return [python, str(HERE / "peer_kafka.py"), json.dumps(job)]
 
 

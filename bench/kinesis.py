@@ -23,7 +23,7 @@ from sections import Bench
 
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parent
-FOLDER = ROOT / "build/bench/kinesis"
+FOLDER = figures.PEERS / "kinesis"
 sys.path[:0] = [str(ROOT)]
 
 BATCH, BYTES = 500, 600

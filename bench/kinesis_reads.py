@@ -23,7 +23,7 @@ import rows
 from sections import Bench
 
 HERE = Path(__file__).resolve().parent
-FOLDER = HERE.parent / "build/bench/kinesis"
+FOLDER = figures.PEERS / "kinesis"
 KIND, RECORDS, BYTES = "pin", 2000, 600
 ROUNDS = 400
 CALLS = 25

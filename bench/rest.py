@@ -22,7 +22,7 @@ from sections import Bench
 
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parent
-FOLDER = ROOT / "build/bench/rest"
+FOLDER = figures.PEERS / "rest"
 RECORDS = 2000
 ROUNDS = {1: 1, 100: 10}
 PEERS = ("requests", "session", "urllib3")

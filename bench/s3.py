@@ -23,7 +23,7 @@ from sections import Bench
 
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parent
-FOLDER = ROOT / "build/bench/s3"
+FOLDER = figures.PEERS / "s3"
 sys.path[:0] = [str(ROOT), str(ROOT / "tests/integration")]
 
 SMALL = 20_000

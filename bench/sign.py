@@ -16,7 +16,7 @@ import figures
 from sections import Bench
 
 HERE = Path(__file__).resolve().parent
-FOLDER = HERE.parent / "build/bench/botocore"
+FOLDER = figures.PEERS / "botocore"
 CASE = {
     "url": "https://kinesis.eu-west-1.amazonaws.com/",
     "headers": {"X-Amz-Target": "Kinesis_20131202.PutRecord", "Content-Type": "application/x-amz-json-1.1"},

@@ -25,7 +25,7 @@ from sections import Bench
 
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parent
-FOLDER = ROOT / "build/bench/sink"
+FOLDER = figures.PEERS / "sink"
 sys.path[:0] = [str(ROOT), str(ROOT / "tests/integration")]
 
 TOPIC, PARTITIONS, BUCKET = "bench.pin", 4, "bench-sink"
