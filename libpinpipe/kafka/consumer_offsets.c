@@ -202,7 +202,11 @@ static pinpipe_status places_list(rd_kafka_topic_partition_list_t **out,
                                   const pinpipe_kafka_consumer *consumer, const pinpipe_kafka_offset *offsets,
                                   int64_t count, pinpipe_error *err) {
     pinpipe_status status = offsets_list(out, consumer, offsets, count, err);
-    return status < 0 ? status : assigned_check(consumer, *out, err);
+    if (status < 0) {
+        return status;
+    }
+    assert(*out);
+    return assigned_check(consumer, *out, err);
 }
 
 /* Messages that are ready count as read where librdkafka stands: it goes back by them. */

@@ -221,6 +221,7 @@ static pinpipe_status place_check(pp_place *out, const pinpipe_kinesis_position 
     pinpipe_status status = is_end ? PINPIPE_OK : pp_kinesis_position_check(position, err);
     *out = (pp_place){.sub_sequence = -1};
     if (status == PINPIPE_OK) {
+        assert(position);
         out->start = position->start;
         out->time_ms = position->time_ms;
         out->sub_sequence = position->start == PINPIPE_KINESIS_AFTER_SEQUENCE ? position->sub_sequence : -1;
@@ -235,7 +236,7 @@ static pinpipe_status place_check(pp_place *out, const pinpipe_kinesis_position 
 pinpipe_status pinpipe_kinesis_consumer_shard_take(pinpipe_kinesis_consumer *consumer,
                                                    const pinpipe_kinesis_position *position,
                                                    pinpipe_error *err) {
-    pp_place place;
+    pp_place place = {.sub_sequence = -1};
     pp_shard *shard = NULL;
     pinpipe_status status = consumer_check(consumer, err);
     if (status == PINPIPE_OK) {

@@ -219,7 +219,7 @@ static void child_make(array_block *block, const pinpipe_kinesis_records *record
 
 static pinpipe_status array_make(struct ArrowArray *out, const pinpipe_kinesis_records *records, int columns,
                                  pinpipe_error *err) {
-    int64_t text_bytes[COLUMNS];
+    int64_t text_bytes[COLUMNS] = {0};
     pinpipe_status status = texts_measure(text_bytes, records, columns, err);
     if (status < 0) {
         return status;

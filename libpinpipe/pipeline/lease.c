@@ -4,6 +4,7 @@
  * lifecycle". */
 #include "pipeline/lease.h"
 
+#include <assert.h>
 #include <string.h>
 
 #include "base/buffer.h"
@@ -103,6 +104,7 @@ static pinpipe_status lease_add(lease **out, pinpipe_leases *leases, pinpipe_str
         leases->all = grown;
         leases->cap = cap;
     }
+    assert(leases->all);
     *out = &leases->all[leases->count++];
     **out = (lease){0};
     memcpy((*out)->shard, shard.ptr, shard.len);
@@ -121,6 +123,7 @@ static pinpipe_status lease_see(void *user, pinpipe_str shard, pinpipe_str text,
     if (status < 0) {
         return status;
     }
+    assert(one);
     int64_t now_ms = leases->now_ms();
     bool is_new = one->text.len == 0 || facts.counter != one->facts.counter ||
                   strcmp(facts.owner, one->facts.owner) != 0;
@@ -342,6 +345,7 @@ pinpipe_status pinpipe_leases_put(pinpipe_leases *leases, pinpipe_str shard, pin
         status = lease_add(&one, leases, shard, err);
         leases->next_round_ms = 0;
     }
+    assert(status < 0 || one);
     for (size_t i = 0; status == PINPIPE_OK && i < 2; i++) {
         if (!pp_lease_is_plain(parents[i], PP_LEASE_SHARD_BYTES)) {
             status = pp_fail(err, PINPIPE_EINVAL, "shard '%s': its parent '%.*s' cannot name a lease",

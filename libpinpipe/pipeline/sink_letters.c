@@ -3,6 +3,7 @@
  * Rules: docs/sink.md, "Dead-letter topic"; Kafka Connect's KIP-298 for the names of headers. */
 #include "pipeline/sink_letters.h"
 
+#include <assert.h>
 #include <pthread.h>
 #include <regex.h>
 #include <stdio.h>
@@ -360,6 +361,7 @@ pinpipe_status pp_sink_letters_send(pp_sink_letters *letters, pp_sink_file *file
     if (!file->post) {
         status = post_new(&file->post, file->line_count, err);
     }
+    assert(status < 0 || file->post);
     if (status == PINPIPE_OK && !file->post->delivery) {
         status = delivery_make(file->post, letters, file, err);
     }
