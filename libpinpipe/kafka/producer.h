@@ -63,6 +63,7 @@ struct pinpipe_kafka_producer {
     rd_kafka_message_t *chunk;          /* of the batch that is being queued */
     pinpipe_kafka_delivery *deliveries; /* batches that wait for reports */
     pinpipe_kafka_delivery *delivery_last;
+    const pinpipe_kafka_delivery *awaited; /* by the call at hand */
     pp_kafka_rescued *rescued;
     int64_t rescued_count;
     int64_t rescued_cap;

@@ -264,6 +264,9 @@ void pp_kafka_delivery_note(pinpipe_kafka_producer *producer, const int64_t *pla
         bool sent = rd_kafka_message_status(message) != RD_KAFKA_MSG_STATUS_NOT_PERSISTED;
         outcome_set(delivery, row, sent ? PINPIPE_KAFKA_UNCERTAIN : PINPIPE_KAFKA_FAILED, message->err);
     }
+    if (delivery == producer->awaited && delivery->delivered + delivery->failed == delivery->queued) {
+        rd_kafka_yield(producer->client.handle); /* ends the flush that waits for it */
+    }
     if (delivery_is_done(delivery)) {
         delivery_unlink(producer, delivery);
     }
@@ -479,7 +482,10 @@ pinpipe_status pinpipe_kafka_producer_wait_batch(pinpipe_kafka_producer *produce
     while (status == PINPIPE_OK && delivery->delivered + delivery->failed < delivery->queued && !expired &&
            !pp_kafka_client_refused(&producer->client)) {
         expired = pp_kafka_wait_ms(deadline_ms, 1) == 0;
-        rd_kafka_poll(producer->client.handle, pp_kafka_wait_ms(deadline_ms, PP_KAFKA_STEP_MS));
+        /* A poll would wait for the linger of the last records, which nothing can join any more. */
+        producer->awaited = delivery;
+        rd_kafka_flush(producer->client.handle, pp_kafka_wait_ms(deadline_ms, PP_KAFKA_STEP_MS));
+        producer->awaited = NULL;
         status = pp_kafka_producer_mend(producer, deadline_ms, err);
     }
     int64_t missing = delivery->queued - delivery->delivered - delivery->failed;
