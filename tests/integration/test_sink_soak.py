@@ -152,6 +152,7 @@ class Trouble:
         self._broker = broker
         self._chance = chance
         self.events: Counter[str] = Counter()
+        self.seconds: dict[str, float] = {}
 
     def play(self) -> None:
         """One event."""
@@ -160,7 +161,9 @@ class Trouble:
             "restart" if drawn < 0.03 else "zombie" if drawn < 0.08 else "member" if drawn < 0.2 else "kill"
         )
         self.events[event] += 1
+        began = time.monotonic()
         getattr(self, f"_{event}")()
+        self.seconds[event] = self.seconds.get(event, 0.0) + time.monotonic() - began
 
     def _kill(self) -> None:
         running = [slot for slot in self._slots if slot.process]
@@ -241,9 +244,9 @@ def test_every_offset_is_in_one_object(own_store: Store, tmp_path: Path, soak_sh
         out, err = slots[1].process.communicate(timeout=180)
         assert slots[1].process.returncode == 0, (out, err)
         found, objects, wrong = count(tmp_path / "store/root" / BUCKET)
-        print(
-            f"{dict(trouble.events)}; {found} of {writer.written} offsets in {objects} objects, {len(wrong)} wrong"
-        )
+        seconds = {event: round(spent, 1) for event, spent in trouble.seconds.items()}
+        print(f"{dict(trouble.events)} in seconds {seconds}")
+        print(f"{found} of {writer.written} offsets in {objects} objects, {len(wrong)} wrong")
         assert wrong == []
         assert found == writer.written
         assert gate.journal.refused == []
