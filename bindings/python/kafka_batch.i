@@ -63,6 +63,37 @@ static void view_array(pinpipe_kafka_column *out, const struct ArrowArray *array
     out->data = array->n_buffers > 2 ? array->buffers[2] : NULL;
 }
 
+static void array_capsule_free(PyObject *capsule) {
+    struct ArrowArray *array = PyCapsule_GetPointer(capsule, "arrow_array");
+    if (array->release) {
+        array->release(array);
+    }
+    free(array);
+}
+
+/* The next array of a stream with its schema; NULL without an exception: it has ended. */
+static PyObject *stream_pair(struct ArrowArrayStream *stream) {
+    struct ArrowSchema *schema = calloc(1, sizeof *schema);
+    struct ArrowArray *array = calloc(1, sizeof *array);
+    PyObject *pair = NULL;
+    if (!schema || !array) {
+        PyErr_NoMemory();
+    } else if (stream->get_schema(stream, schema) != 0 || stream->get_next(stream, array) != 0) {
+        const char *text = stream->get_last_error(stream);
+        PyErr_SetString(PyExc_ValueError, text ? text : "the Arrow stream broke off");
+    } else if (array->release) {
+        pair = Py_BuildValue("(NN)", PyCapsule_New(schema, "arrow_schema", schema_capsule_free),
+                             PyCapsule_New(array, "arrow_array", array_capsule_free));
+        return pair;
+    }
+    if (schema && schema->release) {
+        schema->release(schema);
+    }
+    free(schema);
+    free(array);
+    return pair;
+}
+
 static kafka_column *column_fail(kafka_column *column, const char *format, const char *detail) {
     if (column) {
         kafka_column_free(column);
@@ -96,6 +127,8 @@ PINPIPE_HANDLE(pinpipe_kafka_delivery)
 %nothread kafka_column_buffers;
 %nothread kafka_column_list;
 %nothread kafka_column_child;
+%nothread kafka_column_slice;
+%nothread kafka_stream_arrays;
 %nothread kafka_delivery_outcomes;
 %nothread kafka_delivery_partitions;
 %nothread kafka_delivery_offsets;
@@ -111,6 +144,7 @@ PINPIPE_HANDLE(pinpipe_kafka_delivery)
 %newobject kafka_column_buffers;
 %newobject kafka_column_list;
 %newobject kafka_column_child;
+%newobject kafka_column_slice;
 
 pinpipe_status pinpipe_kafka_producer_write_batch(pinpipe_kafka_producer *producer, pinpipe_kafka_delivery *delivery,
                                                   int64_t timeout_ms, pinpipe_error *err);
@@ -185,6 +219,38 @@ kafka_column *kafka_column_child(const kafka_column *list, int index) {
     for (int i = 0; i < 2; i++) {
         Py_INCREF(list->capsules[i]);
         column->capsules[i] = list->capsules[i];
+    }
+    return column;
+}
+
+/* The capsules (schema, array) of each array of a stream. */
+PyObject *kafka_stream_arrays(PyObject *capsule) {
+    struct ArrowArrayStream *stream = PyCapsule_GetPointer(capsule, "arrow_array_stream");
+    PyObject *list = stream && stream->release ? PyList_New(0) : NULL;
+    PyObject *pair = list ? stream_pair(stream) : NULL;
+    if (!list && !PyErr_Occurred()) {
+        PyErr_SetString(PyExc_ValueError, "the Arrow stream was used before");
+    }
+    while (pair) {
+        int failed = PyList_Append(list, pair);
+        Py_DECREF(pair);
+        pair = failed ? NULL : stream_pair(stream);
+    }
+    if (PyErr_Occurred()) {
+        Py_CLEAR(list);
+    }
+    return list;
+}
+
+/* Entries of a column that outlives the slice; `width` is of plain numbers, 0 where entries have offsets. */
+kafka_column *kafka_column_slice(const kafka_column *whole, int64_t first, int64_t count, int width) {
+    kafka_column *column = column_new();
+    if (column) {
+        column->column = whole->column;
+        column->column.first += width ? 0 : first;
+        column->column.data += width * first;
+        column->count = count;
+        column->stable = whole->stable;
     }
     return column;
 }
@@ -345,14 +411,6 @@ pinpipe_status pinpipe_kafka_records_new(pinpipe_kafka_records **out, pinpipe_er
 %nothread kafka_records_next;
 
 %{
-static void array_capsule_free(PyObject *capsule) {
-    struct ArrowArray *array = PyCapsule_GetPointer(capsule, "arrow_array");
-    if (array->release) {
-        array->release(array);
-    }
-    free(array);
-}
-
 /* A handle keeps its view: the pointers live as long as nothing is read into it. */
 static pinpipe_kafka_records_view view_of(const pinpipe_kafka_records *records) {
     pinpipe_kafka_records_view view = PINPIPE_KAFKA_RECORDS_VIEW_INIT;

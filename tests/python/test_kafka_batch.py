@@ -88,9 +88,52 @@ def test_columns_of_every_form(cluster: kafka.MockCluster) -> None:
         assert [message.headers for message in messages] == [(("h", b"1"),), (), (), twice], form
 
 
+def cut(column: pa.Array, *ends: int) -> pa.ChunkedArray:
+    """The array in chunks that end there; one of them is empty."""
+    firsts = [0, *ends]
+    return pa.chunked_array(
+        [column[first:end] for first, end in zip(firsts, [*ends, len(column)], strict=True)], column.type
+    )
+
+
+def test_chunks_of_any_length(cluster: kafka.MockCluster) -> None:
+    """Each column has chunks of its own, and one has none: every record has what belongs to it."""
+    count, topic = 50, topic_of(cluster, "chunks")
+    values = pa.array([None if n % 7 == 3 else b"v%d" % n for n in range(count)], pa.binary())
+    keys = pa.array([f"k{n}" for n in range(count)], pa.large_string())
+    entry = pa.struct({"name": pa.string(), "value": pa.binary()})
+    headers = pa.array([[{"name": "n", "value": b"%d" % n}] * (n % 3) for n in range(count)], pa.list_(entry))
+    times = pa.array([1000 + n for n in range(count)], pa.int64())
+    with kafka.Producer(cluster.brokers) as producer:
+        delivery = producer.produce_batch(
+            topic,
+            cut(values, 10, 10, 31),
+            cut(keys, 9, 40),
+            headers=cut(headers, 17),
+            timestamps=cut(times, 25, 49),
+            partitions=[n % 3 for n in range(count)],
+        ).wait()
+        assert (len(delivery), delivery.delivered) == (count, count)
+        assert list(delivery.partitions) == [n % 3 for n in range(count)]
+        empty = producer.produce_batch(topic, pa.chunked_array([], pa.binary()), cut(keys[:0], 0)).wait()
+        assert (len(empty), empty.delivered) == (0, 0)
+    found = read_all(cluster, topic, count)
+    assert len(found) == count
+    for message in found:
+        n = int((message.key or b"")[1:])
+        assert (message.partition, message.timestamp_ms) == (n % 3, 1000 + n)
+        assert message.value == values[n].as_py()
+        assert message.headers == (("n", b"%d" % n),) * (n % 3)
+
+
 BAD: dict[str, tuple[dict[str, Any], str]] = {
     "no column": ({"values": b"abc"}, "values: bytes is not a column"),
-    "chunks": ({"values": pa.chunked_array([[b"a"]])}, "combine_chunks"),
+    "chunked numbers": ({"values": pa.chunked_array([[1]])}, "values: Arrow data of format 'l'"),
+    "chunked lengths": (
+        {"values": pa.chunked_array([[b"a"]]), "keys": [b"a", b"b"]},
+        "keys: 2 entries for 1 values",
+    ),
+    "a table": ({"values": pa.table({"a": [b"a"]})}, r"values: Arrow data of format '\+s'"),
     "numbers": ({"values": pa.array([1])}, "values: Arrow data of format 'l'"),
     "dictionary": ({"values": pa.array([b"a"]).dictionary_encode()}, "dictionary"),
     "an item": ({"values": [b"a", 1]}, "values: "),

@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import array
 import dataclasses
+import itertools
 import os
 from collections.abc import Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Protocol, cast, runtime_checkable
 
 from pinpipe import native
 from pinpipe._waiting import in_steps
@@ -27,6 +28,13 @@ class ArrowArrayExportable(Protocol):
     """One Arrow array by the PyCapsule interface: pyarrow.Array, polars.Series of one chunk, nanoarrow."""
 
     def __arrow_c_array__(self, requested_schema: object | None = None) -> tuple[object, object]: ...
+
+
+@runtime_checkable
+class ArrowChunks(Protocol):
+    """A chunked Arrow array by the PyCapsule interface: pyarrow.ChunkedArray, polars.Series."""
+
+    def __arrow_c_stream__(self, requested_schema: object | None = None) -> object: ...
 
 
 class Column(NamedTuple):
@@ -51,24 +59,38 @@ class Failure:
 
 
 Bytes = bytes | bytearray | memoryview | str | None
-Values = Column | ArrowArrayExportable | Sequence[Bytes]
-Numbers = ArrowArrayExportable | Sequence[int]
-Headers = ArrowArrayExportable | Sequence[Mapping[str, Bytes] | Iterable[tuple[str, Bytes]] | None]
+Values = Column | ArrowArrayExportable | ArrowChunks | Sequence[Bytes]
+Numbers = ArrowArrayExportable | ArrowChunks | Sequence[int]
+Headers = (
+    ArrowArrayExportable | ArrowChunks | Sequence[Mapping[str, Bytes] | Iterable[tuple[str, Bytes]] | None]
+)
 
 
 def _refused(name: str, given: object, wanted: str) -> InvalidArgumentError:
     return InvalidArgumentError(f"{name}: {type(given).__name__} is not {wanted}")
 
 
-def _arrow(name: str, data: Any, numbers: str = "") -> Any:
+def _chunks(name: str, data: Any, numbers: str = "") -> list[Any]:
+    """A column for each chunk of Arrow data; one that is not chunked has one."""
     try:
-        return native.kafka_column_arrow(*data.__arrow_c_array__(), numbers)
+        if isinstance(data, ArrowArrayExportable):
+            return [native.kafka_column_arrow(*data.__arrow_c_array__(), numbers)]
+        pairs = native.kafka_stream_arrays(data.__arrow_c_stream__())
+        return [native.kafka_column_arrow(*pair, numbers) for pair in pairs]
     except ValueError as error:
         raise InvalidArgumentError(f"{name}: {error}") from None
 
 
-def bytes_column(name: str, data: Values) -> Any:
-    """A column of values or keys."""
+def _is_arrow(data: object) -> bool:
+    return isinstance(data, ArrowArrayExportable | ArrowChunks)
+
+
+def bytes_columns(name: str, data: Values) -> list[Any]:
+    """The columns of values or keys, one for each chunk."""
+    return _chunks(name, data) if _is_arrow(data) else [_bytes_column(name, data)]
+
+
+def _bytes_column(name: str, data: object) -> Any:
     if isinstance(data, Column):
         width = WIDTHS.get(memoryview(data.offsets).format)
         if width is None:
@@ -77,10 +99,6 @@ def bytes_column(name: str, data: Values) -> Any:
             return native.kafka_column_buffers(data.data, data.offsets, data.validity, width)
         except ValueError as error:
             raise InvalidArgumentError(f"{name}: {error}") from None
-    if isinstance(data, ArrowArrayExportable):
-        return _arrow(name, data)
-    if hasattr(data, "__arrow_c_stream__"):
-        raise _refused(name, data, "one Arrow array; a chunked one is made one by combine_chunks()")
     if isinstance(data, (bytes, bytearray, memoryview, str)) or not isinstance(data, Sequence):
         raise _refused(name, data, "a column of bytes: an Arrow array, kafka.Column or a list")
     try:
@@ -89,64 +107,108 @@ def bytes_column(name: str, data: Values) -> Any:
         raise InvalidArgumentError(f"{name}: {error}") from None
 
 
-def number_column(name: str, data: Any, code: str) -> Any:
-    """A column of timestamps (code "q") or partitions ("i")."""
+def number_columns(name: str, data: Any, code: str) -> list[Any]:
+    """The columns of timestamps (code "q") or partitions ("i"), one for each chunk."""
     width = WIDTHS[code]
-    if isinstance(data, ArrowArrayExportable):
-        return _arrow(name, data, code)
+    if _is_arrow(data):
+        return _chunks(name, data, code)
     try:
         view = memoryview(data)
     except TypeError:
         view = memoryview(array.array(code, data))
     if WIDTHS.get(view.format) != width:
         raise InvalidArgumentError(f"{name}: items of format '{view.format}' are not int{8 * width}")
-    return native.kafka_column_buffers(view, None, None, width)
+    return [native.kafka_column_buffers(view, None, None, width)]
 
 
-def header_columns(data: Headers) -> tuple[Any, Any, Any]:
-    """Lists, names and values of headers."""
-    if isinstance(data, ArrowArrayExportable):
-        lists = _arrow("headers", data)
+class _Headers(NamedTuple):
+    """Which entries of names and values belong to a record."""
+
+    lists: Any
+    names: Any
+    values: Any
+
+
+def header_columns(data: Headers) -> list[_Headers]:
+    """Lists, names and values of headers, for each chunk."""
+    if _is_arrow(data):
         try:
-            return lists, native.kafka_column_child(lists, 0), native.kafka_column_child(lists, 1)
+            return [
+                _Headers(lists, native.kafka_column_child(lists, 0), native.kafka_column_child(lists, 1))
+                for lists in _chunks("headers", data)
+            ]
         except ValueError as error:
             raise InvalidArgumentError(f"headers: {error}") from None
     names: list[str] = []
     values: list[Bytes] = []
     ends = array.array("q", [0])
-    for record in data:
+    for record in cast(Iterable[Any], data):
         for name, value in record.items() if isinstance(record, Mapping) else record or ():
             names.append(name)
             values.append(value)
         ends.append(len(names))
     lists = native.kafka_column_buffers(bytes(len(names)), ends, None, 8)
-    return lists, bytes_column("header names", names), bytes_column("header values", values)
+    return [_Headers(lists, _bytes_column("header names", names), _bytes_column("header values", values))]
 
 
-def delivery_handle(
+def _ends(columns: list[Any]) -> list[int]:
+    """Where each chunk ends."""
+    return list(itertools.accumulate(native.kafka_column_count(column) for column in columns))
+
+
+def _cut(columns: list[Any], first: int, count: int, width: int) -> tuple[int, Any]:
+    """The chunk that has these entries, and the entries as a column."""
+    start = 0
+    for index, end in enumerate(_ends(columns)):
+        if first < end:
+            whole = first == start and first + count == end
+            column = columns[index]
+            return index, column if whole else native.kafka_column_slice(column, first - start, count, width)
+        start = end
+    return len(columns) - 1, columns[-1]  # nothing is left: the whole is empty
+
+
+def delivery_handles(
     topic: str,
     values: Values,
     keys: Values | None,
     headers: Headers | None,
     timestamps: Numbers | None,
     partitions: Numbers | None,
-) -> tuple[Any, tuple[Any, ...]]:
-    """The C core's batch of the columns, and the columns: they must live until all is queued."""
+) -> tuple[list[Any], list[Any]]:
+    """The C core's batches of the columns, one between any two ends of chunks; and the columns.
+
+    The columns must live until all is queued.
+    """
+    triples = [] if headers is None else header_columns(headers)
     columns = {
-        "values": bytes_column("values", values),
-        "keys": None if keys is None else bytes_column("keys", keys),
-        "timestamps": None if timestamps is None else number_column("timestamps", timestamps, "q"),
-        "partitions": None if partitions is None else number_column("partitions", partitions, "i"),
+        "values": bytes_columns("values", values),
+        "keys": [] if keys is None else bytes_columns("keys", keys),
+        "timestamps": [] if timestamps is None else number_columns("timestamps", timestamps, "q"),
+        "partitions": [] if partitions is None else number_columns("partitions", partitions, "i"),
+        "headers": [triple.lists for triple in triples],
     }
-    lists, names, texts = (None, None, None) if headers is None else header_columns(headers)
-    count = native.kafka_column_count(columns["values"])
-    for name, column in {**columns, "headers": lists}.items():
-        if column is not None and native.kafka_column_count(column) != count:
-            raise InvalidArgumentError(
-                f"{name}: {native.kafka_column_count(column)} entries for {count} values"
-            )
-    held = (*columns.values(), lists, names, texts)
-    return native.kafka_delivery_new(topic, *held, held), held
+    given = {"keys": keys, "timestamps": timestamps, "partitions": partitions, "headers": headers}
+    columns["values"] = columns["values"] or [native.kafka_column_list([])]
+    count = _ends(columns["values"])[-1]
+    for name, column in columns.items():
+        entries = sum(native.kafka_column_count(chunk) for chunk in column)
+        if given.get(name) is not None and entries != count:
+            raise InvalidArgumentError(f"{name}: {entries} entries for {count} values")
+    ends = sorted({end for column in columns.values() for end in _ends(column)} | {count})
+    handles, held = [], []
+    for first, end in itertools.pairwise([0, *(end for end in ends if end)] if count else [0, 0]):
+        parts: list[Any] = []
+        for name, width in (("values", 0), ("keys", 0), ("timestamps", 8), ("partitions", 4)):
+            parts.append(_cut(columns[name], first, end - first, width)[1] if columns[name] else None)
+        lists = names = texts = None
+        if triples:
+            index, lists = _cut(columns["headers"], first, end - first, 0)
+            _, names, texts = triples[index]
+        parts += [lists, names, texts]
+        held.append((*parts, columns, triples))
+        handles.append(native.kafka_delivery_new(topic, *parts, held[-1]))
+    return handles, held
 
 
 class Delivery:
@@ -155,7 +217,7 @@ class Delivery:
     The arrays have an entry a record and are a copy of the moment: of `wait`'s end, they are final.
     """
 
-    def __init__(self, producer: Producer, handles: Sequence[Any], held: tuple[Any, ...] = ()) -> None:
+    def __init__(self, producer: Producer, handles: Sequence[Any], held: Sequence[Any] = ()) -> None:
         """Made by `Producer.batch`, `produce_batch` and `produce_table`."""
         self._producer = producer
         self._handles = list(handles)

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from pinpipe import native
 from pinpipe._credentials import Credentials, shared_default
 from pinpipe._inputs import ArrowStreamExportable, file_error
-from pinpipe._kafka_batch import Column, Delivery, Failure, Headers, Numbers, Values, delivery_handle
+from pinpipe._kafka_batch import Column, Delivery, Failure, Headers, Numbers, Values, delivery_handles
 from pinpipe._kafka_records import CleanBatch, RecordReject, Records, clean
 from pinpipe._kafka_statistics import Statistics, statistics_of
 from pinpipe._records import Table, decode
@@ -195,13 +195,13 @@ class Producer(ProducerHandle):
     ) -> Delivery:
         """Makes a batch of records without writing it: `Delivery.write` does.
 
-        values, keys: an Arrow array of binary or text, `Column`, or a list of bytes; null is Kafka's null. Columns that
+        values, keys: Arrow data of binary or text, `Column`, or a list of bytes; null is Kafka's null. Columns that
         nobody can change are sent from where they are and held until their last record's report. headers: an Arrow
         list of structs (name, value) or a list of mappings. timestamps: milliseconds since 1970, 0 = now.
-        partitions: -1 = by the key.
+        partitions: -1 = by the key. Arrow data may be chunked, each column in its own way.
         """
-        handle, held = delivery_handle(topic, values, keys, headers, timestamps, partitions)
-        return Delivery(self, [handle], held)
+        handles, held = delivery_handles(topic, values, keys, headers, timestamps, partitions)
+        return Delivery(self, handles, held)
 
     def produce_batch(
         self,
