@@ -119,6 +119,10 @@ pinpipe_status pinpipe_kinesis_shards_list(pinpipe_kinesis *kinesis, pinpipe_str
                                            pinpipe_error *err);
 pinpipe_status pinpipe_kinesis_shards_set(pinpipe_kinesis *kinesis, pinpipe_str stream, int64_t shard_count,
                                           int64_t timeout_ms, pinpipe_error *err);
+pinpipe_status pinpipe_kinesis_fan_out_put(pinpipe_buf *out, pinpipe_kinesis *kinesis, pinpipe_str stream_arn,
+                                           pinpipe_str name, int64_t timeout_ms, pinpipe_error *err);
+pinpipe_status pinpipe_kinesis_fan_out_delete(pinpipe_kinesis *kinesis, pinpipe_str fan_out_arn, int64_t timeout_ms,
+                                              pinpipe_error *err);
 pinpipe_status pinpipe_kinesis_batch_new(pinpipe_kinesis_batch **out, pinpipe_error *err);
 pinpipe_status pinpipe_kinesis_records_get(pinpipe_kinesis_batch *batch, pinpipe_kinesis *kinesis,
                                            pinpipe_str iterator, int64_t record_max, int64_t timeout_ms,

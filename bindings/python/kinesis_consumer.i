@@ -86,6 +86,7 @@ static pinpipe_status kinesis_consumer_new(pinpipe_kinesis_consumer **out, pinpi
                                            int32_t reading, int32_t start, int64_t start_ms, int32_t strays,
                                            int64_t memory_max_bytes, int64_t fetch_records, int64_t idle_ms,
                                            int64_t stuck_ms, int64_t audit_ms, int32_t in_flight,
+                                           pinpipe_str fan_out,
                                            pinpipe_error *err) {
     pinpipe_kinesis_options client = PINPIPE_KINESIS_OPTIONS_INIT;
     pinpipe_kinesis_consumer_options options = PINPIPE_KINESIS_CONSUMER_OPTIONS_INIT;
@@ -107,6 +108,7 @@ static pinpipe_status kinesis_consumer_new(pinpipe_kinesis_consumer **out, pinpi
     options.stuck_ms = stuck_ms;
     options.audit_ms = audit_ms;
     options.in_flight = in_flight;
+    options.fan_out = fan_out;
     return pinpipe_kinesis_consumer_new(out, &options, err);
 }
 

@@ -128,6 +128,18 @@ PINPIPE_API pinpipe_status pinpipe_kinesis_shards_set(pinpipe_kinesis *kinesis, 
                                                       int64_t shard_count, int64_t timeout_ms,
                                                       pinpipe_error *err) PINPIPE_MUST_CHECK;
 
+/** Registers a consumer with enhanced fan-out and waits until it can be used; `stream_arn` is the stream's
+ * ARN. Its own ARN is appended to an emptied `out`. Where it is registered already, that one's. */
+PINPIPE_API pinpipe_status pinpipe_kinesis_fan_out_put(pinpipe_buf *out, pinpipe_kinesis *kinesis,
+                                                       pinpipe_str stream_arn, pinpipe_str name,
+                                                       int64_t timeout_ms,
+                                                       pinpipe_error *err) PINPIPE_MUST_CHECK;
+
+/** Takes a registered consumer away and waits until it is gone: what it costs ends with it. */
+PINPIPE_API pinpipe_status pinpipe_kinesis_fan_out_delete(pinpipe_kinesis *kinesis, pinpipe_str fan_out_arn,
+                                                          int64_t timeout_ms,
+                                                          pinpipe_error *err) PINPIPE_MUST_CHECK;
+
 /** A record to write. Everything is borrowed for the time of the call. */
 typedef struct pinpipe_kinesis_record {
     uint32_t struct_size;

@@ -42,12 +42,19 @@ typedef struct pinpipe_kinesis_consumer_options {
     int64_t idle_ms;          /* from an answer at the shard's tip to the next call; 1000 */
     int64_t stuck_ms;         /* a shard without an answer for so long is stuck; 60000 */
     int64_t audit_ms;         /* from a look at the stream's shards to the next; 60000 */
-    int32_t in_flight;        /* requests under way at once, 1 to 64; 8 */
+    int32_t in_flight;        /* requests under way at once, 1 to 64; 8. With fan_out shards, to 1000; 100 */
     int32_t reserved;         /* 0 */
+    pinpipe_str fan_out; /* ARN of a registered consumer: shards are subscribed to, each with 2 MiB a second
+                            of its own; empty = GetRecords */
 } pinpipe_kinesis_consumer_options;
 
 #define PINPIPE_KINESIS_CONSUMER_OPTIONS_INIT                                                                \
-    { (uint32_t)sizeof(pinpipe_kinesis_consumer_options), 0, {NULL, 0}, NULL, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0 }
+    {                                                                                                        \
+        (uint32_t)sizeof(pinpipe_kinesis_consumer_options), 0, {NULL, 0}, NULL, 0, 0, 0, 0, 0, 0, 0, 0, 0,   \
+            0, {                                                                                             \
+            NULL, 0                                                                                          \
+        }                                                                                                    \
+    }
 
 /** Opens a consumer: asks for the stream's shards, within the client's timeout, and reads none of them yet.
  * Errors: EINVAL an option; those of pinpipe_kinesis_new and of every call. */

@@ -232,7 +232,8 @@ pinpipe_status pp_api_start(pp_api_attempt *attempt, pp_api *api, const pp_api_r
                               .body = request->body,
                               .out = request->out,
                               .out_max = request->out_max,
-                              .buffer_bytes = request->buffer_bytes};
+                              .buffer_bytes = request->buffer_bytes,
+                              .answering = request->answering};
     headers_set(attempt, api, request);
     status = api->provider ? headers_sign(attempt, api, request, err) : PINPIPE_OK;
     attempt->begun_ms = pp_clock_monotonic_ms();

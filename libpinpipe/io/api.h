@@ -38,7 +38,8 @@ typedef struct pp_api_request {
     pinpipe_buf *out; /* takes the body of a 2xx answer */
     size_t out_max;
     int32_t buffer_bytes; /* as pp_http_request has it */
-    int64_t timeout_ms;   /* of the attempt */
+    pp_http_answering answering;
+    int64_t timeout_ms; /* of the attempt */
 } pp_api_request;
 
 /** One request under way, or between two attempts. The caller's: zeroed at first, and in its place while it

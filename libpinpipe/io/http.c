@@ -385,6 +385,12 @@ static void request_set(pp_transfer *job, const pp_url *url, int64_t timeout_ms)
     }
     curl_easy_setopt(curl, CURLOPT_TIMEOUT_MS, timeout);
     curl_easy_setopt(curl, CURLOPT_FRESH_CONNECT, request->connection == PP_HTTP_CONNECTION_NEW ? 1L : 0L);
+    if (request->answering == PP_HTTP_GOING_ON) {
+        curl_easy_setopt(curl, CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_2TLS);
+        curl_easy_setopt(curl, CURLOPT_LOW_SPEED_LIMIT, 0L);
+        curl_easy_setopt(curl, CURLOPT_FRESH_CONNECT, 1L); /* libcurl 7.88 loses streams that share one */
+        curl_easy_setopt(curl, CURLOPT_FORBID_REUSE, 1L);
+    }
     if (request->buffer_bytes) {
         curl_easy_setopt(curl, CURLOPT_BUFFERSIZE, (long)request->buffer_bytes);
         curl_easy_setopt(curl, CURLOPT_UPLOAD_BUFFERSIZE, (long)request->buffer_bytes);

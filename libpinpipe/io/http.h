@@ -49,6 +49,10 @@ typedef struct pp_http_source {
  * is none, so that whoever must know of every request that the server may have seen does. */
 typedef enum pp_http_connection { PP_HTTP_CONNECTION_ANY = 0, PP_HTTP_CONNECTION_NEW = 1 } pp_http_connection;
 
+/** How an answer comes. One that goes on has a connection of its own, by HTTP/2 where TLS offers it, and may
+ * be silent for as long as whoever reads it lets it. */
+typedef enum pp_http_answering { PP_HTTP_AT_ONCE = 0, PP_HTTP_GOING_ON = 1 } pp_http_answering;
+
 typedef struct pp_http_request {
     const char *method;
     const char *url;
@@ -61,6 +65,7 @@ typedef struct pp_http_request {
     pp_http_take take; /* in place of `out`; NULL = none */
     void *take_user;
     pp_http_connection connection;
+    pp_http_answering answering;
     int32_t buffer_bytes; /* between socket and body, each way; 0 = libcurl's own */
 } pp_http_request;
 

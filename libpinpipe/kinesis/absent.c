@@ -188,6 +188,18 @@ int64_t pinpipe_kinesis_producer_count(const pinpipe_kinesis_producer *producer,
     return 0;
 }
 
+pinpipe_status pinpipe_kinesis_fan_out_put(pinpipe_buf *out, pinpipe_kinesis *kinesis, pinpipe_str stream_arn,
+                                           pinpipe_str name, int64_t timeout_ms, pinpipe_error *err) {
+    (void)out, (void)kinesis, (void)stream_arn, (void)name, (void)timeout_ms;
+    return part_missing(err);
+}
+
+pinpipe_status pinpipe_kinesis_fan_out_delete(pinpipe_kinesis *kinesis, pinpipe_str fan_out_arn,
+                                              int64_t timeout_ms, pinpipe_error *err) {
+    (void)kinesis, (void)fan_out_arn, (void)timeout_ms;
+    return part_missing(err);
+}
+
 pinpipe_status pinpipe_kinesis_consumer_new(pinpipe_kinesis_consumer **out,
                                             const pinpipe_kinesis_consumer_options *options,
                                             pinpipe_error *err) {

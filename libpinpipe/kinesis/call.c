@@ -138,6 +138,7 @@ static void attempt_start(pp_kinesis_call *call, pinpipe_kinesis *kinesis) {
                               .out = &call->answer,
                               .out_max = call->answer_max ? call->answer_max : PP_KINESIS_ANSWER_MAX,
                               .buffer_bytes = call->body.len >= LARGE_FROM ? LARGE_BUFFER : 0,
+                              .answering = call->answering,
                               .timeout_ms = call->deadline_ms - pp_clock_monotonic_ms()};
     if (kinesis->gateway.form) {
         request.method = kinesis->gateway.form->method;

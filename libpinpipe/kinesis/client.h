@@ -41,6 +41,7 @@ typedef struct pp_kinesis_call {
     pinpipe_buf body;   /* what is sent: written before the start */
     pinpipe_buf answer; /* what a 2xx answer brought */
     size_t answer_max;  /* its largest size; 0 = PP_KINESIS_ANSWER_MAX */
+    pp_http_answering answering;
     int64_t deadline_ms, resume_ms;
     pp_kinesis_call_state state;
     int64_t sent;                     /* records in it */

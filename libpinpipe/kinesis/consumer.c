@@ -20,6 +20,7 @@
 #define STUCK_MS 60000
 #define AUDIT_MS 60000
 #define IN_FLIGHT 8
+#define SUBSCRIPTIONS 100
 #define RECORDS_DEFAULT 10000
 #define RECORDS_MAX 1000000
 #define BYTES_DEFAULT ((int64_t)8 << 20)
@@ -50,7 +51,7 @@ static pinpipe_status options_check(const pinpipe_kinesis_consumer_options *opti
         {"idle_ms", options->idle_ms, 1, 3600000},
         {"stuck_ms", options->stuck_ms, 1, INT64_MAX},
         {"audit_ms", options->audit_ms, 1000, INT64_MAX},
-        {"in_flight", options->in_flight, 1, PP_FETCHES_MAX},
+        {"in_flight", options->in_flight, 1, options->fan_out.len ? PP_SUBSCRIPTIONS_MAX : PP_FETCHES_MAX},
     };
     pinpipe_status status = pp_kinesis_stream_check(options->stream, err);
     for (size_t i = 0; status == PINPIPE_OK && i < sizeof rows / sizeof rows[0]; i++) {
@@ -72,7 +73,9 @@ static void options_take(pinpipe_kinesis_consumer *consumer,
     consumer->idle_ms = options->idle_ms ? options->idle_ms : IDLE_MS;
     consumer->stuck_ms = options->stuck_ms ? options->stuck_ms : STUCK_MS;
     consumer->audit_ms = options->audit_ms ? options->audit_ms : AUDIT_MS;
-    consumer->in_flight = options->in_flight ? options->in_flight : IN_FLIGHT;
+    consumer->in_flight = options->in_flight     ? options->in_flight
+                          : options->fan_out.len ? SUBSCRIPTIONS
+                                                 : IN_FLIGHT;
     consumer->fork_generation = pp_fork_generation();
 }
 
@@ -132,6 +135,9 @@ pinpipe_status pinpipe_kinesis_consumer_new(pinpipe_kinesis_consumer **out,
     status = made->fetches ? pp_buf_append(&made->stream, options->stream.ptr, options->stream.len, err)
                            : pp_fail_memory(err, "requests", (size_t)made->in_flight * sizeof *made->fetches);
     if (status == PINPIPE_OK) {
+        status = pp_buf_append(&made->fan_out, options->fan_out.ptr, options->fan_out.len, err);
+    }
+    if (status == PINPIPE_OK) {
         status = pinpipe_kinesis_new(&made->kinesis, options->client ? options->client : &defaults, err);
     }
     if (status == PINPIPE_OK) {
@@ -158,6 +164,7 @@ void pinpipe_kinesis_consumer_free(pinpipe_kinesis_consumer *consumer) {
     }
     pinpipe_kinesis_free(consumer->kinesis);
     pinpipe_buf_reset(&consumer->stream);
+    pinpipe_buf_reset(&consumer->fan_out);
     pp_free(consumer->fetches);
     pp_free(consumer);
 }

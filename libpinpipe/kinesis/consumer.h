@@ -12,8 +12,9 @@
 
 #define PP_SHARD_ID_MAX 128
 #define PP_FETCHES_MAX 64
+#define PP_SUBSCRIPTIONS_MAX 1000
 /** Counted for an answer beside its bytes: its records' views. */
-#define PP_ANSWER_AROUND ((int64_t)PP_KINESIS_FETCH_MAX * (int64_t)sizeof(pinpipe_kinesis_item))
+#define PP_FETCHED_AROUND ((int64_t)PP_KINESIS_FETCH_MAX * (int64_t)sizeof(pinpipe_kinesis_item))
 
 /** A place in a shard. */
 typedef struct pp_place {
@@ -24,15 +25,15 @@ typedef struct pp_place {
 } pp_place;
 
 /** One GetRecords answer, held by its shard and by the records that were handed out of it. */
-typedef struct pp_answer {
-    struct pp_answer *next;
+typedef struct pp_fetched {
+    struct pp_fetched *next;
     atomic_int holders;
     pinpipe_kinesis_batch batch;
     int64_t at;       /* the first of its records that was not handed out … */
     int64_t sub_done; /* … and the last record of that aggregate that was; -1 = none */
     int64_t held_bytes;
     char shard_id[PP_SHARD_ID_MAX + 1];
-} pp_answer;
+} pp_fetched;
 
 typedef struct pp_shard {
     pinpipe_buf text; /* of `info` */
@@ -48,10 +49,10 @@ typedef struct pp_shard {
     pp_place fetched;     /* behind the last one fetched: where an iterator is asked for */
     pinpipe_buf iterator; /* empty = to be asked for */
     struct pp_shard_request *fetch;
-    pp_answer *answers, *answers_last; /* not handed out yet */
-    int64_t due_ms;                    /* of the next request */
-    int64_t wait_ms;                   /* since when an answer is awaited; 0 = it is not */
-    double factor;                     /* of the pace, 0 to 1 */
+    pp_fetched *answers, *answers_last; /* not handed out yet */
+    int64_t due_ms;                     /* of the next request */
+    int64_t wait_ms;                    /* since when an answer is awaited; 0 = it is not */
+    double factor;                      /* of the pace, 0 to 1 */
     int64_t paced_ms;
     int32_t round; /* requests that failed since one did not */
     int64_t expected_bytes;
@@ -60,7 +61,11 @@ typedef struct pp_shard {
     pinpipe_buf error;     /* its message */
 } pp_shard;
 
-typedef enum pp_shard_request_kind { PP_FETCH_ITERATOR = 0, PP_FETCH_RECORDS = 1 } pp_shard_request_kind;
+typedef enum pp_shard_request_kind {
+    PP_FETCH_ITERATOR = 0,
+    PP_FETCH_RECORDS = 1,
+    PP_FETCH_SUBSCRIPTION = 2
+} pp_shard_request_kind;
 
 /** A request under way. */
 typedef struct pp_shard_request {
@@ -68,6 +73,8 @@ typedef struct pp_shard_request {
     pp_shard *shard; /* NULL = not used */
     pp_shard_request_kind kind;
     int64_t reserved_bytes, begun_ms;
+    int64_t heard_ms; /* of a subscription: when its last event came */
+    int64_t events;
 } pp_shard_request;
 
 /** A look at the stream's shards, page by page. */
@@ -86,6 +93,7 @@ typedef struct pp_look {
 struct pinpipe_kinesis_consumer {
     pinpipe_kinesis *kinesis; /* its own */
     pinpipe_buf stream;
+    pinpipe_buf fan_out; /* the registered consumer's ARN; empty = GetRecords */
     uint32_t fork_generation;
     int32_t reading, strays, in_flight;
     pp_place start;
@@ -102,7 +110,7 @@ struct pinpipe_kinesis_consumer {
 struct pinpipe_kinesis_records {
     pinpipe_kinesis_item *items;
     int64_t count, cap;
-    pp_answer **answers; /* what the items point into */
+    pp_fetched **answers; /* what the items point into */
     int64_t answer_count, answer_cap;
     struct pp_records_place {
         char shard_id[PP_SHARD_ID_MAX + 1];
@@ -148,12 +156,31 @@ int64_t pp_fetches_due_ms(const pinpipe_kinesis_consumer *consumer, int64_t now_
 void pp_shard_request_stop(pinpipe_kinesis_consumer *consumer, pp_shard_request *fetch);
 
 /** An empty answer with one holder; NULL = no memory. */
-pp_answer *pp_answer_new(const pp_shard *shard);
+pp_fetched *pp_fetched_new(const pp_shard *shard);
 /** One holder fewer; NULL is allowed. */
-void pp_answer_release(pp_answer *answer);
+void pp_fetched_release(pp_fetched *answer);
 
 /** Puts an answer with records behind those that wait of its shard, which becomes its holder. */
-void pp_answer_queue(pinpipe_kinesis_consumer *consumer, pp_shard *shard, pp_answer *answer);
+void pp_fetched_queue(pinpipe_kinesis_consumer *consumer, pp_shard *shard, pp_fetched *answer);
+
+/** The end of a request that did not bring what it was for. */
+void pp_shard_fail(pinpipe_kinesis_consumer *consumer, pp_shard *shard, pinpipe_status status,
+                   const pinpipe_error *cause, int64_t now_ms);
+void pp_shard_throttle(pinpipe_kinesis_consumer *consumer, pp_shard *shard, int64_t now_ms);
+
+/** Takes what an answer said: its records behind those that wait, its children, whether its shard is over. It
+ * holds the answer's bytes, and is given up. Errors: EDATA; ENOMEM. */
+pinpipe_status pp_fetched_take(pinpipe_kinesis_consumer *consumer, pp_shard *shard, pp_fetched *answer,
+                               pinpipe_error *err);
+
+/* ---- consumer_subscribe.c ---- */
+
+/** Begins a subscription to what follows a shard's place. */
+void pp_subscription_start(pinpipe_kinesis_consumer *consumer, pp_shard_request *request);
+
+/** Takes the events that have come; true where the subscription has ended, by itself or because it was given
+ * up. */
+bool pp_subscription_move(pinpipe_kinesis_consumer *consumer, pp_shard_request *request, int64_t now_ms);
 
 /* ---- consumer_records.c ---- */
 

@@ -22,19 +22,21 @@
 #define FACTOR_CUT 0.7
 #define FACTOR_MIN 0.05
 #define FACTOR_GAIN_S 0.05
+#define SUBSCRIBE_EVERY_MS 1000
+#define LISTEN_EVERY_MS 20
 #define ROUNDS_OF_ITERATOR 2 /* failures behind which an iterator is not trusted any more */
 
 /* ---- answers ---- */
 
-void pp_answer_release(pp_answer *answer) {
+void pp_fetched_release(pp_fetched *answer) {
     if (answer && atomic_fetch_sub(&answer->holders, 1) == 1) {
         pp_kinesis_batch_reset(&answer->batch);
         pp_free(answer);
     }
 }
 
-pp_answer *pp_answer_new(const pp_shard *shard) {
-    pp_answer *made = pp_alloc_zero(sizeof *made);
+pp_fetched *pp_fetched_new(const pp_shard *shard) {
+    pp_fetched *made = pp_alloc_zero(sizeof *made);
     if (made) {
         atomic_init(&made->holders, 1);
         made->sub_done = -1;
@@ -43,7 +45,7 @@ pp_answer *pp_answer_new(const pp_shard *shard) {
     return made;
 }
 
-static int64_t answer_bytes(const pp_answer *answer) {
+static int64_t answer_bytes(const pp_fetched *answer) {
     return (int64_t)answer->batch.answer.cap + answer->batch.cap * (int64_t)sizeof(pinpipe_kinesis_item);
 }
 
@@ -66,8 +68,8 @@ static void pace_set(pp_shard *shard, const pp_shard_request *fetch, int64_t byt
 
 /* ---- ends of requests ---- */
 
-static void shard_fail(pinpipe_kinesis_consumer *consumer, pp_shard *shard, pinpipe_status status,
-                       const pinpipe_error *cause, int64_t now_ms) {
+void pp_shard_fail(pinpipe_kinesis_consumer *consumer, pp_shard *shard, pinpipe_status status,
+                   const pinpipe_error *cause, int64_t now_ms) {
     consumer->counters[PINPIPE_KINESIS_CONSUMER_FAILED]++;
     shard->round = shard->round < 30 ? shard->round + 1 : shard->round;
     shard->status = status;
@@ -85,7 +87,7 @@ static void shard_fail(pinpipe_kinesis_consumer *consumer, pp_shard *shard, pinp
            cause->message);
 }
 
-static void shard_throttle(pinpipe_kinesis_consumer *consumer, pp_shard *shard, int64_t now_ms) {
+void pp_shard_throttle(pinpipe_kinesis_consumer *consumer, pp_shard *shard, int64_t now_ms) {
     consumer->counters[PINPIPE_KINESIS_CONSUMER_THROTTLED]++;
     shard->factor = shard->factor * FACTOR_CUT > FACTOR_MIN ? shard->factor * FACTOR_CUT : FACTOR_MIN;
     shard->paced_ms = now_ms;
@@ -99,17 +101,23 @@ static void request_fail(pinpipe_kinesis_consumer *consumer, pp_shard_request *f
     pp_shard *shard = fetch->shard;
     const pp_kinesis_call *call = &fetch->call;
     if (call->status == PINPIPE_ETHROTTLED) {
-        shard_throttle(consumer, shard, now_ms);
+        pp_shard_throttle(consumer, shard, now_ms);
     } else if (strcmp(call->code, "ExpiredIteratorException") == 0) {
         consumer->counters[PINPIPE_KINESIS_CONSUMER_EXPIRED]++;
         pp_buf_clear(&shard->iterator);
         shard->due_ms = now_ms;
-    } else if (call->status == PINPIPE_ELIMIT && fetch->kind == PP_FETCH_RECORDS &&
+    } else if (fetch->kind == PP_FETCH_SUBSCRIPTION && strcmp(call->code, "ResourceInUseException") == 0) {
+        /* Whoever subscribed before holds the shard for five seconds more. */
+        consumer->counters[PINPIPE_KINESIS_CONSUMER_FAILED]++;
+        shard->due_ms = now_ms + SUBSCRIBE_EVERY_MS;
+    } else if (call->status == PINPIPE_ELIMIT && fetch->kind != PP_FETCH_ITERATOR &&
                fetch->reserved_bytes < (int64_t)PP_KINESIS_ANSWER_MAX) {
-        shard->expected_bytes = (int64_t)PP_KINESIS_ANSWER_MAX; /* it was larger than the room it got */
-        shard->due_ms = now_ms + CALL_EVERY_MS;
+        /* An answer was larger than the room it got; of a subscription, more came than was taken. */
+        bool is_answer = fetch->kind == PP_FETCH_RECORDS;
+        shard->expected_bytes = is_answer ? (int64_t)PP_KINESIS_ANSWER_MAX : fetch->reserved_bytes;
+        shard->due_ms = now_ms + (is_answer ? CALL_EVERY_MS : SUBSCRIBE_EVERY_MS);
     } else {
-        shard_fail(consumer, shard, call->status, &call->error, now_ms);
+        pp_shard_fail(consumer, shard, call->status, &call->error, now_ms);
     }
 }
 
@@ -147,7 +155,7 @@ static pinpipe_status children_know(pinpipe_kinesis_consumer *consumer, const pp
     return status;
 }
 
-void pp_answer_queue(pinpipe_kinesis_consumer *consumer, pp_shard *shard, pp_answer *answer) {
+void pp_fetched_queue(pinpipe_kinesis_consumer *consumer, pp_shard *shard, pp_fetched *answer) {
     const pinpipe_kinesis_item *last = &answer->batch.items[answer->batch.count - 1];
     if (shard->fetched.start == PINPIPE_KINESIS_AFTER_SEQUENCE &&
         pp_str_is(answer->batch.items[0].sequence_number, shard->fetched.sequence)) {
@@ -167,7 +175,7 @@ void pp_answer_queue(pinpipe_kinesis_consumer *consumer, pp_shard *shard, pp_ans
 }
 
 /* A record without a number would be read for ever: there is no place behind it. */
-static pinpipe_status sequences_check(const pp_answer *answer, pinpipe_error *err) {
+static pinpipe_status sequences_check(const pp_fetched *answer, pinpipe_error *err) {
     for (int64_t i = 0; i < answer->batch.count; i++) {
         size_t len = answer->batch.items[i].sequence_number.len;
         if (len == 0 || len > PP_KINESIS_SEQUENCE_MAX) {
@@ -179,16 +187,10 @@ static pinpipe_status sequences_check(const pp_answer *answer, pinpipe_error *er
     return PINPIPE_OK;
 }
 
-static pinpipe_status records_take(pinpipe_kinesis_consumer *consumer, pp_shard_request *fetch,
-                                   int64_t now_ms, pinpipe_error *err) {
-    pp_shard *shard = fetch->shard;
-    pp_answer *answer = pp_answer_new(shard);
-    if (!answer) {
-        return pp_fail_memory(err, "an answer", sizeof *answer);
-    }
-    answer->batch.answer = fetch->call.answer; /* taken, not copied */
-    fetch->call.answer = (pinpipe_buf)PINPIPE_BUF_INIT;
+pinpipe_status pp_fetched_take(pinpipe_kinesis_consumer *consumer, pp_shard *shard, pp_fetched *answer,
+                               pinpipe_error *err) {
     int64_t size = (int64_t)answer->batch.answer.len;
+    pinpipe_buf kept = PINPIPE_BUF_INIT;
     pinpipe_status status = pp_kinesis_batch_read(&answer->batch, consumer->kinesis->wire, err);
     if (status == PINPIPE_OK) {
         status = sequences_check(answer, err);
@@ -197,13 +199,12 @@ static pinpipe_status records_take(pinpipe_kinesis_consumer *consumer, pp_shard_
         status = children_know(consumer, &answer->batch.children, err);
     }
     pinpipe_str next = answer->batch.iterator;
-    pinpipe_buf kept = PINPIPE_BUF_INIT;
     if (status == PINPIPE_OK) {
         status = pp_buf_append(&kept, next.ptr, next.len, err);
     }
     if (status < 0) {
         pinpipe_buf_reset(&kept);
-        pp_answer_release(answer);
+        pp_fetched_release(answer);
         return status;
     }
     pinpipe_buf_reset(&shard->iterator);
@@ -211,18 +212,35 @@ static pinpipe_status records_take(pinpipe_kinesis_consumer *consumer, pp_shard_
     shard->is_over = next.len == 0;
     shard->behind_ms = answer->batch.behind_ms;
     shard->expected_bytes = size > shard->expected_bytes * 3 / 4 ? size : shard->expected_bytes * 3 / 4;
-    pace_grow(shard, now_ms);
-    bool is_tip = answer->batch.count == 0 && shard->behind_ms <= 0;
-    pace_set(shard, fetch, size * 3 / 4, is_tip ? consumer->idle_ms : 0);
     if (shard->is_over && answer->batch.children.count == 0) {
         pp_look_want(consumer);
     }
     if (answer->batch.count) {
-        pp_answer_queue(consumer, shard, answer);
+        pp_fetched_queue(consumer, shard, answer);
     } else {
-        pp_answer_release(answer);
+        pp_fetched_release(answer);
     }
     return PINPIPE_OK;
+}
+
+static pinpipe_status records_take(pinpipe_kinesis_consumer *consumer, pp_shard_request *fetch,
+                                   int64_t now_ms, pinpipe_error *err) {
+    pp_shard *shard = fetch->shard;
+    const pp_fetched *last = shard->answers_last;
+    pp_fetched *answer = pp_fetched_new(shard);
+    if (!answer) {
+        return pp_fail_memory(err, "an answer", sizeof *answer);
+    }
+    answer->batch.answer = fetch->call.answer; /* taken, not copied */
+    fetch->call.answer = (pinpipe_buf)PINPIPE_BUF_INIT;
+    int64_t size = (int64_t)answer->batch.answer.len;
+    pinpipe_status status = pp_fetched_take(consumer, shard, answer, err);
+    if (status == PINPIPE_OK) {
+        bool is_tip = shard->answers_last == last && shard->behind_ms <= 0;
+        pace_grow(shard, now_ms);
+        pace_set(shard, fetch, size * 3 / 4, is_tip ? consumer->idle_ms : 0);
+    }
+    return status;
 }
 
 static void fetch_end(pinpipe_kinesis_consumer *consumer, pp_shard_request *fetch, int64_t now_ms) {
@@ -230,14 +248,17 @@ static void fetch_end(pinpipe_kinesis_consumer *consumer, pp_shard_request *fetc
     pinpipe_error cause = PINPIPE_ERROR_INIT;
     consumer->counters[PINPIPE_KINESIS_CONSUMER_REQUESTS]++;
     shard->fetch = NULL;
-    if (fetch->call.status < 0) {
+    if (fetch->kind == PP_FETCH_SUBSCRIPTION && fetch->call.status >= 0) {
+        shard->due_ms = fetch->begun_ms + SUBSCRIBE_EVERY_MS; /* its five minutes are over */
+        shard->wait_ms = now_ms;
+    } else if (fetch->call.status < 0) {
         request_fail(consumer, fetch, now_ms);
     } else {
         pinpipe_status status = fetch->kind == PP_FETCH_ITERATOR
                                     ? iterator_take(consumer, fetch, &cause)
                                     : records_take(consumer, fetch, now_ms, &cause);
         if (status < 0) {
-            shard_fail(consumer, shard, status, &cause, now_ms);
+            pp_shard_fail(consumer, shard, status, &cause, now_ms);
         } else {
             shard->status = PINPIPE_OK;
             shard->round = 0;
@@ -263,7 +284,7 @@ void pp_shard_request_stop(pinpipe_kinesis_consumer *consumer, pp_shard_request 
 
 static bool shard_wants(const pinpipe_kinesis_consumer *consumer, const pp_shard *shard) {
     int32_t ahead = 0;
-    for (const pp_answer *answer = shard->answers; answer; answer = answer->next) {
+    for (const pp_fetched *answer = shard->answers; answer; answer = answer->next) {
         ahead++;
     }
     return !shard->is_over && !shard->fetch && ahead < ANSWERS_AHEAD && pp_shard_is_open(consumer, shard);
@@ -303,17 +324,23 @@ static void fetch_start(pinpipe_kinesis_consumer *consumer, pp_shard_request *fe
     pp_kinesis_call *call = &fetch->call;
     fetch->shard = shard;
     shard->fetch = fetch;
-    fetch->kind = shard->iterator.len ? PP_FETCH_RECORDS : PP_FETCH_ITERATOR;
+    fetch->kind = consumer->fan_out.len ? PP_FETCH_SUBSCRIPTION
+                  : shard->iterator.len ? PP_FETCH_RECORDS
+                                        : PP_FETCH_ITERATOR;
     fetch->begun_ms = now_ms;
     shard->wait_ms = shard->wait_ms ? shard->wait_ms : now_ms;
     call->answer_max = 0;
-    if (fetch->kind == PP_FETCH_RECORDS) {
+    if (fetch->kind != PP_FETCH_ITERATOR) {
         call->answer_max = (size_t)room_of(shard);
-        fetch->reserved_bytes = room_of(shard) + PP_ANSWER_AROUND;
+        fetch->reserved_bytes = room_of(shard) + PP_FETCHED_AROUND;
         consumer->counters[PINPIPE_KINESIS_CONSUMER_HELD_BYTES] += fetch->reserved_bytes;
     }
     call->again = PP_KINESIS_AGAIN_CALLER;
     call->about = pp_buf_view(&consumer->stream);
+    if (fetch->kind == PP_FETCH_SUBSCRIPTION) {
+        pp_subscription_start(consumer, fetch);
+        return;
+    }
     body_write(&writer, consumer, fetch);
     if (writer.status < 0) {
         call->state = PP_KINESIS_CALL_ENDED;
@@ -337,7 +364,7 @@ static pp_shard_request *fetch_unused(pinpipe_kinesis_consumer *consumer) {
 
 static bool has_room(const pinpipe_kinesis_consumer *consumer, const pp_shard *shard) {
     int64_t held = consumer->counters[PINPIPE_KINESIS_CONSUMER_HELD_BYTES];
-    int64_t wanted = shard->iterator.len ? room_of(shard) + PP_ANSWER_AROUND : 0;
+    int64_t wanted = shard->iterator.len || consumer->fan_out.len ? room_of(shard) + PP_FETCHED_AROUND : 0;
     return held == 0 || held + wanted <= consumer->memory_max;
 }
 
@@ -374,7 +401,9 @@ void pp_fetches_move(pinpipe_kinesis_consumer *consumer, int64_t now_ms) {
     consumer->moved_ms = now_ms;
     for (int32_t i = 0; i < consumer->in_flight; i++) {
         pp_shard_request *fetch = &consumer->fetches[i];
-        if (fetch->shard && pp_kinesis_call_move(&fetch->call, consumer->kinesis)) {
+        if (fetch->shard &&
+            (fetch->kind == PP_FETCH_SUBSCRIPTION ? pp_subscription_move(consumer, fetch, now_ms)
+                                                  : pp_kinesis_call_move(&fetch->call, consumer->kinesis))) {
             fetch_end(consumer, fetch, now_ms);
         }
     }
@@ -390,6 +419,9 @@ int64_t pp_fetches_due_ms(const pinpipe_kinesis_consumer *consumer, int64_t now_
     for (int32_t i = 0; i < consumer->in_flight; i++) {
         const pp_shard_request *fetch = &consumer->fetches[i];
         int64_t at_ms = fetch->shard ? pp_kinesis_call_due_ms(&fetch->call) : INT64_MAX;
+        if (fetch->shard && fetch->kind == PP_FETCH_SUBSCRIPTION) {
+            at_ms = now_ms + LISTEN_EVERY_MS; /* events come within a request that goes on */
+        }
         is_free = is_free || !fetch->shard;
         due_ms = at_ms < due_ms ? at_ms : due_ms;
     }

@@ -15,7 +15,7 @@ pinpipe_status pinpipe_kinesis_records_new(pinpipe_kinesis_records **out, pinpip
 
 static void records_clear(pinpipe_kinesis_records *records) {
     for (int64_t i = 0; i < records->answer_count; i++) {
-        pp_answer_release(records->answers[i]);
+        pp_fetched_release(records->answers[i]);
     }
     records->count = records->answer_count = records->place_count = 0;
 }

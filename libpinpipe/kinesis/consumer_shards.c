@@ -14,6 +14,7 @@
 #include "io/clock.h"
 #include "io/retry.h"
 
+#define EVENT_BYTES (256 << 10) /* of a subscription, until one has come */
 #define LOOK_TIMEOUT_MS 30000
 #define LOOK_EVERY_MS 1000 /* wanted or not */
 
@@ -103,6 +104,7 @@ static void shard_begin(const pinpipe_kinesis_consumer *consumer, pp_shard *shar
         is_first && consumer->start.start == PINPIPE_KINESIS_LATEST && shard->info.last_sequence.len > 0;
     shard->read.start = shard->is_over ? PINPIPE_KINESIS_SHARD_END : shard->read.start;
     shard->factor = 1;
+    shard->expected_bytes = consumer->fan_out.len ? EVENT_BYTES : 0;
     shard->behind_ms = -1;
 }
 
@@ -156,10 +158,10 @@ void pp_shard_clear(pinpipe_kinesis_consumer *consumer, pp_shard *shard) {
     if (shard->fetch) {
         pp_shard_request_stop(consumer, shard->fetch);
     }
-    for (pp_answer *answer = shard->answers, *next = NULL; answer; answer = next) {
+    for (pp_fetched *answer = shard->answers, *next = NULL; answer; answer = next) {
         next = answer->next;
         consumer->counters[PINPIPE_KINESIS_CONSUMER_HELD_BYTES] -= answer->held_bytes;
-        pp_answer_release(answer);
+        pp_fetched_release(answer);
     }
     shard->answers = shard->answers_last = NULL;
     pp_buf_clear(&shard->iterator);

@@ -30,12 +30,12 @@ static pinpipe_status rows_grow(void *rows, int64_t *cap, int64_t count, size_t 
     return PINPIPE_OK;
 }
 
-static pinpipe_status answer_hold(pinpipe_kinesis_records *records, pp_answer *answer, pinpipe_error *err) {
+static pinpipe_status answer_hold(pinpipe_kinesis_records *records, pp_fetched *answer, pinpipe_error *err) {
     if (records->answer_count && records->answers[records->answer_count - 1] == answer) {
         return PINPIPE_OK;
     }
     pinpipe_status status =
-        rows_grow(&records->answers, &records->answer_cap, records->answer_count, sizeof(pp_answer *), err);
+        rows_grow(&records->answers, &records->answer_cap, records->answer_count, sizeof(pp_fetched *), err);
     if (status == PINPIPE_OK) {
         atomic_fetch_add(&answer->holders, 1);
         records->answers[records->answer_count++] = answer;
@@ -109,7 +109,7 @@ static void counters_add(pinpipe_kinesis_consumer *consumer, pp_shard *shard,
 /* One record of the service's: itself, or what it was packed of. */
 static pinpipe_status item_take(pinpipe_kinesis_records *records, pinpipe_kinesis_consumer *consumer,
                                 pp_shard *shard, int64_t max_records, pinpipe_error *err) {
-    pp_answer *answer = shard->answers;
+    pp_fetched *answer = shard->answers;
     pinpipe_kinesis_item item = answer->batch.items[answer->at];
     int64_t from = records->count, *counters = consumer->counters;
     item.shard_id = pp_str(answer->shard_id);
@@ -149,11 +149,11 @@ static pinpipe_status item_take(pinpipe_kinesis_records *records, pinpipe_kinesi
 /* ---- shards ---- */
 
 static void answer_drop(pinpipe_kinesis_consumer *consumer, pp_shard *shard) {
-    pp_answer *answer = shard->answers;
+    pp_fetched *answer = shard->answers;
     consumer->counters[PINPIPE_KINESIS_CONSUMER_HELD_BYTES] -= answer->held_bytes;
     shard->answers = answer->next;
     shard->answers_last = shard->answers ? shard->answers_last : NULL;
-    pp_answer_release(answer);
+    pp_fetched_release(answer);
 }
 
 /* All that waits of a shard, as far as there is room. */
@@ -166,7 +166,7 @@ static pinpipe_status shard_take(pinpipe_kinesis_records *records, pinpipe_kines
         rows_grow(&records->places, &records->place_cap, records->place_count, sizeof *records->places, err);
     bool is_read = false;
     while (status == PINPIPE_OK && shard->answers && records->count < max_records && *bytes < until) {
-        pp_answer *answer = shard->answers;
+        pp_fetched *answer = shard->answers;
         status = answer_hold(records, answer, err);
         while (status == PINPIPE_OK && answer->at < answer->batch.count && records->count < max_records &&
                *bytes < until) {

@@ -257,7 +257,7 @@ pinpipe_status pp_kinesis_batch_read(pinpipe_kinesis_batch *batch, pinpipe_kines
                 status = items_read(batch, &reader, err);
             } else if (pp_str_is(key, "ChildShards")) {
                 status = pp_kinesis_shards_read_list(&batch->children, &reader, err);
-            } else if (pp_str_is(key, "NextShardIterator")) {
+            } else if (pp_str_is(key, "NextShardIterator") || pp_str_is(key, "ContinuationSequenceNumber")) {
                 pp_kinesis_read_text(&reader, &batch->iterator);
             } else if (pp_str_is(key, "MillisBehindLatest")) {
                 pp_kinesis_read_int(&reader, &batch->behind_ms);

@@ -10,7 +10,7 @@ struct pinpipe_kinesis_batch {
     pinpipe_buf answer; /* what the views point into */
     pinpipe_kinesis_item *items;
     int64_t count, cap;
-    pinpipe_str iterator;
+    pinpipe_str iterator; /* of a subscription's event: the sequence number to go on behind */
     int64_t behind_ms;
     pp_kinesis_shards children; /* of a shard that has ended, where the answer names them */
 };

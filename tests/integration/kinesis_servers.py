@@ -69,12 +69,12 @@ def packages() -> Path:
 
 
 @contextmanager
-def run_kinesis_local(log: Path) -> Iterator[str]:
-    """The double with reshards, ChildShards and CBOR; about 460 MB, O(n) writes."""
+def run_kinesis_local(log: Path, tls_port: int | None = None) -> Iterator[str]:
+    """The double with reshards, ChildShards, CBOR and HTTP/2 (over TLS); about 460 MB, O(n) writes."""
     folder, port = packages() / "kinesis-local", free_port()
     environment = {
         "KINESIS_MOCK_PLAIN_PORT": str(port),
-        "KINESIS_MOCK_TLS_PORT": str(free_port()),
+        "KINESIS_MOCK_TLS_PORT": str(tls_port or free_port()),
         "SHARD_LIMIT": "1000",
         "LOG_LEVEL": "WARN",
     }

@@ -259,7 +259,8 @@ class Consumer(Handle):
         idle: float = 1.0,
         stuck_after: float = 60.0,
         audit_every: float = 60.0,
-        in_flight: int = 8,
+        in_flight: int | None = None,
+        fan_out: str | None = None,
     ) -> None:
         """Opens a consumer: asks for the stream's shards, within `timeout` seconds.
 
@@ -269,6 +270,8 @@ class Consumer(Handle):
         children; an empty list waits for `take`. deaggregate: what becomes of an aggregate that was packed for other
         shards: strict drops it, as Amazon's library does, keep hands it out with a flag. memory_bytes: of answers that
         wait. idle: from an answer at a shard's tip to the next call. stuck_after: without an answer.
+        in_flight: at once, 8 requests or 100 subscriptions. fan_out: ARN of a registered consumer, see
+        `Client.register_consumer`: shards are subscribed to, each with 2 MiB a second that nobody else has.
         """
         for name, given, known in (("wire", wire, WIRES), ("deaggregate", deaggregate, STRAYS)):
             if given not in known:
@@ -294,7 +297,8 @@ class Consumer(Handle):
                     max(1, milliseconds(idle)),
                     milliseconds(stuck_after),
                     milliseconds(audit_every),
-                    in_flight,
+                    in_flight or 0,
+                    fan_out,
                 )
             )
         )

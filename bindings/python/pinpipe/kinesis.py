@@ -255,6 +255,18 @@ class Client(Handle):
         """Changes how many open shards a stream has; waits until it can be used."""
         self._call(native.pinpipe_kinesis_shards_set, stream, shards, timeout=timeout)
 
+    def register_consumer(self, stream_arn: str, name: str, *, timeout: float | None = None) -> str:
+        """Registers a consumer with enhanced fan-out, or finds it, and waits until it can be used; returns its ARN.
+
+        It costs by the hour until `deregister_consumer`.
+        """
+        found: bytes = self._call(native.pinpipe_kinesis_fan_out_put, stream_arn, name, timeout=timeout)
+        return found.decode()
+
+    def deregister_consumer(self, arn: str, *, timeout: float | None = None) -> None:
+        """Takes a registered consumer away."""
+        self._call(native.pinpipe_kinesis_fan_out_delete, arn, timeout=timeout)
+
     def put(
         self,
         stream: str,
