@@ -236,8 +236,11 @@ PINPIPE_API pinpipe_status pinpipe_kinesis_records_get(pinpipe_kinesis_batch *ba
                                                        pinpipe_error *err) PINPIPE_MUST_CHECK;
 
 /** Writes records of one stream: many in a request, those that failed again, within the limits of its shards.
- * It moves while its owner is in one of the calls below, on the owner's thread: a program that writes seldom
- * calls poll. One thread at a time; EFORK in a forked child. */
+ * It moves on its owner's thread while he is in one of the calls below, and on one of its own, which the
+ * first write begins, while he is not; that one never runs code of the caller's. Where the key comes from a
+ * function of the caller's (PINPIPE_REFRESH_CALLER) there is none: a program that writes seldom calls poll
+ * then. One thread at a time; in a forked child every call answers EFORK, and free leaves what the thread was
+ * at work on. */
 typedef struct pinpipe_kinesis_producer pinpipe_kinesis_producer;
 
 /** What is promised of the order in which records of one key, and so of one shard, arrive. */

@@ -33,3 +33,21 @@ void pp_clock_sleep_ms(int64_t pause_ms) {
     while (clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &end, NULL) == EINTR) {
     }
 }
+
+bool pp_clock_condition_open(pthread_cond_t *changed) {
+    pthread_condattr_t monotonic;
+    pthread_condattr_init(&monotonic);
+    pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
+    bool is_open = pthread_cond_init(changed, &monotonic) == 0;
+    pthread_condattr_destroy(&monotonic);
+    return is_open;
+}
+
+void pp_clock_condition_wait(pthread_cond_t *changed, pthread_mutex_t *lock, int64_t until_ms) {
+    struct timespec until = {(time_t)(until_ms / 1000), (long)(until_ms % 1000 * 1000000)};
+    if (until_ms == INT64_MAX) {
+        pthread_cond_wait(changed, lock);
+    } else {
+        pthread_cond_timedwait(changed, lock, &until);
+    }
+}

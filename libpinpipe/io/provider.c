@@ -58,12 +58,8 @@ struct pinpipe_provider {
 /* ---- state ---- */
 
 static void lock_make(pinpipe_provider *provider) {
-    pthread_condattr_t monotonic;
     pthread_mutex_init(&provider->lock, NULL);
-    pthread_condattr_init(&monotonic);
-    pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
-    pthread_cond_init(&provider->changed, &monotonic);
-    pthread_condattr_destroy(&monotonic);
+    pp_clock_condition_open(&provider->changed);
 }
 
 /* What threads of the parent held or wrote is left as it is; connections are the parent's. */
@@ -101,8 +97,7 @@ static int64_t now_s(const pinpipe_provider *provider) {
 }
 
 static void wait_until(pinpipe_provider *provider, int64_t monotonic_ms) {
-    struct timespec until = {(time_t)(monotonic_ms / 1000), (long)(monotonic_ms % 1000 * 1000000)};
-    pthread_cond_timedwait(&provider->changed, &provider->lock, &until);
+    pp_clock_condition_wait(&provider->changed, &provider->lock, monotonic_ms);
 }
 
 /* ---- one fetch; the lock is held before and after, not between ---- */

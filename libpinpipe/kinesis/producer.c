@@ -1,4 +1,4 @@
-/* Turns written records into waiting ones, and their ends into counts and reports.
+/* Turns written records into waiting ones, and rounds of answers and requests into their ends.
  * Never loses one: written = delivered + failed + waiting at every moment.
  * Rules: docs/kinesis.md, "Producer". */
 #include "kinesis/producer.h"
@@ -12,6 +12,7 @@
 #include "base/memory.h"
 #include "io/clock.h"
 #include "io/fork.h"
+#include "io/provider.h"
 #include "kinesis/records.h"
 
 #define MEMORY_MAX ((int64_t)64 << 20)
@@ -21,10 +22,7 @@
 #define DELIVERY_TIMEOUT_MS 120000
 #define AGGREGATE_LEAST 64
 #define IN_FLIGHT 4
-#define REPORT_BYTES 256 /* a shard's id and a sequence number */
 #define CAP_STEP 64
-#define SPARE_MAX 1024
-#define SPARE_BYTES_MAX 2048
 #define MOVE_EVERY 64 /* records, while requests are under way */
 #define MAP_FIRST_MS 1000
 #define MAP_PAUSE_MAX_MS 30000
@@ -144,11 +142,14 @@ pinpipe_status pinpipe_kinesis_producer_new(pinpipe_kinesis_producer **out,
     }
     options_take(made, options);
     made->fork_generation = pp_fork_generation();
+    status = pp_loop_open(&made->loop, err);
     made->requests = pp_alloc_zero((size_t)made->in_flight * sizeof *made->requests);
     made->keys = pp_alloc_zero(PP_KEY_SLOTS * sizeof *made->keys);
-    status = made->requests && made->keys
-                 ? pp_buf_append(&made->stream, options->stream.ptr, options->stream.len, err)
-                 : pp_fail_memory(err, "requests", (size_t)made->in_flight * sizeof *made->requests);
+    if (status == PINPIPE_OK) {
+        status = made->requests && made->keys
+                     ? pp_buf_append(&made->stream, options->stream.ptr, options->stream.len, err)
+                     : pp_fail_memory(err, "requests", (size_t)made->in_flight * sizeof *made->requests);
+    }
     if (status == PINPIPE_OK) {
         pp_kinesis_place_options place = {options->client ? options->client : &defaults, options->gateway,
                                           options->stream};
@@ -158,6 +159,7 @@ pinpipe_status pinpipe_kinesis_producer_new(pinpipe_kinesis_producer **out,
         status = limits_ask(made, err);
     }
     if (status == PINPIPE_OK) {
+        made->loop.is_alone = made->kinesis->provider && pp_provider_is_by_caller(made->kinesis->provider);
         *out = made;
         made = NULL;
     }
@@ -173,7 +175,7 @@ static void chain_free(pp_entry *entry) {
 }
 
 void pinpipe_kinesis_producer_free(pinpipe_kinesis_producer *producer) {
-    if (!producer) {
+    if (!producer || !pp_loop_close(producer)) {
         return;
     }
     for (int32_t i = 0; producer->requests && i < producer->in_flight; i++) {
@@ -196,94 +198,6 @@ void pinpipe_kinesis_producer_free(pinpipe_kinesis_producer *producer) {
     pp_free(producer->requests);
     pp_free(producer->keys);
     pp_free(producer);
-}
-
-/* ---- the end of a record ---- */
-
-int64_t pp_entry_bytes(const pp_entry *entry) {
-    return (int64_t)entry->cap + PP_ENTRY_AROUND;
-}
-
-static size_t text_keep(pp_entry *entry, size_t at, pinpipe_str text) {
-    size_t len = text.len < REPORT_BYTES / 2 ? text.len : REPORT_BYTES / 2;
-    pp_str_copy(entry->bytes + at, (pinpipe_str){text.ptr, len});
-    return len;
-}
-
-/* A few entries wait to be filled again: records of a stream are much alike. */
-static void entry_spare(pinpipe_kinesis_producer *producer, pp_entry *entry) {
-    if (producer->spare_count >= SPARE_MAX || entry->cap > SPARE_BYTES_MAX) {
-        pp_free(entry);
-        return;
-    }
-    entry->next = producer->spare;
-    producer->spare = entry;
-    producer->spare_count++;
-}
-
-static pp_entry *spare_take(pinpipe_kinesis_producer *producer, size_t cap) {
-    pp_entry *entry = producer->spare;
-    if (!entry || entry->cap < cap) {
-        return NULL;
-    }
-    producer->spare = entry->next;
-    producer->spare_count--;
-    return entry;
-}
-
-void pp_producer_end(pinpipe_kinesis_producer *producer, pp_entry *entry, pinpipe_status status,
-                     pinpipe_kinesis_place place) {
-    int64_t *counters = producer->counters;
-    int64_t latency_ms = producer->now_ms - entry->queued_ms;
-    counters[status == PINPIPE_OK ? PINPIPE_KINESIS_DELIVERED : PINPIPE_KINESIS_FAILED]++;
-    counters[PINPIPE_KINESIS_LATENCY_MS] += status == PINPIPE_OK ? latency_ms : 0;
-    if (producer->reports == PINPIPE_KINESIS_REPORTS_NONE) {
-        counters[PINPIPE_KINESIS_HELD_BYTES] -= pp_entry_bytes(entry);
-        entry_spare(producer, entry);
-        return;
-    }
-    entry->next = NULL;
-    entry->status = status;
-    entry->queued_ms = latency_ms;
-    entry->key_len = text_keep(entry, 0, place.shard_id);
-    entry->data_len = text_keep(entry, entry->key_len, place.sequence_number);
-    if (producer->done_last) {
-        producer->done_last->next = entry;
-    } else {
-        producer->done = entry;
-    }
-    producer->done_last = entry;
-}
-
-void pp_producer_note(pinpipe_kinesis_producer *producer, const pinpipe_error *cause) {
-    if (producer->counters[PINPIPE_KINESIS_FAILED] == producer->failed_told) {
-        producer->failure = *cause;
-    }
-}
-
-pinpipe_status pinpipe_kinesis_producer_report_next(pinpipe_kinesis_report *out,
-                                                    pinpipe_kinesis_producer *producer, pinpipe_error *err) {
-    pp_entry *entry = producer->done;
-    (void)err;
-    *out = (pinpipe_kinesis_report){0};
-    if (producer->reported) {
-        producer->counters[PINPIPE_KINESIS_HELD_BYTES] -= pp_entry_bytes(producer->reported);
-        entry_spare(producer, producer->reported);
-        producer->reported = NULL;
-    }
-    if (!entry) {
-        return PINPIPE_AGAIN;
-    }
-    producer->done = entry->next;
-    producer->done_last = entry->next ? producer->done_last : NULL;
-    producer->reported = entry;
-    *out = (pinpipe_kinesis_report){.tag = entry->tag,
-                                    .status = entry->status,
-                                    .attempts = entry->attempts,
-                                    .latency_ms = entry->queued_ms,
-                                    .shard_id = {entry->bytes, entry->key_len},
-                                    .sequence_number = {entry->bytes + entry->key_len, entry->data_len}};
-    return PINPIPE_OK;
 }
 
 /* ---- moving ---- */
@@ -334,8 +248,11 @@ static void map_renew(pinpipe_kinesis_producer *producer, int64_t now_ms) {
                                  : MAP_PAUSE_MAX_MS;
 }
 
-/* When something is to be done though no answer comes. */
-static int64_t due_ms(const pinpipe_kinesis_producer *producer, int64_t now_ms) {
+bool pp_producer_is_under_way(const pinpipe_kinesis_producer *producer) {
+    return used_count(producer) > 0;
+}
+
+int64_t pp_producer_due_ms(const pinpipe_kinesis_producer *producer, int64_t now_ms) {
     int64_t due = INT64_MAX;
     bool is_map_due =
         producer->is_map_wanted && now_ms >= producer->map_due_ms; /* nothing starts before it */
@@ -361,24 +278,24 @@ static int64_t due_ms(const pinpipe_kinesis_producer *producer, int64_t now_ms) 
     return due;
 }
 
-/* One round: answers in, requests out. True where something has ended. */
-static bool producer_move(pinpipe_kinesis_producer *producer) {
-    int64_t before =
-        producer->counters[PINPIPE_KINESIS_DELIVERED] + producer->counters[PINPIPE_KINESIS_FAILED];
+static int64_t ended_count(const pinpipe_kinesis_producer *producer) {
+    return producer->counters[PINPIPE_KINESIS_DELIVERED] + producer->counters[PINPIPE_KINESIS_FAILED];
+}
+
+/* One round: answers in, requests out. */
+static void producer_move(pinpipe_kinesis_producer *producer) {
     int64_t now_ms = producer->now_ms = pp_clock_monotonic_ms();
     pp_requests_take(producer);
     lanes_expire(producer, now_ms);
     map_renew(producer, now_ms);
     pp_requests_start(producer, now_ms);
-    return producer->counters[PINPIPE_KINESIS_DELIVERED] + producer->counters[PINPIPE_KINESIS_FAILED] >
-           before;
 }
 
 /* Waits for an answer, or until something is due, no longer than `deadline_ms`. */
 static pinpipe_status producer_wait(pinpipe_kinesis_producer *producer, int64_t deadline_ms,
                                     pinpipe_error *err) {
     int64_t now_ms = pp_clock_monotonic_ms();
-    int64_t until_ms = due_ms(producer, now_ms);
+    int64_t until_ms = pp_producer_due_ms(producer, now_ms);
     until_ms = until_ms < deadline_ms ? until_ms : deadline_ms;
     until_ms = until_ms < now_ms + STEP_MS ? until_ms : now_ms + STEP_MS;
     pinpipe_status status =
@@ -386,39 +303,41 @@ static pinpipe_status producer_wait(pinpipe_kinesis_producer *producer, int64_t 
     return status < 0 ? status : PINPIPE_OK;
 }
 
-static pinpipe_status producer_check(const pinpipe_kinesis_producer *producer, int64_t timeout_ms,
-                                     pinpipe_error *err) {
-    if (producer->fork_generation != pp_fork_generation()) {
-        return pp_fail(err, PINPIPE_EFORK, "this producer was made before a fork; make one in the child");
-    }
-    return timeout_ms < 0 ? pp_fail(err, PINPIPE_EINVAL, "timeout: %lld ms", (long long)timeout_ms)
-                          : PINPIPE_OK;
+void pp_producer_step(pinpipe_kinesis_producer *producer) {
+    producer_move(producer);
+    pp_api_wait(producer->kinesis->api, 0, NULL); /* the owner's next call that waits tells what fails */
 }
 
 pinpipe_status pinpipe_kinesis_producer_poll(pinpipe_kinesis_producer *producer, int64_t timeout_ms,
                                              pinpipe_error *err) {
-    pinpipe_status status = producer_check(producer, timeout_ms, err);
-    int64_t deadline_ms = pp_clock_monotonic_ms() + timeout_ms;
-    while (status == PINPIPE_OK && !producer_move(producer)) {
-        if (pp_clock_monotonic_ms() >= deadline_ms) {
-            return PINPIPE_AGAIN;
-        }
-        status = producer_wait(producer, deadline_ms, err);
+    pinpipe_status status = pp_loop_enter(producer, timeout_ms, err);
+    if (status < 0) {
+        return status;
     }
+    int64_t deadline_ms = pp_clock_monotonic_ms() + timeout_ms;
+    int64_t before = ended_count(producer);
+    while (status == PINPIPE_OK) {
+        producer_move(producer);
+        if (ended_count(producer) > before || ended_count(producer) > producer->ended_told) {
+            break;
+        }
+        status =
+            pp_clock_monotonic_ms() < deadline_ms ? producer_wait(producer, deadline_ms, err) : PINPIPE_AGAIN;
+    }
+    producer->ended_told = ended_count(producer);
+    pp_loop_leave(producer);
     return status;
 }
 
-pinpipe_status pinpipe_kinesis_producer_flush(pinpipe_kinesis_producer *producer, int64_t timeout_ms,
-                                              pinpipe_error *err) {
-    pinpipe_status status = producer_check(producer, timeout_ms, err);
+static pinpipe_status all_flush(pinpipe_kinesis_producer *producer, int64_t timeout_ms, pinpipe_error *err) {
+    pinpipe_status status = PINPIPE_OK;
     int64_t deadline_ms = pp_clock_monotonic_ms() + timeout_ms;
     const int64_t *counters = producer->counters;
     int64_t left = 0;
     producer->is_flushing = true;
     while (status == PINPIPE_OK) {
         producer_move(producer);
-        left = counters[PINPIPE_KINESIS_WRITTEN] - counters[PINPIPE_KINESIS_DELIVERED] -
-               counters[PINPIPE_KINESIS_FAILED];
+        left = counters[PINPIPE_KINESIS_WRITTEN] - ended_count(producer);
         if (left == 0 || pp_clock_monotonic_ms() >= deadline_ms) {
             break;
         }
@@ -440,14 +359,24 @@ pinpipe_status pinpipe_kinesis_producer_flush(pinpipe_kinesis_producer *producer
     return status;
 }
 
+pinpipe_status pinpipe_kinesis_producer_flush(pinpipe_kinesis_producer *producer, int64_t timeout_ms,
+                                              pinpipe_error *err) {
+    pinpipe_status status = pp_loop_enter(producer, timeout_ms, err);
+    if (status == PINPIPE_OK) {
+        status = all_flush(producer, timeout_ms, err);
+        pp_loop_leave(producer);
+    }
+    return status;
+}
+
 /* ---- writing ---- */
 
 static pinpipe_status entry_new(pp_entry **out, pinpipe_kinesis_producer *producer,
                                 const pinpipe_kinesis_record *record, pinpipe_error *err) {
     size_t cap = record->partition_key.len + record->data.len;
-    cap = producer->reports && cap < REPORT_BYTES ? REPORT_BYTES : cap;
+    cap = producer->reports && cap < PP_REPORT_BYTES ? PP_REPORT_BYTES : cap;
     cap = (cap + CAP_STEP - 1) / CAP_STEP * CAP_STEP;
-    pp_entry *made = spare_take(producer, cap);
+    pp_entry *made = pp_entry_again(producer, cap);
     cap = made ? made->cap : cap;
     made = made ? made : pp_alloc(sizeof *made + cap);
     if (!made) {
@@ -503,9 +432,10 @@ static pinpipe_status size_check(const pinpipe_kinesis_producer *producer, int64
     const struct {
         const char *whose;
         int64_t max;
-    } rows[] = {{"the stream", producer->record_max_bytes},
-                {"a request", producer->request_bytes},
-                {"the producer's memory", producer->memory_max - REPORT_BYTES - CAP_STEP - PP_ENTRY_AROUND}};
+    } rows[] = {
+        {"the stream", producer->record_max_bytes},
+        {"a request", producer->request_bytes},
+        {"the producer's memory", producer->memory_max - PP_REPORT_BYTES - CAP_STEP - PP_ENTRY_AROUND}};
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
         if (size > rows[i].max) {
             return pp_fail(err, PINPIPE_ELIMIT,
@@ -516,18 +446,11 @@ static pinpipe_status size_check(const pinpipe_kinesis_producer *producer, int64
     return PINPIPE_OK;
 }
 
-pinpipe_status pinpipe_kinesis_producer_write(pinpipe_kinesis_producer *producer,
-                                              const pinpipe_kinesis_record *record, int64_t tag,
-                                              int64_t timeout_ms, pinpipe_error *err) {
+static pinpipe_status record_queue(pinpipe_kinesis_producer *producer, const pinpipe_kinesis_record *record,
+                                   int64_t tag, int64_t timeout_ms, pinpipe_error *err) {
     pp_entry *entry = NULL;
     int64_t *counters = producer->counters;
-    pinpipe_status status = producer_check(producer, timeout_ms, err);
-    if (status == PINPIPE_OK) {
-        status = pp_kinesis_record_check(record, err);
-    }
-    if (status < 0) {
-        return status;
-    }
+    pinpipe_status status = PINPIPE_OK;
     pinpipe_kinesis_record wire = *record;
     if (producer->kinesis->gateway.form) {
         status = pp_gateway_record_write(&producer->packed, &wire, &producer->kinesis->gateway, err);
@@ -540,7 +463,7 @@ pinpipe_status pinpipe_kinesis_producer_write(pinpipe_kinesis_producer *producer
     if (status < 0) {
         return status;
     }
-    status = room_wait(producer, size + REPORT_BYTES + CAP_STEP + PP_ENTRY_AROUND, timeout_ms, err);
+    status = room_wait(producer, size + PP_REPORT_BYTES + CAP_STEP + PP_ENTRY_AROUND, timeout_ms, err);
     if (status == PINPIPE_OK) {
         status = entry_new(&entry, producer, &wire, err);
     }
@@ -556,17 +479,23 @@ pinpipe_status pinpipe_kinesis_producer_write(pinpipe_kinesis_producer *producer
     counters[PINPIPE_KINESIS_HELD_BYTES] += pp_entry_bytes(entry);
     if (++counters[PINPIPE_KINESIS_WRITTEN] % MOVE_EVERY == 0 || producer->waiting == 1 ||
         entry->queued_ms - producer->oldest_ms >= producer->linger_ms) {
-        producer_move(producer);
-        pp_api_wait(producer->kinesis->api, 0,
-                    NULL); /* the record is taken; poll and flush tell what fails */
+        pp_producer_step(producer);
     }
     return PINPIPE_OK;
 }
 
-/* ---- counters ---- */
-
-int64_t pinpipe_kinesis_producer_count(const pinpipe_kinesis_producer *producer, int32_t counter) {
-    return counter >= 0 && counter < PINPIPE_KINESIS_COUNTERS ? producer->counters[counter] : 0;
+pinpipe_status pinpipe_kinesis_producer_write(pinpipe_kinesis_producer *producer,
+                                              const pinpipe_kinesis_record *record, int64_t tag,
+                                              int64_t timeout_ms, pinpipe_error *err) {
+    pinpipe_status status = pp_kinesis_record_check(record, err);
+    if (status == PINPIPE_OK) {
+        status = pp_loop_enter(producer, timeout_ms, err);
+    }
+    if (status == PINPIPE_OK) {
+        status = record_queue(producer, record, tag, timeout_ms, err);
+        pp_loop_leave(producer);
+    }
+    return status;
 }
 
 #endif

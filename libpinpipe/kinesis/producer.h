@@ -7,10 +7,13 @@
 #include "kinesis/aggregate.h"
 #include "kinesis/client.h"
 #include "kinesis/lane.h"
+#include "kinesis/loop.h"
 
 #define PP_REQUEST_RECORDS_MAX 500
 #define PP_REQUEST_BYTES_MAX ((int64_t)10 << 20)
 #define PP_IN_FLIGHT_MAX 64
+/** A shard's id and a sequence number. */
+#define PP_REPORT_BYTES 256
 /** Four times what a request holds. */
 #define PP_KEY_SLOTS 2048
 
@@ -30,6 +33,7 @@ typedef struct pp_request {
 } pp_request;
 
 struct pinpipe_kinesis_producer {
+    pp_loop loop;             /* its lock is over all that follows but what never changes */
     pinpipe_kinesis *kinesis; /* its own */
     pinpipe_buf stream;
     uint32_t fork_generation;
@@ -56,11 +60,24 @@ struct pinpipe_kinesis_producer {
     int64_t *keys; /* slots of the keys in the request that is being made */
     int64_t counters[PINPIPE_KINESIS_COUNTERS];
     int64_t failed_told; /* by an earlier flush */
+    int64_t ended_told;  /* by an earlier poll */
     pinpipe_error failure;
 };
 
 /** Bytes that an entry counts as. */
 int64_t pp_entry_bytes(const pp_entry *entry);
+
+/** One round without waiting: answers in, requests out. */
+void pp_producer_step(pinpipe_kinesis_producer *producer);
+
+/** When something is to be done though no answer comes; INT64_MAX = never. */
+int64_t pp_producer_due_ms(const pinpipe_kinesis_producer *producer, int64_t now_ms);
+
+/** Whether a request is. */
+bool pp_producer_is_under_way(const pinpipe_kinesis_producer *producer);
+
+/** An entry of at least `cap` bytes that has ended; NULL = there is none. */
+pp_entry *pp_entry_again(pinpipe_kinesis_producer *producer, size_t cap);
 
 /** The end of a record: counted, and reported where reports are wanted. */
 void pp_producer_end(pinpipe_kinesis_producer *producer, pp_entry *entry, pinpipe_status status,

@@ -9,10 +9,12 @@ from __future__ import annotations
 import base64
 import json
 import re
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import pinpipe
 import pytest
 from pinpipe import _row_sinks, errors, kinesis, native
 
@@ -229,6 +231,29 @@ def test_order_is_kept_by_one_request_after_another() -> None:
     sent = [json.loads(request.body)["Data"] for request in server.requests]
     assert [number for at, number in enumerate(sent) if number not in sent[:at]] == list(range(20))
     assert len(sent) == 23 and sent == sorted(sent)
+
+
+def test_linger_holds_while_nobody_calls() -> None:
+    with Server(accept) as server:
+        into = producer(server, linger=0.05)
+        into.write(b"1", "k")
+        while not server.requests or into.delivered == 0:
+            time.sleep(0.005)  # the counters of a producer move nothing
+        assert into.counters["requests"] == 1
+
+
+def test_where_the_key_is_a_callback_only_calls_move_the_producer() -> None:
+    with Server(accept) as server:
+        gateway = kinesis.Gateway(f"{server.endpoint}/test", iam=True)
+        credentials = pinpipe.Credentials.callback(
+            lambda: pinpipe.Credentials.static("AKID", "a/Secret/Long")
+        )
+        with kinesis.Producer(STREAM, gateway=gateway, region="eu-west-1", credentials=credentials) as into:
+            into.write(b"1", "k")
+            time.sleep(0.3)
+            assert server.requests == []  # it lingers, and nobody polls
+            into.poll(5.0)
+            assert into.delivered == 1
 
 
 def test_refused_before_it_is_sent() -> None:

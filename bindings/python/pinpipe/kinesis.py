@@ -351,8 +351,9 @@ def _record(key: str, data: bytes, sequence_number: str, arrival_us: int | None)
 class Producer(ProducerHandle):
     """Writes records of one stream: many in a request, those that failed again, within the limits of its shards.
 
-    It moves while a thread is in one of its calls: a program that writes seldom calls `poll`. As a context manager it
-    flushes at a clean end. Threads may share it. In a forked child every call raises `ForkedError`.
+    It goes on while no thread is in one of its calls, by a thread of its own, unless its credentials are a callback:
+    then a program that writes seldom calls `poll`. As a context manager it flushes at a clean end. Threads may share
+    it. In a forked child every call raises `ForkedError`.
     """
 
     def __init__(
