@@ -119,7 +119,7 @@ static void answer_read(pinpipe_kinesis_producer *producer, pp_request *request,
     pp_kinesis_reader reader;
     pp_kinesis_level map, list;
     verdict said;
-    if (pp_kinesis_read_begin(&reader, &request->call.answer, producer->kinesis->wire, NULL) < 0) {
+    if (pp_kinesis_read_begin(&reader, &request->call.answer, request->call.wire, NULL) < 0) {
         return;
     }
     if (producer->is_single) {

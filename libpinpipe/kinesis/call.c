@@ -62,13 +62,13 @@ typedef struct refusal {
 } refusal;
 
 /* What is not a message in the call's own form tells nothing. */
-static void refusal_read(refusal *out, pp_kinesis_call *call, const pinpipe_kinesis *kinesis) {
+static void refusal_read(refusal *out, pp_kinesis_call *call) {
     pp_kinesis_reader reader;
     pp_kinesis_level map;
     pinpipe_buf *body = &call->attempt.wire.answer.refusal;
     pinpipe_str type = pp_http_header(&call->attempt.wire.answer, "Content-Type");
     bool is_cbor = type.len ? type.len >= 22 && memcmp(type.ptr, "application/x-amz-cbor", 22) == 0
-                            : kinesis->wire == PINPIPE_KINESIS_CBOR;
+                            : call->wire == PINPIPE_KINESIS_CBOR;
     *out = (refusal){pp_kinesis_code_of(pp_http_header(&call->attempt.wire.answer, "x-amzn-ErrorType")),
                      {"", 0}};
     if (pp_kinesis_read_begin(&reader, body, is_cbor ? PINPIPE_KINESIS_CBOR : PINPIPE_KINESIS_JSON, NULL) <
@@ -90,7 +90,7 @@ static void refusal_read(refusal *out, pp_kinesis_call *call, const pinpipe_kine
 static pinpipe_status refuse(pp_kinesis_call *call, const pinpipe_kinesis *kinesis, pinpipe_error *err) {
     refusal said;
     const pp_http_answer *answer = &call->attempt.wire.answer;
-    refusal_read(&said, call, kinesis);
+    refusal_read(&said, call);
     bool is_told = said.code.len > 0 && said.code.len < sizeof call->code;
     snprintf(call->code, sizeof call->code, "%.*s", is_told ? (int)said.code.len : 0,
              is_told ? said.code.ptr : "");
@@ -126,7 +126,7 @@ static void call_end(pp_kinesis_call *call, pinpipe_kinesis *kinesis, pinpipe_st
 }
 
 static void attempt_start(pp_kinesis_call *call, pinpipe_kinesis *kinesis) {
-    bool is_cbor = kinesis->wire == PINPIPE_KINESIS_CBOR;
+    bool is_cbor = call->wire == PINPIPE_KINESIS_CBOR;
     const char *type = is_cbor ? "application/x-amz-cbor-1.1" : "application/x-amz-json-1.1";
     pinpipe_error cause = PINPIPE_ERROR_INIT;
     pp_api_request request = {.method = "POST",
@@ -163,6 +163,7 @@ void pp_kinesis_call_start(pp_kinesis_call *call, pinpipe_kinesis *kinesis, cons
                            int64_t deadline_ms) {
     assert(call->state == PP_KINESIS_CALL_IDLE || call->state == PP_KINESIS_CALL_ENDED);
     call->operation = operation;
+    call->wire = kinesis->wire;
     call->deadline_ms = deadline_ms;
     snprintf(call->target, sizeof call->target, "Kinesis_20131202.%s", operation);
     pp_api_attempt_clear(&call->attempt);
@@ -188,6 +189,29 @@ static bool call_again(pp_kinesis_call *call, pinpipe_kinesis *kinesis) {
     return true;
 }
 
+/* Doubles and relatives of Kinesis that do not know CBOR refuse the first message in it, each in its own way.
+ */
+static bool is_wire_refused(const pp_kinesis_call *call, const pinpipe_kinesis *kinesis) {
+    int32_t http_status = call->attempt.wire.answer.status;
+    bool is_said = !call->code[0] || strcmp(call->code, "UnknownOperationException") == 0 ||
+                   strcmp(call->code, "SerializationException") == 0;
+    return call->wire == PINPIPE_KINESIS_CBOR && !kinesis->is_wire_known && is_said &&
+           (http_status == 400 || http_status == 404 || http_status == 415 ||
+            (http_status == 500 && !call->code[0])) &&
+           !pp_answer_has(pp_api_endpoint(kinesis->api), pp_str(".amazonaws."));
+}
+
+/* The same message once more, in JSON, and every further one; false where it cannot be. */
+static bool wire_change(pp_kinesis_call *call, pinpipe_kinesis *kinesis) {
+    if (!is_wire_refused(call, kinesis) || pp_kinesis_transcode(&call->body, NULL) < 0) {
+        return false;
+    }
+    pp_log(PP_LOG_WARNING, PP_KINESIS_SERVICE, "the service does not know CBOR: JSON from now on");
+    call->wire = kinesis->wire = PINPIPE_KINESIS_JSON;
+    attempt_start(call, kinesis);
+    return true;
+}
+
 static void call_judge(pp_kinesis_call *call, pinpipe_kinesis *kinesis) {
     const pp_flight_request *wire = &call->attempt.wire;
     if (wire->status < 0) {
@@ -198,8 +222,12 @@ static void call_judge(pp_kinesis_call *call, pinpipe_kinesis *kinesis) {
     } else if (wire->answer.status / 100 != 2) {
         call->status = refuse(call, kinesis, &call->error);
         call->kind = pp_retry_kind_of(pp_str(call->code), wire->answer.status);
+        if (wire_change(call, kinesis)) {
+            return;
+        }
     } else {
         call->status = PINPIPE_OK;
+        kinesis->is_wire_known = kinesis->is_wire_known || call->wire == kinesis->wire;
     }
     if (call->status >= 0 || !call_again(call, kinesis)) {
         call_end(call, kinesis, call->status);
@@ -273,8 +301,9 @@ pinpipe_status pp_kinesis_send(pp_kinesis_reader *reader, pinpipe_kinesis *kines
                                const pp_kinesis_writer *writer, const char *operation, int64_t deadline_ms,
                                pinpipe_error *err) {
     pinpipe_status status = pp_kinesis_tell(kinesis, writer, operation, deadline_ms, err);
-    return status == PINPIPE_OK ? pp_kinesis_read_begin(reader, &kinesis->call.answer, kinesis->wire, err)
-                                : status;
+    return status == PINPIPE_OK
+               ? pp_kinesis_read_begin(reader, &kinesis->call.answer, kinesis->call.wire, err)
+               : status;
 }
 
 #endif

@@ -44,6 +44,7 @@ typedef struct pp_kinesis_call {
     pp_http_answering answering;
     int64_t deadline_ms, resume_ms;
     pp_kinesis_call_state state;
+    pinpipe_kinesis_wire wire;        /* of the body */
     int64_t sent;                     /* records in it */
     pinpipe_status status;            /* once it has ended */
     pp_retry_kind kind;               /* of its failure */
@@ -56,7 +57,8 @@ struct pinpipe_kinesis {
     pp_api *api;
     pinpipe_provider *provider; /* NULL = a gateway that wants no signature */
     pp_gateway gateway;
-    pinpipe_kinesis_wire wire;
+    pinpipe_kinesis_wire wire; /* of the next message */
+    bool is_wire_known;        /* an answer came in it, or it is the only one */
     int64_t timeout_ms;
     pp_kinesis_call call; /* of the calls that wait */
     pinpipe_buf names;    /* of streams, a NUL behind each */

@@ -307,7 +307,7 @@ pinpipe_status pinpipe_kinesis_records_get(pinpipe_kinesis_batch *batch, pinpipe
     pinpipe_buf spare = batch->answer; /* the batch takes the answer, the call the batch's old room */
     batch->answer = kinesis->call.answer;
     kinesis->call.answer = spare;
-    return pp_kinesis_batch_read(batch, kinesis->wire, err);
+    return pp_kinesis_batch_read(batch, kinesis->call.wire, err);
 }
 
 pinpipe_status pinpipe_kinesis_batch_new(pinpipe_kinesis_batch **out, pinpipe_error *err) {

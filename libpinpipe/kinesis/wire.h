@@ -39,6 +39,9 @@ void pp_kinesis_write_int(pp_kinesis_writer *writer, int64_t value);
 /** A time in milliseconds since 1970. */
 void pp_kinesis_write_time(pp_kinesis_writer *writer, int64_t time_ms);
 
+/** Makes of a request that was written in CBOR the same in JSON. Errors: ENOMEM, and it is as it was. */
+pinpipe_status pp_kinesis_transcode(pinpipe_buf *message, pinpipe_error *err);
+
 /** Reads one message, whose texts and bytes become plain where they stand. */
 typedef struct pp_kinesis_reader {
     pinpipe_kinesis_wire wire;

@@ -11,6 +11,7 @@ import time
 import uuid
 from collections import Counter
 from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
 
 import pinpipe
 import pytest
@@ -20,8 +21,10 @@ from kinesis_servers import gate_before
 from pinpipe import _row_sinks, _store, errors, kinesis
 from test_kinesis_client import read_all, stream
 
+from tests.doubles.backend import Backend
 from tests.doubles.gate import Gate
 from tests.doubles.kinesis_limits import ShardLimits
+from tests.doubles.sigv4_verifier import Key
 
 KEYS = [f"0a1b-{kind}" for kind in ("pin", "geo", "user")] + [f"key-{number}" for number in range(40)]
 CREDENTIALS = pinpipe.Credentials.static(KEY.key_id, KEY.secret)
@@ -175,6 +178,59 @@ def test_keys_that_expire_and_clocks_that_differ(kinesalite: str) -> None:
             into.flush()
             assert {report.attempts for report in into.reports()} == {1}
         assert len(arrived(gate, name)) == 10
+
+
+@pytest.mark.parametrize("options", [{}, {"ordering": "key"}], ids=str)
+def test_a_key_ends_and_the_clock_moves_between_requests(kinesalite: str, options: dict[str, object]) -> None:
+    """The first key ends while requests of a batch are under way; no record pays for it with an attempt."""
+    first = Key("ASIAFIRST000", "first/secret+of/the=key", "first/token==", expires_s=time.time() + 1.0)
+    second = Key("ASIASECOND00", "second/secret+of/the=key", "second/token==")
+    made: list[Key] = []
+
+    def renewed() -> dict[str, object]:
+        """Its end is told wrong: only the service knows it."""
+        made.append(second if made else first)
+        key, end = made[-1], datetime.now(UTC) + timedelta(hours=2)
+        return {"access_key": key.key_id, "secret_key": key.secret, "token": key.token, "expiry_time": end}
+
+    backend = Backend(kinesalite, "double", "double", "us-east-1", "kinesis")
+    with throttled(kinesalite, 1) as (plain, name), Gate(backend, keys=[first, second]) as gate:
+        credentials = pinpipe.Credentials.callback(renewed)
+        with kinesis.Producer(
+            name, gate.endpoint, credentials=credentials, reports=True, request_records=20, **options
+        ) as into:
+            began = time.monotonic()
+            for number in range(600):
+                into.write(b"%06d" % number, KEYS[number % len(KEYS)], tag=number)
+                if number == 300:
+                    gate.clock_offset_s = 1800.0
+                while time.monotonic() - began < number * 0.004:
+                    into.poll(0.001)
+            into.flush()
+            reports = into.reports()
+        gate.clock_offset_s = 0.0
+        assert made == [first, second]
+        assert {refused.code for refused in gate.journal.refused} == {"ExpiredToken", "RequestTimeTooSkewed"}
+        assert {report.attempts for report in reports} == {1} and len(reports) == 600
+        found = arrived(plain, name)
+        assert Counter(number for _, number in found) == Counter(range(600))
+        assert not options or in_order(found)
+
+
+def test_cbor_where_the_service_has_none(kinesis_ministack: _store.Store) -> None:
+    given = kinesis_ministack.environment()
+    key = pinpipe.Credentials.static(given["AWS_ACCESS_KEY_ID"], given["AWS_SECRET_ACCESS_KEY"])
+    endpoint = kinesis_ministack.endpoint
+    client = kinesis.Client(endpoint, credentials=key, wire="cbor")
+    with stream(client, 2) as name:
+        with kinesis.Producer(name, endpoint, credentials=key, wire="cbor", aggregate_bytes=2000) as into:
+            write(into, 300)
+            into.flush()
+        kept: Counter[int] = Counter()
+        for record in read_all(client, name):
+            for _, data in unpack(record.data) or [("", record.data)]:
+                kept[int(data[:6])] += 1
+        assert kept == Counter(range(300))
 
 
 def test_what_cannot_be_delivered_is_told(kinesalite: str) -> None:
