@@ -14,10 +14,10 @@ import sys
 import tempfile
 import time
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import figures
 import rows
@@ -31,7 +31,15 @@ sys.path[:0] = [str(ROOT), str(ROOT / "tests/integration")]
 TOPIC, PARTITIONS, BUCKET = "bench.pin", 4, "bench-sink"
 FLUSH = 10_000
 SINGLES = 20_000
-CONNECT_VERSION, SPARK_KAFKA = "4.3.1", "org.apache.spark:spark-sql-kafka-0-10_2.13:4.2.0"
+CONNECT_VERSION = "4.3.1"
+#: Spark's Kafka source and what PySpark lacks of its needs: one by one, because Spark's own description names a
+#: repository that not every machine reaches.
+SPARK_KAFKA = (
+    "org.apache.spark:spark-sql-kafka-0-10_2.13:4.2.0",
+    "org.apache.spark:spark-token-provider-kafka-0-10_2.13:4.0.0",  # of 4.2.0 Maven Central had no copy here
+    "org.apache.kafka:kafka-clients:3.9.2",
+    "org.apache.commons:commons-pool2:2.13.1",
+)
 CONNECT = ("connect-runtime", "connect-json", "connect-file")
 CONNECT_TIMEOUT_S = 600
 WORKER = """bootstrap.servers={brokers}
@@ -56,22 +64,24 @@ def _peers_python() -> str:
     return figures.environment(FOLDER / "venv", "sink-requirements.txt")
 
 
-def _jars(name: str, coordinates: list[str]) -> Path:
-    """Jars with all that they need, fetched once by Maven."""
+def _jars(name: str, coordinates: Iterable[str], needs: Literal["with their needs", "alone"]) -> Path:
+    """Jars, fetched once by Maven."""
     folder = FOLDER / f"jars-{name}"
     if not folder.exists():
         part = FOLDER / f"part-{name}"
         part.mkdir(parents=True, exist_ok=True)
-        needs = "".join(
-            "<dependency><groupId>{}</groupId><artifactId>{}</artifactId><version>{}</version></dependency>".format(
-                *one.split(":")
+        every = "<exclusion><groupId>*</groupId><artifactId>*</artifactId></exclusion>"
+        without = f"<exclusions>{every if needs == 'alone' else ''}</exclusions>"
+        wanted = "".join(
+            "<dependency><groupId>{}</groupId><artifactId>{}</artifactId><version>{}</version>{}</dependency>".format(
+                *one.split(":"), without
             )
             for one in coordinates
         )
         (part / "pom.xml").write_text(
             '<project xmlns="http://maven.apache.org/POM/4.0.0"><modelVersion>4.0.0</modelVersion>'
             f"<groupId>pinpipe</groupId><artifactId>{name}</artifactId><version>1</version>"
-            f"<packaging>pom</packaging><dependencies>{needs}</dependencies></project>",
+            f"<packaging>pom</packaging><dependencies>{wanted}</dependencies></project>",
             encoding="utf-8",
         )
         command = ["mvn", "-q", "-B", "dependency:copy-dependencies", "-DincludeScope=runtime"]
@@ -151,21 +161,13 @@ def _script(brokers: str, folder: Path, codec: str, records: int, flush: int, **
 def _spark(brokers: str, folder: Path, records: int) -> dict[str, Any]:
     import ask_spark
 
-    jars = _jars("spark", [SPARK_KAFKA])
-    needed = [str(path) for path in jars.glob("*.jar") if _is_sparks_own(path.name) is False]
-    job = {"who": "spark", "brokers": brokers, "topic": TOPIC, "jars": ",".join(needed)}
+    jars = ",".join(map(str, _jars("spark", SPARK_KAFKA, "alone").glob("*.jar")))
+    job = {"who": "spark", "brokers": brokers, "topic": TOPIC, "jars": jars}
     job["target"] = str(folder / f"spark-{uuid.uuid4().hex[:8]}")
     found = figures.run([str(ask_spark._python()), str(HERE / "peer_sink.py"), json.dumps(job)])
     if found["records"] < records:
         raise SystemExit(f"bench: sink: Spark wrote {found['records']} of {records}")
     return found
-
-
-def _is_sparks_own(jar: str) -> bool:
-    """What PySpark brings itself."""
-    return not any(
-        part in jar for part in ("spark-sql-kafka", "spark-token-provider", "kafka-clients", "commons-pool2")
-    )
 
 
 def _cpu_s(pid: int) -> float:
@@ -178,7 +180,9 @@ def _connect(brokers: str, folder: Path) -> Iterator[subprocess.Popen[bytes]]:
     from servers import free_port
 
     folder.mkdir()
-    jars = _jars("connect", [f"org.apache.kafka:{name}:{CONNECT_VERSION}" for name in CONNECT])
+    jars = _jars(
+        "connect", [f"org.apache.kafka:{name}:{CONNECT_VERSION}" for name in CONNECT], "with their needs"
+    )
     worker, connector = folder / "worker.properties", folder / "sink.properties"
     worker.write_text(WORKER.format(brokers=brokers, folder=folder, port=free_port()), encoding="utf-8")
     group = f"c-{uuid.uuid4().hex[:8]}"
