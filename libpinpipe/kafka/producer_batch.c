@@ -470,6 +470,19 @@ pinpipe_status pinpipe_kafka_producer_write_batch(pinpipe_kafka_producer *produc
     return status;
 }
 
+/* Who waits does not wait for linger.ms as well: nothing can join the last records any more. Who only looks
+ * hastens nothing. */
+static void reports_await(pinpipe_kafka_producer *producer, const pinpipe_kafka_delivery *delivery,
+                          int wait_ms) {
+    if (wait_ms == 0) {
+        rd_kafka_poll(producer->client.handle, 0);
+        return;
+    }
+    producer->awaited = delivery;
+    rd_kafka_flush(producer->client.handle, wait_ms);
+    producer->awaited = NULL;
+}
+
 pinpipe_status pinpipe_kafka_producer_wait_batch(pinpipe_kafka_producer *producer,
                                                  pinpipe_kafka_delivery *delivery, int64_t timeout_ms,
                                                  pinpipe_error *err) {
@@ -482,10 +495,7 @@ pinpipe_status pinpipe_kafka_producer_wait_batch(pinpipe_kafka_producer *produce
     while (status == PINPIPE_OK && delivery->delivered + delivery->failed < delivery->queued && !expired &&
            !pp_kafka_client_refused(&producer->client)) {
         expired = pp_kafka_wait_ms(deadline_ms, 1) == 0;
-        /* A poll would wait for the linger of the last records, which nothing can join any more. */
-        producer->awaited = delivery;
-        rd_kafka_flush(producer->client.handle, pp_kafka_wait_ms(deadline_ms, PP_KAFKA_STEP_MS));
-        producer->awaited = NULL;
+        reports_await(producer, delivery, expired ? 0 : pp_kafka_wait_ms(deadline_ms, PP_KAFKA_STEP_MS));
         status = pp_kafka_producer_mend(producer, deadline_ms, err);
     }
     int64_t missing = delivery->queued - delivery->delivered - delivery->failed;
