@@ -12,8 +12,6 @@ static pinpipe_error err = PINPIPE_ERROR_INIT;
 
 #include <sys/wait.h>
 
-#include "aws/event_stream.h"
-#include "base/checksum.h"
 #include "io/clock.h"
 #include "kinesis/aggregate.h"
 #include "kinesis/consumer.h"
@@ -475,67 +473,6 @@ static void test_memory(void) {
     CHECK(failed > 15 && failed < 399);
 }
 
-static void byte_put(char *out, size_t *len, int byte) {
-    out[(*len)++] = (char)(unsigned char)byte;
-}
-
-static void u32_put(char *to, uint32_t value) {
-    for (int i = 0; i < 4; i++) {
-        to[i] = (char)(unsigned char)(value >> (24 - 8 * i));
-    }
-}
-
-static void header_put(char *out, size_t *len, const char *name, const char *value) {
-    byte_put(out, len, (int)strlen(name));
-    memcpy(out + *len, name, strlen(name));
-    *len += strlen(name);
-    byte_put(out, len, 7);
-    byte_put(out, len, 0);
-    byte_put(out, len, (int)strlen(value));
-    memcpy(out + *len, value, strlen(value));
-    *len += strlen(value);
-}
-
-/* A message with its checksums; its length. */
-static size_t event_write(char out[512], const char *kind, const char *name, const char *payload) {
-    size_t len = 12;
-    header_put(out, &len, ":message-type", kind);
-    byte_put(out, &len, 1); /* a header that nobody asks for: "x", a true */
-    byte_put(out, &len, 'x');
-    byte_put(out, &len, 0);
-    header_put(out, &len, strcmp(kind, "event") == 0 ? ":event-type" : ":exception-type", name);
-    u32_put(out + 4, (uint32_t)(len - 12));
-    memcpy(out + len, payload, strlen(payload));
-    len += strlen(payload);
-    u32_put(out, (uint32_t)len + 4);
-    u32_put(out + 8, pp_crc32(0, out, 8));
-    u32_put(out + len, pp_crc32(0, out, len));
-    return len + 4;
-}
-
-/* Cut anywhere, a message is waited for; with any byte changed it is none. */
-static void test_events(void) {
-    static const char empty[] = "\x00\x00\x00\x10\x00\x00\x00\x00\x05\xc2\x48\xeb\x7d\x98\xc8\xff";
-    char text[512];
-    pp_event event;
-    size_t taken = 0, len = event_write(text, "event", "SubscribeToShardEvent", "{}");
-    CHECK_INT(pp_event_read(&event, &taken, (pinpipe_str){empty, 16}, &err), PINPIPE_OK);
-    CHECK(taken == 16 && event.payload.len == 0 && event.kind.len == 0);
-    for (size_t cut = 0; cut < len; cut++) {
-        CHECK_INT(pp_event_read(&event, &taken, (pinpipe_str){text, cut}, &err), PINPIPE_AGAIN);
-    }
-    CHECK_INT(pp_event_read(&event, &taken, (pinpipe_str){text, len}, &err), PINPIPE_OK);
-    CHECK(taken == len);
-    CHECK_TEXT(event.kind.ptr, event.kind.len, "event");
-    CHECK_TEXT(event.name.ptr, event.name.len, "SubscribeToShardEvent");
-    CHECK_TEXT(event.payload.ptr, event.payload.len, "{}");
-    for (size_t at = 0; at < len; at++) {
-        text[at] = (char)(text[at] ^ 0x10);
-        CHECK_INT(pp_event_read(&event, &taken, (pinpipe_str){text, len}, &err), PINPIPE_EDATA);
-        text[at] = (char)(text[at] ^ 0x10);
-    }
-}
-
 /* Base64 is read in blocks before its end is known: every length, escape and wrong byte. */
 static void test_data(void) {
     char plain[200], digits[300], text[700];
@@ -579,7 +516,6 @@ int main(void) {
     setenv("AWS_SECRET_ACCESS_KEY", "wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY", 1);
     setenv("AWS_REGION", "eu-west-1", 1);
     test_data();
-    test_events();
     test_aggregates();
     test_arrow();
     test_memory();
