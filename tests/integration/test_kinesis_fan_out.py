@@ -20,7 +20,6 @@ from kinesis_servers import run_kinesis_local
 from pinpipe import errors, kinesis
 from pinpipe._store import Store
 from servers import free_port
-from test_kinesis_consumer import batches
 
 from tests.doubles.certificate import make_certificate
 
@@ -76,6 +75,15 @@ def registered(client: kinesis.Client, shards: int = 2) -> Iterator[tuple[str, s
         client.delete_stream(name)
 
 
+def collect(reader: kinesis.Consumer, count: int) -> list[kinesis.Received]:
+    """So many records, and what comes within a second behind them."""
+    found: list[kinesis.Received] = []
+    until = time.monotonic() + 30
+    while len(found) < count and time.monotonic() < until:
+        found += reader.consume_batch(timeout=1).records()
+    return found + reader.consume_batch(timeout=1).records()
+
+
 def test_records_come_by_subscription(service: Service) -> None:
     client = service.client()
     with registered(client) as (name, arn):
@@ -83,10 +91,10 @@ def test_records_come_by_subscription(service: Service) -> None:
         sent = {f"key-{number}": b"%d" % number for number in range(30)}
         places = {key: client.put(name, data, key) for key, data in sent.items()}
         with service.consumer(name, fan_out=arn) as reader:
-            got = [record for batch in batches(reader, 4.0) for record in batch.records()]
+            got = collect(reader, 30)
             for number in range(30, 40):
                 client.put(name, b"%d" % number, "later")
-            later = [record for batch in batches(reader, 4.0) for record in batch.records()]
+            later = collect(reader, 10)
             positions = reader.positions
         assert {record.partition_key: record.data for record in got} == sent
         assert {
@@ -95,7 +103,7 @@ def test_records_come_by_subscription(service: Service) -> None:
         assert [int(record.data) for record in later] == list(range(30, 40))
         client.put(name, b"last", "later")
         with service.consumer(name, fan_out=arn, start=positions) as reader:
-            rest = [record.data for batch in batches(reader, 4.0) for record in batch.records()]
+            rest = [record.data for record in collect(reader, 1)]
         assert rest == [b"last"]
 
 

@@ -97,8 +97,8 @@ def test_two_readers_share_what_the_shards_give(kinesalite: str) -> None:
 def test_iterators_expire(kinesalite: str) -> None:
     limits = ReadLimits(iterator_s=1.0)
     with gate_before(kinesalite, limits=limits) as gate, written(kinesalite, gate) as name:
-        reader = consumer(gate, name, fetch_records=100)
-        read([reader], pause_s=1.5)
+        reader = consumer(gate, name, fetch_records=200)
+        read([reader], pause_s=1.2)
         assert reader.counters["expired"] == limits.expired > 0
 
 
