@@ -168,10 +168,10 @@ void pp_shard_fail(pinpipe_kinesis_consumer *consumer, pp_shard *shard, pinpipe_
                    const pinpipe_error *cause, int64_t now_ms);
 void pp_shard_throttle(pinpipe_kinesis_consumer *consumer, pp_shard *shard, int64_t now_ms);
 
-/** Takes what an answer said: its records behind those that wait, its children, whether its shard is over. It
- * holds the answer's bytes, and is given up. Errors: EDATA; ENOMEM. */
-pinpipe_status pp_fetched_take(pinpipe_kinesis_consumer *consumer, pp_shard *shard, pp_fetched *answer,
-                               pinpipe_error *err);
+/** Takes what an answer to a request said: its records behind those that wait, its children, whether its
+ * shard is over. It holds the answer's bytes, and is given up. Errors: EDATA; ENOMEM. */
+pinpipe_status pp_fetched_take(pinpipe_kinesis_consumer *consumer, const pp_shard_request *request,
+                               pp_fetched *answer, pinpipe_error *err);
 
 /* ---- consumer_subscribe.c ---- */
 

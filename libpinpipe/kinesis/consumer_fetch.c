@@ -121,12 +121,11 @@ static void request_fail(pinpipe_kinesis_consumer *consumer, pp_shard_request *f
     }
 }
 
-static pinpipe_status iterator_take(pinpipe_kinesis_consumer *consumer, pp_shard_request *fetch,
-                                    pinpipe_error *err) {
+static pinpipe_status iterator_take(pp_shard_request *fetch, pinpipe_error *err) {
     pp_kinesis_reader reader;
     pp_shard *shard = fetch->shard;
     pinpipe_str iterator = {"", 0};
-    pinpipe_status status = pp_kinesis_read_begin(&reader, &fetch->call.answer, consumer->kinesis->wire, err);
+    pinpipe_status status = pp_kinesis_read_begin(&reader, &fetch->call.answer, fetch->call.wire, err);
     if (status == PINPIPE_OK && !pp_kinesis_iterator_read(&iterator, &reader)) {
         status = pp_kinesis_read_fail(&reader, "GetShardIterator", err);
     }
@@ -187,11 +186,12 @@ static pinpipe_status sequences_check(const pp_fetched *answer, pinpipe_error *e
     return PINPIPE_OK;
 }
 
-pinpipe_status pp_fetched_take(pinpipe_kinesis_consumer *consumer, pp_shard *shard, pp_fetched *answer,
-                               pinpipe_error *err) {
+pinpipe_status pp_fetched_take(pinpipe_kinesis_consumer *consumer, const pp_shard_request *request,
+                               pp_fetched *answer, pinpipe_error *err) {
+    pp_shard *shard = request->shard;
     int64_t size = (int64_t)answer->batch.answer.len;
     pinpipe_buf kept = PINPIPE_BUF_INIT;
-    pinpipe_status status = pp_kinesis_batch_read(&answer->batch, consumer->kinesis->wire, err);
+    pinpipe_status status = pp_kinesis_batch_read(&answer->batch, request->call.wire, err);
     if (status == PINPIPE_OK) {
         status = sequences_check(answer, err);
     }
@@ -234,7 +234,7 @@ static pinpipe_status records_take(pinpipe_kinesis_consumer *consumer, pp_shard_
     answer->batch.answer = fetch->call.answer; /* taken, not copied */
     fetch->call.answer = (pinpipe_buf)PINPIPE_BUF_INIT;
     int64_t size = (int64_t)answer->batch.answer.len;
-    pinpipe_status status = pp_fetched_take(consumer, shard, answer, err);
+    pinpipe_status status = pp_fetched_take(consumer, fetch, answer, err);
     if (status == PINPIPE_OK) {
         bool is_tip = shard->answers_last == last && shard->behind_ms <= 0;
         pace_grow(shard, now_ms);
@@ -255,7 +255,7 @@ static void fetch_end(pinpipe_kinesis_consumer *consumer, pp_shard_request *fetc
         request_fail(consumer, fetch, now_ms);
     } else {
         pinpipe_status status = fetch->kind == PP_FETCH_ITERATOR
-                                    ? iterator_take(consumer, fetch, &cause)
+                                    ? iterator_take(fetch, &cause)
                                     : records_take(consumer, fetch, now_ms, &cause);
         if (status < 0) {
             pp_shard_fail(consumer, shard, status, &cause, now_ms);

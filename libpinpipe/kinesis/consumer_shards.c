@@ -310,7 +310,7 @@ static pinpipe_status page_take(pinpipe_kinesis_consumer *consumer, pinpipe_erro
         *err = look->call.error;
         return status;
     }
-    status = pp_kinesis_read_begin(&reader, &look->call.answer, consumer->kinesis->wire, err);
+    status = pp_kinesis_read_begin(&reader, &look->call.answer, look->call.wire, err);
     return status == PINPIPE_OK ? pp_kinesis_shards_read(&look->shards, &look->next, &reader, err) : status;
 }
 

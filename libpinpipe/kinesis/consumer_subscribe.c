@@ -84,8 +84,9 @@ static void place_follow(pp_shard *shard, bool has_records) {
     pp_buf_clear(&shard->iterator);
 }
 
-static pinpipe_status records_take(pinpipe_kinesis_consumer *consumer, pp_shard *shard, pinpipe_str payload,
-                                   pinpipe_error *err) {
+static pinpipe_status records_take(pinpipe_kinesis_consumer *consumer, const pp_shard_request *request,
+                                   pinpipe_str payload, pinpipe_error *err) {
+    pp_shard *shard = request->shard;
     const pp_fetched *last = shard->answers_last;
     pp_fetched *answer = pp_fetched_new(shard);
     if (!answer) {
@@ -96,7 +97,7 @@ static pinpipe_status records_take(pinpipe_kinesis_consumer *consumer, pp_shard 
         pp_fetched_release(answer);
         return status;
     }
-    status = pp_fetched_take(consumer, shard, answer, err);
+    status = pp_fetched_take(consumer, request, answer, err);
     if (status == PINPIPE_OK) {
         place_follow(shard, shard->answers_last != last);
     }
@@ -106,10 +107,9 @@ static pinpipe_status records_take(pinpipe_kinesis_consumer *consumer, pp_shard 
 static pinpipe_status event_take(pinpipe_kinesis_consumer *consumer, pp_shard_request *request,
                                  const pp_event *event, pinpipe_error *err) {
     char code[PP_KINESIS_CODE_BYTES];
-    pp_shard *shard = request->shard;
     if (pp_str_is(event->kind, "event")) {
         return pp_str_is(event->name, "SubscribeToShardEvent")
-                   ? records_take(consumer, shard, event->payload, err)
+                   ? records_take(consumer, request, event->payload, err)
                    : PINPIPE_OK; /* initial-response, and what may come to be */
     }
     snprintf(code, sizeof code, "%.*s", (int)event->name.len, event->name.ptr);
