@@ -7,7 +7,6 @@ Rules: tests/README.md; Kafka's own documentation, "KRaft" (one process as broke
 from __future__ import annotations
 
 import os
-import shutil
 import signal
 import subprocess
 import time
@@ -17,24 +16,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from maven import jars, program
 from pinpipe import errors, kafka
-from servers import STOP_TIMEOUT_S, TOOLS, free_port
+from servers import STOP_TIMEOUT_S, free_port
 
 KAFKA_VERSION = "4.3.1"
 CLUSTER_ID = "cGlucGlwZS10ZXN0LWNsdQ"
 START_TIMEOUT_S = 60.0
-
-POM = f"""<project xmlns="http://maven.apache.org/POM/4.0.0">
-  <modelVersion>4.0.0</modelVersion>
-  <groupId>pinpipe</groupId><artifactId>kafka-broker</artifactId><version>1</version><packaging>pom</packaging>
-  <dependencies>
-    <dependency>
-      <groupId>org.apache.kafka</groupId><artifactId>kafka_2.13</artifactId><version>{KAFKA_VERSION}</version>
-    </dependency>
-    <dependency><groupId>org.slf4j</groupId><artifactId>slf4j-simple</artifactId><version>1.7.36</version></dependency>
-  </dependencies>
-</project>
-"""
 
 PROPERTIES = """process.roles=broker,controller
 node.id=1
@@ -66,36 +54,9 @@ SASL_USER, SASL_PASSWORD = "pin", "pin-password"
 JAAS = f'org.apache.kafka.common.security.plain.PlainLoginModule required user_{SASL_USER}="{SASL_PASSWORD}";'
 
 
-def program(name: str, what_for: str) -> str:
-    """The path of a program that the machine must have."""
-    path = shutil.which(name)
-    if not path:
-        pytest.fail(f"{name} is missing: it is needed {what_for}")
-    return path
-
-
 def kafka_jars() -> Path:
     """The broker's jars, fetched once by Maven."""
-    home = TOOLS / "kafka"
-    jars = home / f"lib-{KAFKA_VERSION}"
-    if not jars.exists():
-        maven = program("mvn", f"to fetch Apache Kafka {KAFKA_VERSION}")
-        part = home / f"part-{os.getpid()}"
-        part.mkdir(parents=True, exist_ok=True)
-        (part / "pom.xml").write_text(POM)
-        command = [maven, "-q", "-B", "dependency:copy-dependencies", "-DincludeScope=runtime"]
-        done = subprocess.run(
-            [*command, f"-DoutputDirectory={part / 'lib'}"],
-            cwd=part,
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-        if done.returncode != 0:
-            pytest.fail(f"Maven did not fetch Apache Kafka {KAFKA_VERSION}: {done.stdout[-2000:]}")
-        (part / "lib").rename(jars)
-        shutil.rmtree(part)
-    return jars
+    return jars("kafka", f"org.apache.kafka:kafka_2.13:{KAFKA_VERSION}", "org.slf4j:slf4j-simple:1.7.36")
 
 
 @dataclass(slots=True)

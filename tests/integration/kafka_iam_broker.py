@@ -15,7 +15,8 @@ from pathlib import Path
 from typing import NamedTuple
 
 import pytest
-from kafka_broker import Broker, Listener, kafka_jars, program, run_kafka
+from kafka_broker import Broker, Listener, kafka_jars, run_kafka
+from maven import program
 from servers import free_port
 
 from tests.doubles.certificate import Certificate, make_certificate

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from kafka_broker import program
+from maven import program
 from servers import npm_environment
 
 ROOT = Path(__file__).resolve().parents[2]
