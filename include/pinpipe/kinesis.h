@@ -335,7 +335,12 @@ PINPIPE_API pinpipe_status pinpipe_kinesis_producer_report_next(pinpipe_kinesis_
     X(SENT, "sent", "records of the service's in them: aggregates count once")                               \
     X(SENT_BYTES, "sent_bytes", "data and keys in them")                                                     \
     X(HELD_BYTES, "held_bytes", "memory of records and reports now")                                         \
-    X(LATENCY_MS, "latency_ms", "from write to delivery, all records together")
+    X(LATENCY_MS, "latency_ms", "from write to delivery, all records together")                              \
+    X(DELIVERED_BYTES, "delivered_bytes", "data and keys of delivered records")                              \
+    X(ERRORS, "errors", "records of the service's that were refused, or whose request failed")               \
+    X(BUFFER_MS, "buffer_ms", "from write to the first request, all records together")                       \
+    X(REQUEST_MS, "request_ms", "from request to answer, all requests together")                             \
+    X(OLDEST_MS, "oldest_ms", "how long the oldest record that waits had waited when the producer moved last")
 
 typedef enum pinpipe_kinesis_counter {
 #define PINPIPE_KINESIS_COUNTER_ENUM(name, text, meaning) PINPIPE_KINESIS_##name,

@@ -84,6 +84,7 @@ static void unit_refused(pinpipe_kinesis_producer *producer, pp_unit *unit, cons
                          int64_t now_ms) {
     pp_lane *lane = &producer->lanes.rows[unit->lane];
     pinpipe_status status = pp_kinesis_status(said->code, 400);
+    producer->counters[PINPIPE_KINESIS_ERRORS]++;
     if (status == PINPIPE_ETHROTTLED) {
         producer->counters[PINPIPE_KINESIS_THROTTLED]++;
         pp_lane_cut(lane, now_ms);
@@ -148,6 +149,7 @@ static void answer_read(pinpipe_kinesis_producer *producer, pp_request *request,
 /* The whole request failed: its records too, where another attempt is no use. */
 static void request_failed(pinpipe_kinesis_producer *producer, pp_request *request, int64_t now_ms) {
     const pp_kinesis_call *call = &request->call;
+    producer->counters[PINPIPE_KINESIS_ERRORS] += request->unit_count;
     bool is_told = producer->kinesis->gateway.form && call->attempt.wire.status == PINPIPE_OK;
     bool is_passing = pinpipe_status_retriable(call->status) || call->status == PINPIPE_ENOMEM;
     is_passing = is_passing && !(is_told && call->kind == PP_RETRY_NEVER);
@@ -164,6 +166,7 @@ static void request_failed(pinpipe_kinesis_producer *producer, pp_request *reque
 }
 
 void pp_answer_take(pinpipe_kinesis_producer *producer, pp_request *request, int64_t now_ms) {
+    producer->counters[PINPIPE_KINESIS_REQUEST_MS] += now_ms - request->begun_ms;
     if (request->call.status < 0) {
         request_failed(producer, request, now_ms);
     } else {

@@ -48,6 +48,8 @@ void pp_producer_end(pinpipe_kinesis_producer *producer, pp_entry *entry, pinpip
     int64_t latency_ms = producer->now_ms - entry->queued_ms;
     counters[status == PINPIPE_OK ? PINPIPE_KINESIS_DELIVERED : PINPIPE_KINESIS_FAILED]++;
     counters[PINPIPE_KINESIS_LATENCY_MS] += status == PINPIPE_OK ? latency_ms : 0;
+    counters[PINPIPE_KINESIS_DELIVERED_BYTES] +=
+        status == PINPIPE_OK ? (int64_t)(entry->key_len + entry->data_len) : 0;
     if (producer->reports == PINPIPE_KINESIS_REPORTS_NONE) {
         counters[PINPIPE_KINESIS_HELD_BYTES] -= pp_entry_bytes(entry);
         entry_spare(producer, entry);

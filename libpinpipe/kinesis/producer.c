@@ -289,6 +289,8 @@ static void producer_move(pinpipe_kinesis_producer *producer) {
     lanes_expire(producer, now_ms);
     map_renew(producer, now_ms);
     pp_requests_start(producer, now_ms);
+    producer->counters[PINPIPE_KINESIS_OLDEST_MS] =
+        producer->waiting && now_ms > producer->oldest_ms ? now_ms - producer->oldest_ms : 0;
 }
 
 /* Waits for an answer, or until something is due, no longer than `deadline_ms`. */

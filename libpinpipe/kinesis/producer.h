@@ -28,7 +28,7 @@ typedef struct pp_unit {
 typedef struct pp_request {
     pp_kinesis_call call;
     pp_unit units[PP_REQUEST_RECORDS_MAX];
-    int64_t unit_count, bytes;
+    int64_t unit_count, bytes, begun_ms;
     bool is_used;
 } pp_request;
 

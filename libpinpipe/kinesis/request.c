@@ -250,8 +250,10 @@ static void oldest_look(pinpipe_kinesis_producer *producer, int64_t now_ms) {
 static void request_send(pinpipe_kinesis_producer *producer, pp_request *request, int64_t now_ms) {
     pp_kinesis_call *call = &request->call;
     request->is_used = true;
+    request->begun_ms = now_ms;
     for (int64_t i = 0; i < request->unit_count; i++) {
         for (pp_entry *entry = request->units[i].first; entry; entry = entry->next) {
+            producer->counters[PINPIPE_KINESIS_BUFFER_MS] += entry->attempts ? 0 : now_ms - entry->queued_ms;
             producer->counters[PINPIPE_KINESIS_RETRIED] += entry->attempts++ > 0;
         }
     }

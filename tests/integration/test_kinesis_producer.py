@@ -107,6 +107,10 @@ def test_only_what_failed_is_sent_again(kinesalite: str, options: dict[str, obje
         assert limits is not None
         assert limits.failed > 0
         assert counters["sent"] == limits.accepted + limits.failed + limits.refused
+        assert counters["errors"] == limits.failed + limits.refused
+        assert counters["delivered_bytes"] == sum(106 + len(KEYS[n % len(KEYS)]) for n in range(400))
+        assert counters["request_ms"] > 0 and counters["oldest_ms"] == 0
+        assert counters["buffer_ms"] + counters["request_ms"] > 0
         found = arrived(gate, name)
         assert Counter(number for _, number in found) == Counter(range(400))
         assert not options or in_order(found)
