@@ -1,6 +1,6 @@
-"""Turns aggregates of `pinpipe.kinesis.Producer` into what Amazon's own Kinesis Client Library reads of them.
+"""Turns aggregates of `pinpipe.kinesis.Producer` into what Amazon's own Kinesis Client Library reads, and the reverse.
 
-Never reads an aggregate by code of this repository: AggregatorUtil of the published jar does.
+Never has this repository's code on both sides: the published jar reads, or writes.
 Rules: amazon-kinesis-producer, aggregation-format.md; docs/kinesis.md, "Aggregates".
 """
 
@@ -18,7 +18,7 @@ from test_kinesis_client import stream
 from test_kinesis_producer import CREDENTIALS, KEYS, producer
 
 KCL = ("software.amazon.kinesis:amazon-kinesis-client:3.5.1", "org.slf4j:slf4j-nop:2.0.17")
-SOURCE = Path(__file__).with_name("AggregateReader.java")
+SOURCE = Path(__file__).with_name("Aggregates.java")
 HASH_LAST = (1 << 128) - 1
 # What AggregatorUtil is given: first and last hash key of the shard, the record's partition key and data.
 Line = tuple[int, int, str, bytes]
@@ -26,16 +26,21 @@ Line = tuple[int, int, str, bytes]
 Found = list[tuple[str, str | None, bytes]]
 
 
+def run(what: str, text: str) -> list[str]:
+    """The lines that the Java program answers."""
+    command = [program("java", "to run the KCL"), "-cp", f"{jars('kcl', *KCL)}/*", str(SOURCE), what]
+    done = subprocess.run(command, input=text, capture_output=True, text=True, check=False, timeout=120)
+    assert done.returncode == 0, done.stderr
+    return done.stdout.splitlines()
+
+
 def read_by_kcl(lines: list[Line]) -> list[Found]:
     """Of each line what the library yields."""
     text = "".join(
         f"{first}\t{last}\t{key}\t{base64.b64encode(data).decode()}\n" for first, last, key, data in lines
     )
-    command = [program("java", "to run the KCL"), "-cp", f"{jars('kcl', *KCL)}/*", str(SOURCE)]
-    done = subprocess.run(command, input=text, capture_output=True, text=True, check=False, timeout=120)
-    assert done.returncode == 0, done.stderr
     found: list[Found] = []
-    for line in done.stdout.splitlines():
+    for line in run("read", text):
         parts = line.split("\t") if line else []
         found.append(
             [
@@ -45,6 +50,15 @@ def read_by_kcl(lines: list[Line]) -> list[Found]:
         )
     assert len(found) == len(lines)
     return found
+
+
+def packed_by_kcl(aggregates: list[Found]) -> list[bytes]:
+    """Each list of records as one aggregate."""
+    text = ""
+    for records in aggregates:
+        parts = [f"{key}\t{told or '-'}\t{base64.b64encode(data).decode()}" for key, told, data in records]
+        text += "\t".join(parts) + "\n"
+    return [base64.b64decode(line) for line in run("write", text)]
 
 
 def lines_of(client: kinesis.Client, name: str) -> list[Line]:
@@ -101,3 +115,29 @@ def test_nothing_is_dropped_after_a_reshard(kinesis_local: str) -> None:
             assert into.counters["strayed"] > 0
             found = read_by_kcl(lines_of(client, name))
             assert {int(data) for each in found for _, _, data in each} == set(range(600))
+
+
+def test_what_the_kcl_packs_is_read(kinesalite: str) -> None:
+    sent: list[Found] = [
+        [
+            (
+                KEYS[(number + at) % len(KEYS)] + "\u00e9" * (at % 2),
+                str(at * 7) if at % 3 == 0 else None,
+                b"%03d-%03d" % (number, at) + bytes(range(at)),
+            )
+            for at in range(1, 60)
+        ]
+        for number in range(20)
+    ]
+    with gate_before(kinesalite) as gate:
+        client = kinesis.Client(gate.endpoint, credentials=CREDENTIALS)
+        with stream(client, 1) as name:
+            for data in packed_by_kcl(sent):
+                client.put(name, data, "a")
+            got: list[tuple[str, str | None, bytes]] = []
+            with kinesis.Consumer(name, gate.endpoint, credentials=CREDENTIALS, idle=0.1) as consumer:
+                while len(got) < 20 * 59:
+                    records = consumer.consume_batch(timeout=20.0).records()
+                    assert records
+                    got += [(record.partition_key, record.hash_key, record.data) for record in records]
+    assert got == [record for records in sent for record in records]
