@@ -27,3 +27,4 @@
 %include "log.i"
 %include "kinesis.i"
 %include "kinesis_consumer.i"
+%include "lease.i"

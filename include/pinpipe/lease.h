@@ -34,8 +34,8 @@ PINPIPE_API pinpipe_status pinpipe_leases_open(pinpipe_leases **out, const pinpi
 /** Forgets the leases: others take them when they have run out. NULL is allowed. */
 PINPIPE_API void pinpipe_leases_free(pinpipe_leases *leases);
 
-/** Tells of a shard that the stream has; `parent` and `adjacent` may be empty. It is leased once its parents
- * have ended. Errors: EINVAL a name; ELIMIT more than 10,000 shards; ENOMEM. */
+/** Tells of a shard that the stream has; `parent` and `adjacent` may be empty. Only shards that were told are
+ * taken, once their parents have ended. Errors: EINVAL a name; ELIMIT more than 10,000 shards; ENOMEM. */
 PINPIPE_API pinpipe_status pinpipe_leases_put(pinpipe_leases *leases, pinpipe_str shard, pinpipe_str parent,
                                               pinpipe_str adjacent, pinpipe_error *err) PINPIPE_MUST_CHECK;
 

@@ -26,6 +26,7 @@ typedef struct lease {
     char parents[2][PP_LEASE_SHARD_BYTES];
     pp_lease_facts facts;
     pinpipe_buf text;   /* as it is kept; empty: nothing is */
+    bool is_known;      /* its parents have been told */
     bool is_ours;       /* taken, and not known to be lost */
     bool was_seen;      /* in the round that is under way */
     int64_t seen_ms;    /* when its counter was last another one */
@@ -68,7 +69,7 @@ static bool has_ended(const lease *one) {
 
 /* Whether it may be read: one whose parents have ended, or are not known any more. */
 static bool is_ready(const pinpipe_leases *leases, const lease *one) {
-    bool ready = one->text.len > 0 && !has_ended(one);
+    bool ready = one->is_known && one->text.len > 0 && !has_ended(one);
     for (size_t i = 0; ready && i < 2; i++) {
         size_t parent = one->parents[i][0] ? find(leases, pp_str(one->parents[i])) : NOT_FOUND;
         ready = parent == NOT_FOUND || has_ended(&leases->all[parent]);
@@ -346,6 +347,9 @@ pinpipe_status pinpipe_leases_put(pinpipe_leases *leases, pinpipe_str shard, pin
         leases->next_round_ms = 0;
     }
     assert(status < 0 || one);
+    if (status == PINPIPE_OK) {
+        one->is_known = true;
+    }
     for (size_t i = 0; status == PINPIPE_OK && i < 2; i++) {
         if (!pp_lease_is_plain(parents[i], PP_LEASE_SHARD_BYTES)) {
             status = pp_fail(err, PINPIPE_EINVAL, "shard '%s': its parent '%.*s' cannot name a lease",

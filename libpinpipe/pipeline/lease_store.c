@@ -19,6 +19,7 @@
 #define FILE_SCHEME "file://"
 #define S3_SCHEME "s3://"
 #define SUFFIX ".json"
+#define HTTP_CONFLICT 409
 #define HTTP_PRECONDITION_FAILED 412
 #define ETAG_BYTES 40
 #define CONFLICTS_MAX 8
@@ -130,24 +131,47 @@ static const pp_lease_store_ops folder_ops = {folder_load, folder_create, folder
 
 /* ---- a bucket ---- */
 
+/* One by one: S3's reader of many refuses an object that is replaced between its list and its read. One that
+ * is replaced while it is read is read again. */
+static pinpipe_status object_take(lease_store *store, pinpipe_str name, pp_lease_take take, void *user,
+                                  int64_t timeout_ms, pinpipe_error *err) {
+    pinpipe_buf text = PINPIPE_BUF_INIT;
+    pinpipe_error refusal = PINPIPE_ERROR_INIT;
+    pinpipe_str key = {0};
+    pinpipe_str file = {name.ptr + store->root.len, name.len - store->root.len};
+    if (!key_of(&key, file) || memchr(key.ptr, '/', key.len)) {
+        return PINPIPE_OK;
+    }
+    pinpipe_s3_name object = {pp_buf_view(&store->bucket), name};
+    pinpipe_status status = PINPIPE_ECONFLICT;
+    for (int attempt = 0; status == PINPIPE_ECONFLICT && attempt < CONFLICTS_MAX; attempt++) {
+        status = pinpipe_s3_object_get(&text, store->client, object, PP_LEASE_TEXT_MAX, timeout_ms, &refusal);
+    }
+    if (status == PINPIPE_OK) {
+        status = take(user, key, pp_buf_view(&text), err);
+    } else if (status == PINPIPE_ENOTFOUND) {
+        status = PINPIPE_OK; /* removed meanwhile */
+    } else if (err && err->struct_size >= sizeof *err) {
+        *err = refusal;
+    }
+    pinpipe_buf_reset(&text);
+    return status;
+}
+
 static pinpipe_status bucket_load(pp_lease_store *base, pp_lease_take take, void *user, int64_t timeout_ms,
                                   pinpipe_error *err) {
     lease_store *store = (lease_store *)base;
-    pinpipe_s3_reader_options options = PINPIPE_S3_READER_OPTIONS_INIT;
-    pinpipe_s3_reader *reader = NULL;
-    pinpipe_s3_piece piece = {0};
+    pinpipe_s3_list_options options = PINPIPE_S3_LIST_OPTIONS_INIT;
+    pinpipe_s3_list *list = NULL;
     options.bucket = pp_buf_view(&store->bucket);
     options.prefix = pp_buf_view(&store->root);
-    pinpipe_status status = pinpipe_s3_reader_new(&reader, store->client, &options, err);
-    while (status == PINPIPE_OK &&
-           (status = pinpipe_s3_reader_next(&piece, reader, timeout_ms, err)) == PINPIPE_OK) {
-        pinpipe_str key = {0};
-        pinpipe_str name = {piece.object.key.ptr + store->root.len, piece.object.key.len - store->root.len};
-        if (key_of(&key, name) && !memchr(key.ptr, '/', key.len)) {
-            status = take(user, key, piece.bytes, err);
+    pinpipe_status status = pinpipe_s3_list_new(&list, store->client, &options, err);
+    while (status == PINPIPE_OK && (status = pinpipe_s3_list_next(list, timeout_ms, err)) == PINPIPE_OK) {
+        for (int64_t i = 0; status == PINPIPE_OK && i < pinpipe_s3_list_count(list); i++) {
+            status = object_take(store, pinpipe_s3_list_at(list, i).key, take, user, timeout_ms, err);
         }
     }
-    pinpipe_s3_reader_free(reader);
+    pinpipe_s3_list_free(list);
     return status == PINPIPE_DONE ? PINPIPE_OK : status;
 }
 
@@ -175,7 +199,7 @@ static pinpipe_status bucket_put(pp_lease_outcome *outcome, lease_store *store, 
         if (err && err->struct_size >= sizeof *err) {
             *err = refusal;
         }
-        if (status != PINPIPE_ECONFLICT || pp_clock_monotonic_ms() >= deadline_ms) {
+        if (refusal.native_code != HTTP_CONFLICT || pp_clock_monotonic_ms() >= deadline_ms) {
             return status;
         }
         pp_clock_sleep_ms(pp_retry_pause_ms(attempt, PINPIPE_ETIMEOUT, pp_retry_random()));

@@ -111,6 +111,8 @@ static void test_members_share_and_take_over(void) {
     CHECK_INT(held(all[0]), 6);
     all[1] = member("b");
     all[2] = member("c");
+    shards_put(all[1], 6);
+    shards_put(all[2], 6);
     for (int round = 0; round < 40; round++) {
         clock_ms += LEASE_MS / 8;
         for (int k = 0; k < MEMBERS; k++) {
@@ -155,12 +157,16 @@ static void test_a_member_that_sleeps_has_lost(void) {
     turn(sleeper);
     CHECK_INT(lease_of(sleeper, "shardId-000000000000").state, PINPIPE_LEASE_OURS);
     turn(other);
+    CHECK_INT(lease_of(other, "shardId-000000000000").state, PINPIPE_LEASE_OTHERS);
     clock_ms += LEASE_MS; /* nobody else has taken it, and yet it cannot be relied upon */
     CHECK_INT(lease_of(sleeper, "shardId-000000000000").state, PINPIPE_LEASE_NOBODYS);
     CHECK_INT(pinpipe_leases_commit(sleeper, pp_str("shardId-000000000000"), pp_str("5"), 0, WAIT_MS, &err),
               PINPIPE_ECONFLICT);
     clock_ms += 1;
-    turn(other);
+    turn(other); /* it does not know the shard's parents yet */
+    CHECK_INT(lease_of(other, "shardId-000000000000").state, PINPIPE_LEASE_OTHERS);
+    shards_put(other, 1);
+    clock_ms += LEASE_MS / 4;
     turn(other);
     CHECK_INT(lease_of(other, "shardId-000000000000").state, PINPIPE_LEASE_OURS);
     clock_ms += LEASE_MS / 4;

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Literal, NamedTuple, TypeVar
 from pinpipe import native
 from pinpipe._kinesis_consumer import WIRES as _WIRES
 from pinpipe._kinesis_consumer import Batch, Consumer, Position, Received, Routed, ShardState
+from pinpipe._kinesis_group import GroupConsumer, Lease
 from pinpipe._waiting import STEP_MS, Handle, ProducerHandle, beside, in_steps, milliseconds, steps
 from pinpipe.errors import DeadlineError, InvalidArgumentError, NetworkError, NotFoundError
 
@@ -25,6 +26,8 @@ __all__ = [
     "Client",
     "Consumer",
     "Gateway",
+    "GroupConsumer",
+    "Lease",
     "Page",
     "Place",
     "Position",
