@@ -1,7 +1,7 @@
-"""Turns random draws into posts of users, as the course's script of this name does, on pinpipe's C core.
+"""Turns random draws into posts of users for the batch layer, as the course's script of this name does.
 
-Never opens an engine a draw, never replays by surprise, never takes a failure for a success, ends cleanly on Ctrl-C.
-Rules: the course's draw (seed 100, a pause of 0 or 1 s, a row of each table); options: pinpipe.emulate.
+Never writes to the streams: user_posting_emulation_streaming.py does, user_posting_emulation_both.py to both.
+Rules: posting.py; the invoke URL is that of the API before the REST proxy, with its stage.
 
     python user_posting_emulation.py                          the embedded tables, printed
     python user_posting_emulation.py --source db_creds.yaml --user-id 0a1b2c3d4e5f \\
@@ -11,38 +11,18 @@ Rules: the course's draw (seed 100, a pause of 0 or 1 s, a row of each table); o
 
 from __future__ import annotations
 
-import argparse
-import sys
-
-import pinpipe
-
-
-def show(kind: str, row: bytes) -> None:
-    """Prints one row; the course's script prints the three rows of a draw one after the other."""
-    print(row.decode())
+import posting
 
 
 def main() -> int:
-    """Runs until --rows draws are done or Ctrl-C is pressed."""
-    parser = argparse.ArgumentParser(description="Emulates users who post pins, as the course's script does.")
-    parser.add_argument("--source", help="db_creds.yaml or a URL (default: the embedded tables)")
+    """The topics `<user id>.pin|geo|user`."""
+    parser = posting.options("Emulates users who post pins to Kafka, as the course's script does.")
     target = parser.add_mutually_exclusive_group()
     target.add_argument("--invoke-url", help="of the API before the REST proxy, with its stage")
     target.add_argument("--to", help="kafka://brokers or file:///dir (default: print the rows)")
-    parser.add_argument("--user-id", default="demo", help="begins the topics' names (default: demo)")
-    parser.add_argument("--rows", type=int, help="number of draws (default: until Ctrl-C)")
-    parser.add_argument("--rate", default="course", help="draws a second, or course (default)")
     arguments = parser.parse_args()
     to = f"kafka-rest+{arguments.invoke_url}" if arguments.invoke_url else arguments.to
-    try:
-        summary = pinpipe.emulate(
-            arguments.source, to or show, rows=arguments.rows, rate=arguments.rate, user_id=arguments.user_id
-        )
-    except pinpipe.Error as error:
-        print(error, file=sys.stderr)
-        return 1
-    print(f"{summary.draws} draws, {sum(summary.emulated.values())} rows", file=sys.stderr)
-    return 0
+    return posting.post(arguments, [to] if to else [])
 
 
 if __name__ == "__main__":

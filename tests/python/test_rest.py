@@ -10,8 +10,6 @@ import json
 import os
 import random
 import signal
-import subprocess
-import sys
 import threading
 import time
 from collections import Counter
@@ -458,19 +456,3 @@ def test_the_api_key_of_the_emulator_comes_from_the_environment(monkeypatch: pyt
     with Server(proxy) as server:
         pinpipe.emulate(None, f"kafka-rest+{server.endpoint}", rows=1)
     assert {request.headers["x-api-key"] for request in server.requests} == {"from-the-environment"}
-
-
-def test_the_courses_script_runs_with_an_invoke_url() -> None:
-    script = Path(__file__).resolve().parents[2] / "examples/emulator/user_posting_emulation.py"
-    proxy = Proxy({f"0a1b2c3d4e5f.{kind}": 1 for kind in ("pin", "geo", "user")}, stage="/test")
-    with Server(proxy) as server:
-        arguments = ["--user-id", "0a1b2c3d4e5f", "--rows", "3", "--rate", "1000"]
-        done = subprocess.run(
-            [sys.executable, str(script), "--invoke-url", f"{server.endpoint}/test", *arguments],
-            capture_output=True,
-            text=True,
-            timeout=60,
-            check=True,
-        )
-    assert "3 draws, 9 rows" in done.stderr
-    assert [row["ind"] for row in proxy.values("0a1b2c3d4e5f.geo")] == [7528, 2863, 5730]
