@@ -122,7 +122,10 @@ static pinpipe_status text_open(bool *is_read, reader *r, pinpipe_error *err) {
         } else if (!r->is_plain) {
             break;
         } else if (r->text.len == 0) {
-            *is_read = fail(r, "the value is an empty string, no object");
+            *is_read = fail(
+                r, r->has_base64 ? "the value is an empty string, no object (a gateway's template stores it "
+                                   "where it finds no data under its name)"
+                                 : "the value is an empty string, no object");
         } else if (!r->is_inside) {
             *is_read = fail(r, "the value is no object");
         } else {

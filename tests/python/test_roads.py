@@ -225,7 +225,8 @@ def test_real_kinesis_rows() -> None:
     assert table.census["user.wrapped"] == 41
     assert table.census["user.not_a_record"] == len(table.rejects) == 40
     assert {reject.reason for reject in table.rejects} == {
-        "user.not_a_record: the value is an empty string, no object at byte 0 of the text decoded from it"
+        "user.not_a_record: the value is an empty string, no object (a gateway's template stores it where it finds"
+        " no data under its name) at byte 0 of the text decoded from it"
     }
     lines = data.splitlines(keepends=True)
     assert table.rejects[1].byte_offset == len(lines[0]) + len(lines[1])
