@@ -61,12 +61,13 @@ static bool has_form(const char *form, const char *text, size_t len) {
     return true;
 }
 
-/* Takes the fraction, which may be of any length, out of the text; its value in microseconds. */
-static int64_t fraction_take(char *text, size_t *len) {
+/* Takes the fraction, which may be of any length, out of the text: its value in microseconds. */
+static bool fraction_take(int64_t *out, char *text, size_t *len) {
     char *point = memchr(text, '.', *len);
     int64_t us = 0;
+    *out = 0;
     if (!point || point - text != 19) {
-        return 0;
+        return false;
     }
     size_t digits = 0;
     while (point + 1 + digits < text + *len && point[1 + digits] >= '0' && point[1 + digits] <= '9') {
@@ -80,7 +81,8 @@ static int64_t fraction_take(char *text, size_t *len) {
         memmove(point, point + 1 + digits, *len - 20 - digits);
         *len -= 1 + digits;
     }
-    return us;
+    *out = us;
+    return digits > 0;
 }
 
 /* The slow reference: every form spelled out. Letters: Y year, M month, D day, H hour, I minute, S second, A
@@ -95,7 +97,8 @@ static bool reference(int64_t *out, const uint8_t *data, size_t size) {
     static char copy[1 << 20];
     size_t len = size < sizeof copy ? size : sizeof copy;
     memcpy(copy, data, len);
-    int64_t fraction = fraction_take(copy, &len);
+    int64_t fraction = 0;
+    bool has_fraction = fraction_take(&fraction, copy, &len);
     if (len >= sizeof text) {
         return false;
     }
@@ -105,7 +108,7 @@ static bool reference(int64_t *out, const uint8_t *data, size_t size) {
         char form[48];
         const char *clock = clocks[i / 5];
         snprintf(form, sizeof form, "YYYY-MM-DD%s%s", clock, *clock ? zones[i % 5] : "");
-        if (!has_form(form, text, len) || (fraction > 0 && i < 10)) {
+        if (!has_form(form, text, len) || (has_fraction && i < 10)) {
             continue;
         }
         int64_t year = part(form, text, 'Y'), month = part(form, text, 'M'), day = part(form, text, 'D');
