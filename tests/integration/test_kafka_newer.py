@@ -37,7 +37,7 @@ def test_it_is_the_newer_one(newer_kafka: Newer) -> None:
     assert f"librdkafka {VERSION}" in done.stdout
 
 
-def tests_run(module: str, newer: Newer, folder: Path, *options: str) -> None:
+def run_tests(module: str, newer: Newer, folder: Path, *options: str) -> None:
     """In a Python of their own, which starts a broker of its own."""
     words = [sys.executable, "-m", "pytest", str(ROOT / "tests/integration" / module), *options]
     words += ["-q", "-s", "-p", "no:cacheprovider", f"--basetemp={folder / 'run'}"]
@@ -56,7 +56,7 @@ def tests_run(module: str, newer: Newer, folder: Path, *options: str) -> None:
 
 @pytest.mark.parametrize("module", ["test_kafka_iam.py", "test_kafka_broker.py"])
 def test_the_real_broker_s_tests_pass(module: str, newer_kafka: Newer, tmp_path: Path) -> None:
-    tests_run(module, newer_kafka, tmp_path)
+    run_tests(module, newer_kafka, tmp_path)
 
 
 @pytest.mark.soak
@@ -64,4 +64,4 @@ def test_the_soak_of_logins_passes(
     newer_kafka: Newer, tmp_path: Path, request: pytest.FixtureRequest
 ) -> None:
     length = f"--soak={request.config.getoption('--soak')}"
-    tests_run("test_kafka_iam_soak.py", newer_kafka, tmp_path, length)
+    run_tests("test_kafka_iam_soak.py", newer_kafka, tmp_path, length)
