@@ -56,11 +56,18 @@ def npm_environment() -> dict[str, str]:
     return {name: str(path) for name, path in known.items() if path.exists()} | dict(os.environ)
 
 
+_given_ports: set[int] = set()
+
+
 def free_port() -> int:
-    """A loopback port that nobody listens on now."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+    """A loopback port that nobody listens on now, never the same twice: a broker has ten of them, drawn one by one."""
+    port = 0
+    while port == 0 or port in _given_ports:
+        with socket.socket() as probe:
+            probe.bind(("127.0.0.1", 0))
+            port = int(probe.getsockname()[1])
+    _given_ports.add(port)
+    return port
 
 
 def wait_for_http(url: str, process: subprocess.Popen[bytes], log: Path) -> None:
