@@ -50,12 +50,15 @@ def set_log_level(level: str | None) -> None:
 
 def begin_as_environment_says() -> None:
     """PINPIPE_LOG=<level> [PINPIPE_LOG_FILE=<path>]: lines on stderr, or at the file's end."""
+    import io
     import logging
 
     level = os.environ["PINPIPE_LOG"].lower()
     path = os.environ.get("PINPIPE_LOG_FILE")
     set_log_level(level)
-    handler = logging.FileHandler(path, delay=True, encoding="utf-8") if path else logging.StreamHandler()
+    # Without a buffer: a buffer's lock, held by the thread at a fork, would stay held in the child.
+    stream = io.TextIOWrapper(io.FileIO(path, "ab"), encoding="utf-8", write_through=True) if path else None
+    handler = logging.StreamHandler(stream)
     handler.setFormatter(logging.Formatter("%(asctime)s %(process)d %(levelname)s %(name)s: %(message)s"))
     logger = logging.getLogger("pinpipe")
     logger.addHandler(handler)
