@@ -15,12 +15,11 @@
 #include "io/folder.h"
 #include "io/retry.h"
 #include "s3/copy.h"
+#include "s3/error.h"
 
 #define FILE_SCHEME "file://"
 #define S3_SCHEME "s3://"
 #define SUFFIX ".json"
-#define HTTP_CONFLICT 409
-#define HTTP_PRECONDITION_FAILED 412
 #define ETAG_BYTES 40
 #define CONFLICTS_MAX 8
 
@@ -193,13 +192,13 @@ static pinpipe_status bucket_put(pp_lease_outcome *outcome, lease_store *store, 
             return status;
         }
         bool is_gone = status == PINPIPE_ENOTFOUND && options->if_match.len > 0;
-        if (is_gone || (status == PINPIPE_ECONFLICT && refusal.native_code == HTTP_PRECONDITION_FAILED)) {
+        if (is_gone || (status == PINPIPE_ECONFLICT && refusal.native_code == PP_S3_PRECONDITION_FAILED)) {
             return PINPIPE_OK;
         }
         if (err && err->struct_size >= sizeof *err) {
             *err = refusal;
         }
-        if (refusal.native_code != HTTP_CONFLICT || pp_clock_monotonic_ms() >= deadline_ms) {
+        if (refusal.native_code != PP_S3_CONFLICT || pp_clock_monotonic_ms() >= deadline_ms) {
             return status;
         }
         pp_clock_sleep_ms(pp_retry_pause_ms(attempt, PINPIPE_ETIMEOUT, pp_retry_random()));

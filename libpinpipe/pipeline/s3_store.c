@@ -9,9 +9,9 @@
 #include "base/buffer.h"
 #include "base/memory.h"
 #include "s3/copy.h"
+#include "s3/error.h"
 #include "text/number.h"
 
-#define HTTP_PRECONDITION_FAILED 412
 #define FACT_BYTES 24
 
 static const char *const fact_names[] = {"x-amz-meta-pp-last", "x-amz-meta-pp-count", "x-amz-meta-pp-crc"};
@@ -74,7 +74,7 @@ static pinpipe_status s3_create(pp_object_outcome *outcome, pp_object_store *sto
     if (status == PINPIPE_OK) {
         status = pinpipe_s3_upload_commit(upload, timeout_ms, &refusal);
     }
-    if (status == PINPIPE_ECONFLICT && refusal.native_code == HTTP_PRECONDITION_FAILED) {
+    if (status == PINPIPE_ECONFLICT && refusal.native_code == PP_S3_PRECONDITION_FAILED) {
         *outcome = PP_OBJECT_EXISTS;
         status = PINPIPE_OK;
     }

@@ -10,6 +10,10 @@
 #define PP_S3_CODE_BYTES 64
 #define PP_S3_TEXT_BYTES 256
 
+/** HTTP statuses of a conditional request; an S3 error's native_code is its answer's. */
+#define PP_S3_CONFLICT 409
+#define PP_S3_PRECONDITION_FAILED 412
+
 /** What an <Error> document says; "" for what it lacks. */
 typedef struct pp_s3_refusal {
     char code[PP_S3_CODE_BYTES];

@@ -16,7 +16,6 @@
 #include "s3/error.h"
 
 /* What an attempt must bring of an object to count as a first one again. */
-#define HTTP_CONFLICT 409
 #define PROGRESS_BYTES 65536
 
 /* ---- one attempt ---- */
@@ -252,7 +251,7 @@ static pp_retry_failure failure_of(const pp_s3_job *job, const char *code, pinpi
     if (failure.kind == PP_RETRY_NEVER) {
         failure.kind = pp_retry_kind_of(pp_str(code), answer->status);
     }
-    bool passes = answer->status == HTTP_CONFLICT && status == PINPIPE_ESERVICE;
+    bool passes = answer->status == PP_S3_CONFLICT && status == PINPIPE_ESERVICE;
     if (failure.kind == PP_RETRY_NEVER && (is_nameless || passes)) {
         failure.kind = PP_RETRY_TRANSIENT;
     }

@@ -13,10 +13,10 @@
 #include "aws/xml.h"
 #include "base/buffer.h"
 #include "io/file.h"
+#include "s3/error.h"
 
 #define JOURNAL_MAX 16384
 #define JOURNAL_HEAD "pinpipe-upload 1"
-#define HTTP_PRECONDITION_FAILED 412
 
 pinpipe_status pp_s3_upload_query(pinpipe_buf *out, const pinpipe_s3_upload *upload, const char *before,
                                   pinpipe_error *err) {
@@ -292,7 +292,7 @@ pinpipe_status pp_s3_upload_complete(pinpipe_s3_upload *upload, int64_t timeout_
         status = pp_s3_send(s3, &call, timeout_ms, err);
         bool is_taken =
             status == PINPIPE_ENOTFOUND ||
-            (status == PINPIPE_ECONFLICT && s3->job.error.native_code == HTTP_PRECONDITION_FAILED);
+            (status == PINPIPE_ECONFLICT && s3->job.error.native_code == PP_S3_PRECONDITION_FAILED);
         if (is_taken && (s3->job.number > 1 || upload->is_resumed)) {
             status = conflict_judge(upload, timeout_ms, err);
         }

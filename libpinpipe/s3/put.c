@@ -11,8 +11,8 @@
 
 #include "base/buffer.h"
 #include "base/md5.h"
+#include "s3/error.h"
 
-#define HTTP_PRECONDITION_FAILED 412
 #define METADATA_PREFIX "x-amz-meta-"
 
 pinpipe_status pp_s3_condition_check(const pp_s3_condition *condition, pinpipe_error *err) {
@@ -144,7 +144,7 @@ pinpipe_status pinpipe_s3_object_put(pinpipe_s3 *s3, pinpipe_s3_name name, pinpi
                        .is_conditional = pp_s3_condition_is_set(&condition)};
     status = pp_s3_send(s3, &call, timeout_ms, err);
     bool is_doubtful = call.is_conditional && s3->job.is_unanswered && status == PINPIPE_ECONFLICT &&
-                       s3->job.error.native_code == HTTP_PRECONDITION_FAILED;
+                       s3->job.error.native_code == PP_S3_PRECONDITION_FAILED;
     return is_doubtful ? conflict_judge(s3, name, body, timeout_ms, err) : status;
 }
 
