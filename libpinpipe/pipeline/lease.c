@@ -112,6 +112,12 @@ static pinpipe_status lease_add(lease **out, pinpipe_leases *leases, pinpipe_str
     return PINPIPE_OK;
 }
 
+static pinpipe_status lease_keep(lease *one, pp_lease_facts facts, pinpipe_str text, pinpipe_error *err) {
+    one->facts = facts;
+    pp_buf_clear(&one->text);
+    return pp_buf_append(&one->text, text.ptr, text.len, err);
+}
+
 static pinpipe_status lease_see(void *user, pinpipe_str shard, pinpipe_str text, pinpipe_error *err) {
     pinpipe_leases *leases = user;
     pp_lease_facts facts = {0};
@@ -142,38 +148,40 @@ static pinpipe_status lease_see(void *user, pinpipe_str shard, pinpipe_str text,
     if (strcmp(facts.wanted, leases->owner) != 0) {
         one->asked_ms = 0;
     }
-    one->facts = facts;
-    pp_buf_clear(&one->text);
-    return pp_buf_append(&one->text, text.ptr, text.len, err);
+    return lease_keep(one, facts, text, err);
 }
 
 /* ---- changes ---- */
 
-/* Writes `facts` in place of what is known; a lease that is another by now is looked at in the next round. */
-static pinpipe_status lease_change(pp_lease_outcome *outcome, pinpipe_leases *leases, lease *one,
-                                   pp_lease_facts facts, int64_t timeout_ms, pinpipe_error *err) {
-    int64_t began_ms = leases->now_ms();
-    bool is_new = one->text.len == 0;
+/* Writes `facts` in place of what is known, and keeps them where that won. */
+static pinpipe_status lease_write(pp_lease_outcome *outcome, pinpipe_leases *leases, lease *one,
+                                  pp_lease_facts facts, int64_t timeout_ms, pinpipe_error *err) {
+    pinpipe_str shard = pp_str(one->shard), known = pp_buf_view(&one->text);
     *outcome = PP_LEASE_LOST;
-    facts.counter++;
     pinpipe_status status = pp_lease_encode(&leases->text, &facts, leases->owner, err);
     pinpipe_str text = pp_buf_view(&leases->text);
     if (status == PINPIPE_OK) {
-        status =
-            is_new ? pp_lease_store_create(outcome, leases->store, pp_str(one->shard), text, timeout_ms, err)
-                   : pp_lease_store_swap(outcome, leases->store, pp_str(one->shard), pp_buf_view(&one->text),
-                                         text, timeout_ms, err);
+        status = known.len == 0
+                     ? pp_lease_store_create(outcome, leases->store, shard, text, timeout_ms, err)
+                     : pp_lease_store_swap(outcome, leases->store, shard, known, text, timeout_ms, err);
     }
-    if (status < 0 || *outcome == PP_LEASE_LOST) {
+    return status == PINPIPE_OK && *outcome == PP_LEASE_WON ? lease_keep(one, facts, text, err) : status;
+}
+
+/* A lease that is another by now is looked at in the next round. */
+static pinpipe_status lease_change(pp_lease_outcome *outcome, pinpipe_leases *leases, lease *one,
+                                   pp_lease_facts facts, int64_t timeout_ms, pinpipe_error *err) {
+    int64_t began_ms = leases->now_ms();
+    facts.counter++;
+    pinpipe_status status = lease_write(outcome, leases, one, facts, timeout_ms, err);
+    if (*outcome == PP_LEASE_LOST) {
         leases->next_round_ms = 0;
         return status;
     }
-    one->facts = facts;
     one->seen_ms = leases->now_ms();
     one->is_ours = strcmp(facts.owner, leases->owner) == 0;
     one->renewed_ms = began_ms;
-    pp_buf_clear(&one->text);
-    return pp_buf_append(&one->text, text.ptr, text.len, err);
+    return status;
 }
 
 static pinpipe_status lease_take(pinpipe_leases *leases, lease *one, int64_t timeout_ms, pinpipe_error *err) {
@@ -189,17 +197,9 @@ static pinpipe_status lease_ask(pinpipe_leases *leases, lease *one, int64_t time
     pp_lease_facts facts = one->facts;
     pp_lease_outcome outcome = PP_LEASE_LOST;
     memcpy(facts.wanted, leases->owner, sizeof facts.wanted);
-    pinpipe_status status = pp_lease_encode(&leases->text, &facts, leases->owner, err);
-    pinpipe_str text = pp_buf_view(&leases->text);
-    if (status == PINPIPE_OK) {
-        status = pp_lease_store_swap(&outcome, leases->store, pp_str(one->shard), pp_buf_view(&one->text),
-                                     text, timeout_ms, err);
-    }
-    if (status == PINPIPE_OK && outcome == PP_LEASE_WON) {
-        one->facts = facts;
+    pinpipe_status status = lease_write(&outcome, leases, one, facts, timeout_ms, err);
+    if (outcome == PP_LEASE_WON) {
         one->asked_ms = leases->now_ms();
-        pp_buf_clear(&one->text);
-        status = pp_buf_append(&one->text, text.ptr, text.len, err);
     }
     return status;
 }
