@@ -45,3 +45,14 @@ def post(arguments: argparse.Namespace, targets: Sequence[str]) -> int:
         return 1
     print(f"{summary.draws} draws, {sum(summary.emulated.values())} rows", file=sys.stderr)
     return 0
+
+
+def one_layer(description: str, scheme: str, told: dict[str, str]) -> int:
+    """The whole of a script for one layer: `scheme` before an invoke URL makes it a target; told: help of both."""
+    parser = options(description)
+    target = parser.add_mutually_exclusive_group()
+    target.add_argument("--invoke-url", help=told["--invoke-url"])
+    target.add_argument("--to", help=told["--to"])
+    arguments = parser.parse_args()
+    to = scheme + arguments.invoke_url if arguments.invoke_url else arguments.to
+    return post(arguments, [to] if to else [])

@@ -16,13 +16,14 @@ import posting
 
 def main() -> int:
     """The topics `<user id>.pin|geo|user`."""
-    parser = posting.options("Emulates users who post pins to Kafka, as the course's script does.")
-    target = parser.add_mutually_exclusive_group()
-    target.add_argument("--invoke-url", help="of the API before the REST proxy, with its stage")
-    target.add_argument("--to", help="kafka://brokers or file:///dir (default: print the rows)")
-    arguments = parser.parse_args()
-    to = f"kafka-rest+{arguments.invoke_url}" if arguments.invoke_url else arguments.to
-    return posting.post(arguments, [to] if to else [])
+    return posting.one_layer(
+        "Emulates users who post pins to Kafka, as the course's script does.",
+        "kafka-rest+",
+        {
+            "--invoke-url": "of the API before the REST proxy, with its stage",
+            "--to": "kafka://brokers or file:///dir (default: print the rows)",
+        },
+    )
 
 
 if __name__ == "__main__":

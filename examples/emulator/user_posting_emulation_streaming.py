@@ -16,13 +16,14 @@ import posting
 
 def main() -> int:
     """The streams `streaming-<user id>-pin|geo|user`."""
-    parser = posting.options("Emulates users who post pins to Kinesis, as the course's script does.")
-    target = parser.add_mutually_exclusive_group()
-    target.add_argument("--invoke-url", help="of the API before Kinesis, with its stage")
-    target.add_argument("--to", help="kinesis://region or file:///dir (default: print the rows)")
-    arguments = parser.parse_args()
-    to = f"apigw+{arguments.invoke_url}" if arguments.invoke_url else arguments.to
-    return posting.post(arguments, [to] if to else [])
+    return posting.one_layer(
+        "Emulates users who post pins to Kinesis, as the course's script does.",
+        "apigw+",
+        {
+            "--invoke-url": "of the API before Kinesis, with its stage",
+            "--to": "kinesis://region or file:///dir (default: print the rows)",
+        },
+    )
 
 
 if __name__ == "__main__":
