@@ -12,6 +12,8 @@ import shutil
 import statistics
 import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -47,6 +49,19 @@ def environment(folder: Path, requirements: str) -> str:
         subprocess.run(command, check=True)
         (folder / "ready").touch()
     return str(python)
+
+
+@contextmanager
+def server(command: list[str]) -> Iterator[str]:
+    """The endpoint that a server prints: a process of its own, on every core but the measured one, until the end."""
+    process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    try:
+        others = set(range(os.cpu_count() or 1)) - os.sched_getaffinity(0)
+        os.sched_setaffinity(process.pid, others or os.sched_getaffinity(0))
+        assert process.stdout
+        yield process.stdout.readline().strip()
+    finally:
+        process.communicate("\n", timeout=10)
 
 
 def interleaved(commands: dict[str, list[str]], runs: int) -> dict[str, Runs]:

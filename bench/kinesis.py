@@ -9,7 +9,6 @@ from __future__ import annotations
 import json
 import os
 import shutil
-import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -33,20 +32,14 @@ PACKED = 84  # records of 600 bytes in the Kinesis Producer Library's 51,200
 
 @contextmanager
 def _server(bench: Bench, shards: int) -> Iterator[tuple[str, str]]:
-    """Endpoint and certificate of a server in a process of its own, on every core but the measured one."""
+    """Endpoint and certificate of a server."""
     from tests.doubles.certificate import make_certificate
 
     bench.folder.mkdir(parents=True, exist_ok=True)
     certificate = make_certificate(bench.folder)
     command = [bench.program("kinesis_server"), str(certificate.file), str(certificate.key_file), str(shards)]
-    process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
-    try:
-        others = set(range(os.cpu_count() or 1)) - os.sched_getaffinity(0)
-        os.sched_setaffinity(process.pid, others or os.sched_getaffinity(0))
-        assert process.stdout
-        yield process.stdout.readline().strip(), str(certificate.file)
-    finally:
-        process.communicate("\n", timeout=10)
+    with figures.server(command) as endpoint:
+        yield endpoint, str(certificate.file)
 
 
 def _peer(who: str, told: dict[str, Any]) -> list[str]:

@@ -8,12 +8,8 @@ from __future__ import annotations
 
 import base64
 import json
-import os
-import subprocess
 import sys
 import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any, ClassVar
@@ -98,19 +94,6 @@ def serve(path: str) -> None:
     sys.stdin.read()
 
 
-@contextmanager
-def _server(path: Path) -> Iterator[str]:
-    command = [sys.executable, str(HERE / "kinesis_reads.py"), str(path)]
-    process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
-    try:
-        others = set(range(os.cpu_count() or 1)) - os.sched_getaffinity(0)
-        os.sched_setaffinity(process.pid, others or os.sched_getaffinity(0))
-        assert process.stdout
-        yield process.stdout.readline().strip()
-    finally:
-        process.communicate("\n", timeout=10)
-
-
 def section(bench: Bench) -> dict[str, Any]:
     """ms of CPU, ratios, allocations."""
     bench.folder.mkdir(parents=True, exist_ok=True)
@@ -130,7 +113,7 @@ def section(bench: Bench) -> dict[str, Any]:
     print(f"\n{what}: {1e3 * (read_s + clean_s):.2f} ms ({both})")
     peer = HERE / "peer_kinesis_reads.py"
     boto3 = figures.environment(FOLDER, "kinesis-requirements.txt")
-    with _server(path) as endpoint:
+    with figures.server([sys.executable, str(HERE / "kinesis_reads.py"), str(path)]) as endpoint:
         commands = {
             who: [boto3 if who.startswith("boto3") else sys.executable, str(peer), who, endpoint, str(CALLS)]
             for who in ("columns", "clean", "boto3", "boto3, json")

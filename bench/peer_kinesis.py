@@ -9,11 +9,11 @@ Rules: docs/performance.md, "Kinesis"; domain notes §3.4 (what the course's scr
 from __future__ import annotations
 
 import json
-import resource
 import sys
-import time
 from collections.abc import Callable
 from typing import Any
+
+import peer_run
 
 STREAM = "bench"
 Job = dict[str, Any]
@@ -110,21 +110,13 @@ WAYS: dict[str, Callable[[Job], Work]] = {
 }
 
 
-def main() -> int:
-    """Runs the job; the first round is not counted."""
+def main() -> None:
+    """Runs the job."""
     job: Job = json.loads(sys.argv[1])
     texts = [json.dumps("x" * (job["bytes"] - 2))] * job["records"]
     work = WAYS[job["who"]](job)
-    work(texts)
-    cpu_s, wall_s = time.process_time(), time.monotonic()
-    done = sum(work(texts) for _ in range(job["rounds"]))
-    cpu_s, wall_s = time.process_time() - cpu_s, time.monotonic() - wall_s
-    if done != job["rounds"] * len(texts):
-        raise SystemExit(f"{done} of {job['rounds'] * len(texts)} records arrived")
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    print(json.dumps({"cpu_s": cpu_s, "wall_s": wall_s, "records": done, "peak_kib": peak}))
-    return 0
+    peer_run.run(lambda: work(texts), len(texts), job["rounds"])
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()

@@ -9,12 +9,12 @@ Rules: docs/performance.md, "REST proxy"; domain notes §3.2 (what the course's 
 from __future__ import annotations
 
 import json
-import resource
 import sys
-import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+
+import peer_run
 
 CONTENT_TYPE = "application/vnd.kafka.json.v2+json"
 TOPIC = "bench.pin"
@@ -111,22 +111,14 @@ WAYS: dict[str, Callable[[Job], Callable[[list[Any], int], int]]] = {
 }
 
 
-def main() -> int:
-    """Runs the job; the first round is not counted."""
+def main() -> None:
+    """Runs the job."""
     job: Job = json.loads(sys.argv[1])
     job["url"] = f"{job['endpoint']}/topics/{TOPIC}"
     rows = [json.loads(line) for line in Path(job["file"]).read_text(encoding="utf-8").splitlines()]
     work = WAYS[job["who"]](job)
-    work(rows, job["batch"])
-    cpu_s, wall_s = time.process_time(), time.monotonic()
-    done = sum(work(rows, job["batch"]) for _ in range(job["rounds"]))
-    cpu_s, wall_s = time.process_time() - cpu_s, time.monotonic() - wall_s
-    if done != job["rounds"] * len(rows):
-        raise SystemExit(f"{done} of {job['rounds'] * len(rows)} records arrived")
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    print(json.dumps({"cpu_s": cpu_s, "wall_s": wall_s, "records": done, "peak_kib": peak}))
-    return 0
+    peer_run.run(lambda: work(rows, job["batch"]), len(rows), job["rounds"])
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()

@@ -7,12 +7,9 @@ Rules: DESIGN §5 ("Speed"); issue on Kafka: the road of the reference pipelines
 from __future__ import annotations
 
 import json
-import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -26,24 +23,6 @@ FOLDER = figures.PEERS / "rest"
 RECORDS = 2000
 ROUNDS = {1: 1, 100: 10}
 PEERS = ("requests", "session", "urllib3")
-
-
-@contextmanager
-def _server() -> Iterator[str]:
-    """The endpoint of a server in a process of its own, on every core but the measured one."""
-    process = subprocess.Popen(
-        [sys.executable, str(HERE / "rest_server.py")],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        text=True,
-    )
-    try:
-        others = set(range(os.cpu_count() or 1)) - os.sched_getaffinity(0)
-        os.sched_setaffinity(process.pid, others or os.sched_getaffinity(0))
-        assert process.stdout
-        yield process.stdout.readline().strip()
-    finally:
-        process.communicate("\n", timeout=10)
 
 
 def calls(command: list[str]) -> int:
@@ -78,7 +57,7 @@ def section(bench: Bench) -> dict[str, Any]:
     path.write_text("".join(line + "\n" for line in lines), encoding="utf-8")
     found: dict[str, Any] = {}
     for batch, rounds in ROUNDS.items():
-        with _server() as endpoint:
+        with figures.server([sys.executable, str(HERE / "rest_server.py")]) as endpoint:
             results = figures.interleaved(_commands(bench, endpoint, path, batch, rounds), bench.runs)
             calls = {}
             if shutil.which("strace"):
