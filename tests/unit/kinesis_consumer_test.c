@@ -12,16 +12,11 @@ static pinpipe_error err = PINPIPE_ERROR_INIT;
 
 #include <sys/wait.h>
 
+#include "consuming.h"
 #include "io/clock.h"
 #include "kinesis/aggregate.h"
-#include "kinesis/consumer.h"
-#include "loopback.h"
 #include "text/base64.h"
 
-#define SHARDS_ONE                                                                                           \
-    "{\"Shards\":[{\"ShardId\":\"s-0\",\"HashKeyRange\":{\"StartingHashKey\":\"0\",\"EndingHashKey\":"       \
-    "\"340282366920938463463374607431768211455\"},\"SequenceNumberRange\":{\"StartingSequenceNumber\":"      \
-    "\"1\"}}]}"
 #define NO_SHARDS "{\"Shards\":[]}"
 #define ITERATOR(name) "{\"ShardIterator\":\"" name "\"}"
 #define RECORD(number, data)                                                                                 \
@@ -30,40 +25,8 @@ static pinpipe_error err = PINPIPE_ERROR_INIT;
 #define RECORDS(next, records)                                                                               \
     "{\"MillisBehindLatest\":9,\"NextShardIterator\":" next ",\"Records\":[" records "]}"
 #define REFUSED(code) "{\"__type\":\"" code "\",\"message\":\"no\"}"
-#define LIST .line = "POST", .has = {"Kinesis_20131202.ListShards"}
 #define ASK(...) .line = "POST", .has = {"Kinesis_20131202.GetShardIterator", __VA_ARGS__}
 #define GET(...) .line = "POST", .has = {"Kinesis_20131202.GetRecords", __VA_ARGS__}
-
-static loopback server;
-
-static pinpipe_kinesis_consumer *consumer_begin(const loopback_answer *answers, int count) {
-    char endpoint[64];
-    pinpipe_kinesis_options client = PINPIPE_KINESIS_OPTIONS_INIT;
-    pinpipe_kinesis_consumer_options options = PINPIPE_KINESIS_CONSUMER_OPTIONS_INIT;
-    pinpipe_kinesis_consumer *consumer = NULL;
-    server = (loopback){.answers = answers, .count = count};
-    CHECK(loopback_begin(&server));
-    snprintf(endpoint, sizeof endpoint, "http://127.0.0.1:%d", server.port);
-    client.endpoint = pp_str(endpoint);
-    client.timeout_ms = 1500;
-    options.client = &client;
-    options.stream = pp_str("stream");
-    options.in_flight = 1;
-    options.stuck_ms = 400;
-    options.idle_ms = 100;
-    CHECK_INT(pinpipe_kinesis_consumer_new(&consumer, &options, &err), PINPIPE_OK);
-    return consumer;
-}
-
-static void consumer_end(pinpipe_kinesis_consumer *consumer, int requests) {
-    pinpipe_kinesis_consumer_free(consumer);
-    loopback_end(&server);
-    CHECK_INT(atomic_load(&server.wrong), 0);
-    CHECK_INT(atomic_load(&server.requests), requests);
-    if (atomic_load(&server.wrong)) {
-        fprintf(stderr, "%s\n", server.note);
-    }
-}
 
 static pinpipe_kinesis_records *records_new(void) {
     pinpipe_kinesis_records *records = NULL;
@@ -111,7 +74,7 @@ static void test_what_fails_goes_on_where_it_was(void) {
         {GET("i-4"), .status = 200, .body = RECORDS("null", RECORD("13", "Yw=="))},
         {LIST, .status = 200, .body = SHARDS_ONE},
     };
-    pinpipe_kinesis_consumer *consumer = consumer_begin(answers, 12);
+    pinpipe_kinesis_consumer *consumer = consumer_begin(answers, 12, NULL);
     pinpipe_kinesis_records *records = records_new();
     read_check(consumer, records, 2, "a b ");
     CHECK_INT(pinpipe_kinesis_records_position_count(records), 1);
@@ -151,7 +114,7 @@ static void test_children_come_behind_their_parents(void) {
         {ASK("TRIM_HORIZON", "\"s-1\""), .status = 200, .body = ITERATOR("i-2")},
         {GET("i-2"), .status = 200, .body = RECORDS("\"i-3\"", RECORD("13", "Yw=="))},
     };
-    pinpipe_kinesis_consumer *consumer = consumer_begin(answers, 5);
+    pinpipe_kinesis_consumer *consumer = consumer_begin(answers, 5, NULL);
     pinpipe_kinesis_records *records = records_new();
     read_check(consumer, records, 1, "b ");
     CHECK_INT(pinpipe_kinesis_consumer_shard_count(consumer), 2);
@@ -173,7 +136,7 @@ static void test_a_shard_that_answers_nothing_is_stuck(void) {
         {GET("i-1"), .delay_ms = -1},
         {GET("i-1"), .status = 200, .body = RECORDS("\"i-2\"", RECORD("13", "Yw=="))},
     };
-    pinpipe_kinesis_consumer *consumer = consumer_begin(answers, 4);
+    pinpipe_kinesis_consumer *consumer = consumer_begin(answers, 4, NULL);
     pinpipe_kinesis_records *records = records_new();
     int64_t begun = pp_clock_monotonic_ms();
     CHECK_INT(pinpipe_kinesis_consumer_read(records, consumer, NULL, 700, &err), PINPIPE_AGAIN);
@@ -195,7 +158,7 @@ static void test_a_shard_that_is_gone_is_told(void) {
         {ASK("TRIM_HORIZON"), .status = 400, .body = REFUSED("ResourceNotFoundException")},
         {LIST, .status = 200, .body = NO_SHARDS},
     };
-    pinpipe_kinesis_consumer *consumer = consumer_begin(answers, 3);
+    pinpipe_kinesis_consumer *consumer = consumer_begin(answers, 3, NULL);
     consumer->look.due_ms = INT64_MAX; /* but for the one that is wanted */
     pinpipe_kinesis_records *records = records_new();
     pinpipe_status status = PINPIPE_AGAIN;
@@ -214,7 +177,7 @@ static void test_a_shard_that_is_gone_is_told(void) {
 
 static void test_a_child_process_has_no_consumer(void) {
     const loopback_answer answers[] = {{LIST, .status = 200, .body = SHARDS_ONE}};
-    pinpipe_kinesis_consumer *consumer = consumer_begin(answers, 1);
+    pinpipe_kinesis_consumer *consumer = consumer_begin(answers, 1, NULL);
     pinpipe_kinesis_records *records = records_new();
     pid_t child = fork();
     if (child == 0) {
@@ -314,7 +277,7 @@ static void test_a_hole_is_told(void) {
     const loopback_answer answers[] = {{LIST, .status = 200, .body = half},
                                        {LIST, .status = 200, .body = half},
                                        {LIST, .status = 200, .body = other}};
-    pinpipe_kinesis_consumer *consumer = consumer_begin(answers, 3);
+    pinpipe_kinesis_consumer *consumer = consumer_begin(answers, 3, NULL);
     CHECK_INT(counted(consumer, PINPIPE_KINESIS_CONSUMER_HOLES), 0);
     CHECK(consumer->look.is_wanted);
     CHECK_INT(pinpipe_kinesis_consumer_shards_list(consumer, 1000, &err), PINPIPE_OK);

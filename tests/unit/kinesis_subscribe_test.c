@@ -72,32 +72,10 @@ static void test_events(void) {
 
 #if PINPIPE_WITH_KINESIS
 
-#include "io/clock.h"
-#include "kinesis/consumer.h"
-#include "loopback.h"
+#include "consuming.h"
 
-#define SHARDS                                                                                               \
-    "{\"Shards\":[{\"ShardId\":\"s-0\",\"HashKeyRange\":{\"StartingHashKey\":\"0\",\"EndingHashKey\":"       \
-    "\"340282366920938463463374607431768211455\"}}]}"
+#define ARN "arn:aws:kinesis:eu-west-1:1:stream/stream/consumer/c:1"
 #define SUBSCRIBE(...) .line = "POST", .has = {"Kinesis_20131202.SubscribeToShard", __VA_ARGS__}
-
-static loopback server;
-
-static pinpipe_kinesis_consumer *consumer_begin(const loopback_answer *answers, int count) {
-    char endpoint[64];
-    pinpipe_kinesis_options client = PINPIPE_KINESIS_OPTIONS_INIT;
-    pinpipe_kinesis_consumer_options options = PINPIPE_KINESIS_CONSUMER_OPTIONS_INIT;
-    pinpipe_kinesis_consumer *consumer = NULL;
-    server = (loopback){.answers = answers, .count = count};
-    CHECK(loopback_begin(&server));
-    snprintf(endpoint, sizeof endpoint, "http://127.0.0.1:%d", server.port);
-    client.endpoint = pp_str(endpoint);
-    options.client = &client;
-    options.stream = pp_str("stream");
-    options.fan_out = pp_str("arn:aws:kinesis:eu-west-1:1:stream/stream/consumer/c:1");
-    CHECK_INT(pinpipe_kinesis_consumer_new(&consumer, &options, &err), PINPIPE_OK);
-    return consumer;
-}
 
 /* Lets the consumer move until its shard's last error says so. */
 static void error_wait(pinpipe_kinesis_consumer *consumer, pinpipe_kinesis_records *records,
@@ -115,7 +93,7 @@ static void error_wait(pinpipe_kinesis_consumer *consumer, pinpipe_kinesis_recor
 static void test_subscriptions_end(void) {
     static const char busy[] = "{\"__type\":\"ResourceInUseException\",\"message\":\"no\"}";
     const loopback_answer answers[] = {
-        {.line = "POST", .has = {"ListShards"}, .status = 200, .body = SHARDS},
+        {LIST, .status = 200, .body = SHARDS_ONE},
         {SUBSCRIBE("\"TRIM_HORIZON\"", "consumer/c:1"), .status = 400, .body = busy},
         {SUBSCRIBE("\"TRIM_HORIZON\""), .status = 200, .body = ""},
         {SUBSCRIBE("\"TRIM_HORIZON\""), .status = 200,
@@ -123,7 +101,7 @@ static void test_subscriptions_end(void) {
         {SUBSCRIBE("\"TRIM_HORIZON\""), .delay_ms = -1},
         {SUBSCRIBE("\"TRIM_HORIZON\""), .delay_ms = -1},
     };
-    pinpipe_kinesis_consumer *consumer = consumer_begin(answers, 6);
+    pinpipe_kinesis_consumer *consumer = consumer_begin(answers, 6, ARN);
     pinpipe_kinesis_records *records = NULL;
     CHECK_INT(pinpipe_kinesis_records_new(&records, &err), PINPIPE_OK);
     CHECK_INT(pinpipe_kinesis_consumer_read(records, consumer, NULL, 500, &err), PINPIPE_AGAIN);
@@ -139,11 +117,8 @@ static void test_subscriptions_end(void) {
         CHECK(pinpipe_kinesis_consumer_read(records, consumer, NULL, 50, &err) != PINPIPE_OK);
     }
     CHECK_INT(pinpipe_kinesis_consumer_count(consumer, PINPIPE_KINESIS_CONSUMER_FAILED), 4);
-    pinpipe_kinesis_consumer_free(consumer); /* with one under way */
+    consumer_end(consumer, 6); /* with one under way */
     pinpipe_kinesis_records_free(records);
-    loopback_end(&server);
-    CHECK_INT(atomic_load(&server.wrong), 0);
-    CHECK_INT(atomic_load(&server.requests), 6);
 }
 
 #endif
