@@ -45,6 +45,26 @@ TRIM_HORIZON, LATEST, AT_TIMESTAMP:milliseconds, AT_SEQUENCE_NUMBER:number where
 Start = str | datetime | Mapping[str, Any]
 
 
+def chosen(name: str, given: str, known: Mapping[str, int]) -> int:
+    """What an option's word means to the core."""
+    if given not in known:
+        raise InvalidArgumentError(f"{name} '{given}': it is one of {', '.join(known)}")
+    return known[given]
+
+
+def service_options(
+    credentials: Credentials | None,
+    endpoint: str | None,
+    region: str | None,
+    ca_file: str | os.PathLike[str] | None,
+    wire: str,
+) -> tuple[Any, str | None, str | None, str | None, int]:
+    """How the service is reached, as every handle of the core is told."""
+    provider = credentials._provider if credentials else None
+    certificates = os.fspath(ca_file) if ca_file else None
+    return provider, endpoint, region, certificates, chosen("wire", wire, WIRES)
+
+
 class Received(NamedTuple):
     """A record that was read. arrival: about when the service took it. stray: its hash key is not the shard's."""
 
@@ -132,22 +152,29 @@ def _place(given: Any) -> _Place:
     raise InvalidArgumentError(f"start: {given!r} is no place in a shard")
 
 
+def places_of(start: Start) -> Mapping[str, Any] | None:
+    """The places by shard of a start, given as such or as Spark's text; None: it is one for all shards."""
+    if isinstance(start, str) and start.lstrip().startswith("{"):
+        try:
+            return dict(json.loads(start))
+        except ValueError as error:
+            raise InvalidArgumentError(f"start: {error}") from None
+    return start if isinstance(start, Mapping) else None
+
+
 def _start(start: Start) -> tuple[_Place, dict[str, _Place]]:
     """Where shards begin, and the places of those that have one of their own."""
+    places = places_of(start)
+    if places is not None:
+        named = {str(shard): _place(at) for shard, at in places.items() if shard != "metadata"}
+        return _Place(native.KINESIS_TRIM_HORIZON), named
     if isinstance(start, datetime):
         return _Place(native.KINESIS_AT_TIMESTAMP, time_ms=_time_ms(start)), {}
-    if isinstance(start, str) and not start.lstrip().startswith("{"):
-        if start.lower() not in WHOLE:
-            raise InvalidArgumentError(
-                f"start '{start}': it is one of {', '.join(WHOLE)}, a time, or places by shard"
-            )
-        return _Place(TYPES[WHOLE[start.lower()]]), {}
-    try:
-        places = json.loads(start) if isinstance(start, str) else start
-    except ValueError as error:
-        raise InvalidArgumentError(f"start: {error}") from None
-    named = {str(shard): _place(at) for shard, at in places.items() if shard != "metadata"}
-    return _Place(native.KINESIS_TRIM_HORIZON), named
+    if not isinstance(start, str) or start.lower() not in WHOLE:
+        raise InvalidArgumentError(
+            f"start '{start}': it is one of {', '.join(WHOLE)}, a time, or places by shard"
+        )
+    return _Place(TYPES[WHOLE[start.lower()]]), {}
 
 
 def _shard_state(*parts: Any) -> ShardState:
@@ -273,25 +300,19 @@ class Consumer(Handle):
         in_flight: at once, 8 requests or 100 subscriptions. fan_out: ARN of a registered consumer, see
         `Client.register_consumer`: shards are subscribed to, each with 2 MiB a second that nobody else has.
         """
-        for name, given, known in (("wire", wire, WIRES), ("deaggregate", deaggregate, STRAYS)):
-            if given not in known:
-                raise InvalidArgumentError(f"{name} '{given}': it is one of {', '.join(known)}")
+        service = service_options(credentials, endpoint, region, ca_file, wire)
+        strays = chosen("deaggregate", deaggregate, STRAYS)
         whole, places = _start(start)
-        provider = credentials._provider if credentials else None
         super().__init__(
             beside(
                 lambda: native.kinesis_consumer_new(
                     stream,
-                    provider,
-                    endpoint,
-                    region,
-                    os.fspath(ca_file) if ca_file else None,
-                    WIRES[wire],
+                    *service,
                     milliseconds(timeout),
                     native.KINESIS_READ_ALL if shards is None else native.KINESIS_READ_TAKEN,
                     whole.start,
                     whole.time_ms,
-                    STRAYS[deaggregate],
+                    strays,
                     memory_bytes,
                     fetch_records,
                     max(1, milliseconds(idle)),

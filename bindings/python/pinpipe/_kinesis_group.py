@@ -7,14 +7,11 @@ Rules: docs/stream.md, "Groups".
 from __future__ import annotations
 
 import os
-import secrets
-import socket
 import time
-from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from pinpipe import native
-from pinpipe._kinesis_consumer import Batch, Consumer, Position, Start
+from pinpipe._kinesis_consumer import Batch, Consumer, Position, Start, places_of
 from pinpipe._waiting import Handle, milliseconds
 from pinpipe.errors import ConflictError, Error, InvalidArgumentError
 
@@ -50,8 +47,8 @@ class Leases(Handle):
         self, url: str, client: s3.Client | None, lease_s: float, hand_over_s: float, timeout_s: float
     ) -> None:
         """url: file:///folder or s3://bucket/prefix; client: of S3, else one from the environment."""
-        host = "".join(c if c.isalnum() and c.isascii() else "-" for c in socket.gethostname())
-        self.owner = f"{host[:40]}-{os.getpid()}-{secrets.token_hex(8)}"
+        host = "".join(c if c.isalnum() and c.isascii() else "-" for c in os.uname().nodename)
+        self.owner = f"{host[:40]}-{os.getpid()}-{os.urandom(8).hex()}"
         self._timeout_ms = milliseconds(timeout_s)
         super().__init__(
             native.leases_open(
@@ -129,7 +126,7 @@ class GroupConsumer(Consumer):
         place. lease: seconds after which a silent member's shards are others'. hand_over: how long one that is asked
         for a shard may go on with it. options: as `Consumer`.
         """
-        if isinstance(start, Mapping) or (isinstance(start, str) and start.lstrip().startswith("{")):
+        if places_of(start) is not None:
             raise InvalidArgumentError("start: a group's members have one start for all shards")
         name = stream.rpartition("/")[2]
         for part in (group, name):
@@ -182,9 +179,9 @@ class GroupConsumer(Consumer):
         self._reading = set(ours)
 
     def _begin_at(self, shard: str, position: Position | None) -> None:
-        state = next((each for each in self.shards if each.id == shard), None)
-        known = {each.id for each in self.shards}
-        is_child = state is not None and bool({state.parent, state.adjacent_parent} & known)
+        known = {each.id: each for each in self.shards}
+        parents = {known[shard].parent, known[shard].adjacent_parent} if shard in known else set()
+        is_child = not parents.isdisjoint(known)
         if position is not None:
             self.take(shard, position)
         elif is_child or self._start == "earliest":

@@ -12,8 +12,16 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Literal, NamedTuple, TypeVar
 
 from pinpipe import native
-from pinpipe._kinesis_consumer import WIRES as _WIRES
-from pinpipe._kinesis_consumer import Batch, Consumer, Position, Received, Routed, ShardState
+from pinpipe._kinesis_consumer import (
+    Batch,
+    Consumer,
+    Position,
+    Received,
+    Routed,
+    ShardState,
+    chosen,
+    service_options,
+)
 from pinpipe._kinesis_group import GroupConsumer, Lease
 from pinpipe._waiting import STEP_MS, Handle, ProducerHandle, beside, in_steps, milliseconds, steps
 from pinpipe.errors import DeadlineError, InvalidArgumentError, NetworkError, NotFoundError
@@ -135,18 +143,14 @@ class Gateway:
         resource: records = many a request, data is text; record = one a request, data is a JSON value. api_key: a
         secret. iam: requests are signed for execute-api by the producer's credentials, else nobody signs them.
         """
-        forms: list[str] = []
+        forms: dict[str, int] = {}
         while name := native.pinpipe_kinesis_gateway_form_name(len(forms)):
-            forms.append(name)
-        if form not in forms:
-            raise InvalidArgumentError(f"form '{form}': it is one of {', '.join(forms)}")
-        if resource not in _RESOURCES:
-            raise InvalidArgumentError(f"resource '{resource}': it is one of {', '.join(_RESOURCES)}")
+            forms[name] = len(forms)
         auth = native.KINESIS_GATEWAY_AUTH_IAM if iam else native.KINESIS_GATEWAY_AUTH_NONE
         self._options = (
             endpoint.removeprefix(self.SCHEME),
-            forms.index(form),
-            _RESOURCES[resource],
+            chosen("form", form, forms),
+            chosen("resource", resource, _RESOURCES),
             api_key,
             auth,
         )
@@ -180,18 +184,12 @@ class Client(Handle):
         it, few doubles have it. connect_timeout: 3.1 s an attempt. timeout: of a call without one of its own.
         attempts: 3.
         """
-        if wire not in _WIRES:
-            raise InvalidArgumentError(f"wire '{wire}': it is one of {', '.join(_WIRES)}")
+        service = service_options(credentials, endpoint, region, ca_file, wire)
         self._timeout = timeout
-        provider = credentials._provider if credentials else None
         super().__init__(
             beside(
                 lambda: native.kinesis_new(
-                    provider,
-                    endpoint,
-                    region,
-                    os.fspath(ca_file) if ca_file else None,
-                    _WIRES[wire],
+                    *service,
                     milliseconds(connect_timeout or 0),
                     milliseconds(timeout),
                     attempts or 0,
@@ -390,22 +388,15 @@ class Producer(ProducerHandle):
         takes the records in place of Kinesis; nothing is asked at first then, and credentials sign only where it wants
         IAM.
         """
-        if wire not in _WIRES:
-            raise InvalidArgumentError(f"wire '{wire}': it is one of {', '.join(_WIRES)}")
-        if ordering not in _ORDERINGS:
-            raise InvalidArgumentError(f"ordering '{ordering}': it is one of {', '.join(_ORDERINGS)}")
-        provider = credentials._provider if credentials else None
+        service = service_options(credentials, endpoint, region, ca_file, wire)
+        order = chosen("ordering", ordering, _ORDERINGS)
         super().__init__(
             beside(
                 lambda: native.kinesis_producer_new(
                     stream,
-                    provider,
-                    endpoint,
-                    region,
-                    os.fspath(ca_file) if ca_file else None,
-                    _WIRES[wire],
+                    *service,
                     milliseconds(timeout),
-                    _ORDERINGS[ordering],
+                    order,
                     native.KINESIS_REPORTS_ALL if reports else native.KINESIS_REPORTS_NONE,
                     memory_bytes,
                     milliseconds(linger) or -1,
