@@ -15,7 +15,7 @@ import threading
 import time
 import uuid
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pinpipe
@@ -89,10 +89,13 @@ class Member:
 
 
 class Load(threading.Thread):
-    """Writes numbers into a stream, one after the other, until it is stopped."""
+    """Writes numbers into a stream, one after the other, until it is stopped; record: what is written of a number."""
 
-    def __init__(self, endpoint: str, stream: str) -> None:
+    def __init__(
+        self, endpoint: str, stream: str, record: Callable[[int], bytes] = lambda number: b"%d" % number
+    ) -> None:
         super().__init__(daemon=True)
+        self._record = record
         self._client = kinesis.Client(endpoint, credentials=pinpipe.Credentials.static("k", "s"), timeout=60)
         self._stream = stream
         self._ended = threading.Event()
@@ -100,7 +103,7 @@ class Load(threading.Thread):
 
     def run(self) -> None:
         while not self._ended.wait(0.01):
-            self._client.put(self._stream, str(self.sent), f"key-{self.sent}")
+            self._client.put(self._stream, self._record(self.sent), f"key-{self.sent}")
             self.sent += 1
 
     def wait_for(self, more: int) -> None:
@@ -112,9 +115,9 @@ class Load(threading.Thread):
         self.join(60)
 
 
-def wait_for(condition: object, what: str, timeout: float = 60.0) -> float:
+def wait_for(condition: Callable[[], bool], what: str, timeout: float = 60.0) -> float:
     began = time.monotonic()
-    while not condition():  # type: ignore[operator]
+    while not condition():
         assert time.monotonic() - began < timeout, what
         time.sleep(0.05)
     return time.monotonic() - began
@@ -151,7 +154,7 @@ def test_three_members_one_killed_while_the_stream_is_split_and_merged(
     try:
         load.start()
         wait_for(lambda: sum(len(member.ours()) for member in members) == SHARDS, "shards are shared")
-        wait_for(lambda: all(member.ours() for member in members), "each member has a share")
+        wait_for(lambda: all(bool(member.ours()) for member in members), "each member has a share")
         first, _, third, fourth = client.shards(name)
         client.split_shard(name, first.id, str(int(first.last_hash) // 2))
         load.wait_for(60)

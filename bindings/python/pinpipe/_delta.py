@@ -106,6 +106,11 @@ class DeltaTarget:
             )
         return table
 
+    @property
+    def table_id(self) -> str:
+        """What the table is called in its own log; one that is made anew in the same place has another."""
+        return str(self._table.metadata().id)
+
     def _error(self, error: Exception) -> FileError:
         return FileError(f"Delta table '{self._location}': {str(error).splitlines()[0]}")
 
@@ -230,7 +235,7 @@ class DeltaTarget:
             return
         self._checkpointed = time.monotonic()
         store, key = self._checkpoint
-        table_id = str(self._table.metadata().id)
+        table_id = self.table_id
         document = self._checkpoint_document() or {}
         if document.get("table_id") != table_id:
             document = {"streams": {}}
@@ -261,7 +266,7 @@ class DeltaTarget:
             return {}
         told = {"stream": self._stream, "shards": document["streams"].get(self._stream, {})}
         kept = _entries(told, self._stream)
-        if document.get("table_id") == str(self._table.metadata().id):
+        if document.get("table_id") == self.table_id:
             return kept
         store, key = self._checkpoint
         if not fresh or document.get("table") != self._location:

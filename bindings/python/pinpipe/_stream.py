@@ -11,18 +11,18 @@ import json
 import os
 import time
 from collections import Counter
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from pinpipe import kinesis
 from pinpipe._delta import DeltaTarget, Mode, Written, folder_url
-from pinpipe._kinesis_consumer import Position, Start
+from pinpipe._kinesis_consumer import Position, Start, places_of
 from pinpipe._objects import Objects, open_objects
 from pinpipe._outputs import DELTA_SCHEMES, import_extra
 from pinpipe._records import Reject, Table, chosen_profile
 from pinpipe._schema import KINDS, Schema
+from pinpipe._stream_source import READ_BYTES, SharedSource, Source, TableMember
 from pinpipe.errors import InvalidArgumentError
 
 if TYPE_CHECKING:
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from pinpipe._profiles import Profile
 
 READ_TIMEOUT_S = 0.5
-COMMIT_BYTES = 64 << 20  # of rows and rejects in memory: then a commit is due, however few they are
+COMMIT_BYTES = READ_BYTES  # of rows and rejects in memory: then a commit is due, however few they are
 
 
 @dataclass
@@ -72,10 +72,12 @@ class _Held:
         self.records = 0
         self.size_bytes = 0
         self.since = time.monotonic()
+        self.positions: dict[str, Position] = {}
 
-    def add(self, table: Table) -> None:
+    def add(self, table: Table, positions: Mapping[str, Position]) -> None:
         import pyarrow as pa
 
+        self.positions.update(positions)
         if not self.records:
             self.since = time.monotonic()
         if table.num_records:
@@ -114,6 +116,9 @@ def stream(
     commit_records: int = 10_000,
     commit_interval: float = 5.0,
     compact_commits: int = 100,
+    group: str | None = None,
+    leases: str | None = None,
+    lease: float = 10.0,
     region: str | None = None,
     endpoint: str | None = None,
     credentials: Credentials | None = None,
@@ -126,9 +131,12 @@ def stream(
     the table. start: earliest, latest or a time, for a shard that the table has no position of. available_now: ends
     where the stream ended at the start. profile: as `clean`. commit_records, commit_interval: a commit is made when
     so many records or seconds have come together. compact_commits: small files are put together after so many.
-    region, endpoint, credentials: of Kinesis, as `kinesis.Client`; S3's come from the environment.
+    group, leases: processes of one group share the stream's shards by leases in file:///folder (of one host) or
+    s3://bucket/prefix; lease: seconds after which a silent process's shards are others'. region, endpoint, credentials:
+    of Kinesis, as `kinesis.Client`; S3's come from the environment.
 
-    Processes may share a stream and a table: of two that read the same shard the slower one's commit is given up.
+    Processes may share a stream and a table without a group: of two that read the same shard the slower one's commit
+    is given up.
     """
     kind = record or stream.rpartition("-")[2]
     if kind not in KINDS:
@@ -141,17 +149,27 @@ def stream(
         raise InvalidArgumentError(
             "commit_records and compact_commits are at least 1, commit_interval at least 0"
         )
+    if (group is None) != (leases is None):
+        raise InvalidArgumentError("group and leases: one needs the other")
     import_extra("pyarrow", "the stream path")
     schema = Schema(kind, "clean")
     places = _Places(to, checkpoint, rejects)
-    kinesis_at: dict[str, Any] = {"endpoint": endpoint, "region": region, "credentials": credentials}
-    client = kinesis.Client(**kinesis_at)
+    at: dict[str, Any] = {"endpoint": endpoint, "region": region, "credentials": credentials}
+    client = kinesis.Client(**at)
     target = DeltaTarget(to, schema, client.describe_stream(stream).arn or stream, mode, places.checkpoint)
-    begin = _begin(start, target.load([shard.id for shard in client.shards(stream)]))
-    with kinesis.Consumer(stream, start=begin, memory_bytes=COMMIT_BYTES, **kinesis_at) as consumer:
-        source = _Source(consumer, kind, chosen_profile(profile) or "course", start)
-        run = _Run(source, target, schema, places.rejects, StreamSummary(stream, to))
-        run.go(_Limits(commit_records, commit_interval, compact_commits), available_now, until)
+    at["memory_bytes"] = READ_BYTES
+    rules = chosen_profile(profile) or "course"
+    run = _Run(target, schema, places.rejects, StreamSummary(stream, to))
+    limits = _Limits(commit_records, commit_interval, compact_commits)
+    if group is not None:
+        # A table that is made anew has leases of its own: what the old one had to its end is not in it.
+        store = f"{str(leases).rstrip('/')}/{target.table_id}"
+        with TableMember(stream, group, store, start=start, lease=lease, **at) as member:
+            run.go(SharedSource(member, kind, rules, start), limits, available_now, until)
+    else:
+        begin = _begin(start, target.load([shard.id for shard in client.shards(stream)]))
+        with kinesis.Consumer(stream, start=begin, **at) as consumer:
+            run.go(Source(consumer, kind, rules, start), limits, available_now, until)
     return run.summary
 
 
@@ -159,89 +177,7 @@ def _begin(start: Start, positions: Mapping[str, Position]) -> Start:
     """Where a consumer begins: as it was asked for, but where the table stands there."""
     if not positions:
         return start
-    asked = json.loads(start) if isinstance(start, str) and start.lstrip().startswith("{") else start
-    return {**asked, **positions} if isinstance(asked, Mapping) else positions
-
-
-class _Source:
-    """A consumer's clean batches, and how far they reach."""
-
-    def __init__(self, consumer: kinesis.Consumer, kind: str, profile: str | Profile, start: Start) -> None:
-        self._consumer = consumer
-        self._kind = kind
-        self._profile = profile
-        self._start = start
-        self._began = time.monotonic()
-        self._began_at = datetime.now(UTC)
-        self._told: dict[str, tuple[int | None, float]] = {}
-        self._looked = self._began
-        self.has_rest = True
-
-    def read(self, max_records: int, timeout: float) -> Table:
-        """What has come; `has_ended` is about what was told before, which all is in it unless `has_rest`."""
-        self._look()
-        table = self._consumer.clean_batch(
-            self._kind, max_records, timeout, max_bytes=COMMIT_BYTES, profile=self._profile
-        )
-        self.has_rest = table.num_records >= max_records
-        return table
-
-    def _look(self) -> None:
-        # When an answer came is not told: not before the last look that saw another one.
-        for shard in self._consumer.shards:
-            if shard.state in ("ended", "free"):
-                self._told.pop(shard.id, None)
-            elif self._told.get(shard.id, (None, 0.0))[0] != shard.behind_ms or shard.id not in self._told:
-                self._told[shard.id] = (shard.behind_ms, self._looked)
-        self._looked = time.monotonic()
-
-    def has_ended(self) -> bool:
-        """Whether every shard has been read to where it ended when this began."""
-        return not self.has_rest and all(
-            behind_ms is not None and behind_ms <= (seen - self._began) * 1000
-            for behind_ms, seen in self._told.values()
-        )
-
-    @property
-    def behind_s(self) -> float | None:
-        """How old the oldest end of a shard is that was read; None where one was not read yet."""
-        told = [behind_ms for behind_ms, _ in self._told.values()]
-        return None if None in told else max((ms for ms in told if ms is not None), default=0) / 1000
-
-    @property
-    def positions(self) -> dict[str, Position]:
-        """By shard, where more than its beginning or nothing is known."""
-        found = self._consumer.positions
-        return {
-            shard: position for shard, position in found.items() if position not in ("TRIM_HORIZON", "LATEST")
-        }
-
-    @property
-    def shards(self) -> list[str]:
-        """Every shard that is known."""
-        return [shard.id for shard in self._consumer.shards]
-
-    def go_back(self, given_up: Collection[str], positions: Mapping[str, Position]) -> None:
-        """Reads from where the table stands: shards whose records were given up, and those that others have moved."""
-        states = {shard.id: shard for shard in self._consumer.shards}
-        for name in states.keys() | given_up:
-            moved = name in positions and (name not in states or states[name].position != positions[name])
-            if name not in given_up and not moved:
-                continue
-            parents = (states[name].parent, states[name].adjacent_parent) if name in states else ()
-            begin: Any = "TRIM_HORIZON"
-            if not any(parent in states for parent in parents) and self._start != "earliest":
-                # `latest` was when this began: what came since must not be passed over.
-                begin = _begin_of(name, self._start, self._began_at)
-            self._consumer.take(name, positions.get(name, begin))
-
-
-def _begin_of(shard: str, start: Start, began: datetime) -> Any:
-    if isinstance(start, Mapping) or (isinstance(start, str) and start.lstrip().startswith("{")):
-        places = json.loads(start) if isinstance(start, str) else start
-        return places.get(shard, "TRIM_HORIZON")
-    moment = start if isinstance(start, datetime) else began
-    return {"iteratorType": "AT_TIMESTAMP", "iteratorPosition": moment}
+    return {**(places_of(start) or {}), **positions}
 
 
 class _Places:
@@ -271,37 +207,37 @@ class _Limits:
 class _Run:
     """One reader and one writer, until the end."""
 
-    def __init__(
-        self,
-        source: _Source,
-        target: DeltaTarget,
-        schema: Schema,
-        rejects: Objects,
-        summary: StreamSummary,
-    ) -> None:
-        self._source = source
+    def __init__(self, target: DeltaTarget, schema: Schema, rejects: Objects, summary: StreamSummary) -> None:
         self._target = target
         self._schema = schema
         self._rejects = rejects
         self.summary = summary
 
-    def go(self, limits: _Limits, available_now: bool, until: Callable[[StreamSummary], bool] | None) -> None:
+    def go(
+        self,
+        source: Source,
+        limits: _Limits,
+        available_now: bool,
+        until: Callable[[StreamSummary], bool] | None,
+    ) -> None:
         held = _Held(self._schema)
         ended = False
+        source.settle(self._target)
         while not ended:
             wait_s = min(READ_TIMEOUT_S, max(0.0, held.left_s(limits))) if held.records else READ_TIMEOUT_S
-            held.add(self._source.read(limits.records - held.records, wait_s))
-            self.summary.behind_s = self._source.behind_s
-            ended = available_now and self._source.has_ended()
+            held.add(*source.read(limits.records - held.records, wait_s))
+            self.summary.behind_s = source.behind_s
+            ended = available_now and source.has_ended()
             ended = ended or (until is not None and until(self.summary))
-            if ended or held.is_due(limits):
-                ended = self._commit(held, limits) and ended
+            if ended or held.is_due(limits) or source.is_urgent(self._target):
+                ended = self._commit(source, held, limits) and ended
                 held = _Held(self._schema)
+                source.settle(self._target)
         self._target.save_checkpoint(now=True)
 
-    def _commit(self, held: _Held, limits: _Limits) -> bool:
+    def _commit(self, source: Source, held: _Held, limits: _Limits) -> bool:
         """Writes rejects, rows and positions; False where another writer was faster and the reader went back."""
-        positions = self._source.positions
+        positions = source.positions | held.positions  # one whose lease was lost is in the latter alone
         moved = {
             name: place for name, place in positions.items() if self._target.positions.get(name) != place
         }
@@ -311,7 +247,7 @@ class _Run:
         written = self._target.commit(rows, moved, rejects=self._put_rejects(held))
         if written is None:
             self.summary.lost += 1
-            self._source.go_back(moved, self._target.load(self._source.shards))
+            source.go_back(moved, self._target.load(source.shards))
             return False
         self._count(held, written, dropped)
         if self.summary.commits % limits.compact_commits == 0:

@@ -79,6 +79,19 @@ def configure(parser: argparse.ArgumentParser) -> None:
         metavar="SECONDS",
         help="of a commit at most (default: 5)",
     )
+    parser.add_argument("--group", metavar="NAME", help="of the processes that share the stream's shards")
+    parser.add_argument(
+        "--leases",
+        metavar="URL",
+        help="file:///dir (one host) or s3://bucket/prefix, where the group's leases lie",
+    )
+    parser.add_argument(
+        "--lease",
+        type=float,
+        default=10.0,
+        metavar="SECONDS",
+        help="after which a silent process's shards are others' (default: 10)",
+    )
     parser.add_argument("--format", choices=_printing.FORMATS, default="table", help="of the summary")
 
 
@@ -104,6 +117,9 @@ def run(arguments: argparse.Namespace) -> int:
             profile=arguments.profile,
             commit_records=arguments.commit_records,
             commit_interval=arguments.commit_interval,
+            group=arguments.group,
+            leases=arguments.leases,
+            lease=arguments.lease,
             region=arguments.region,
         )
     print(_printing.render(("what", "name", "value"), _rows(summary, arguments.format), arguments.format))
