@@ -15,20 +15,27 @@ typedef struct pinpipe_batch pinpipe_batch;
 /** Makes an empty batch. Owns: the caller frees it. Errors: EINVAL unknown record or shape, ENOMEM. */
 PINPIPE_API pinpipe_status pinpipe_batch_new(pinpipe_batch **out, int32_t record, int32_t shape,
                                              pinpipe_error *err) PINPIPE_MUST_CHECK;
+/** Frees the batch with its rows; NULL is allowed. */
 PINPIPE_API void pinpipe_batch_free(pinpipe_batch *batch);
 
 /** Takes the rows out and keeps the memory for the next ones. */
 PINPIPE_API void pinpipe_batch_clear(pinpipe_batch *batch);
+/** Rows in the batch. */
 PINPIPE_API int64_t pinpipe_batch_rows(const pinpipe_batch *batch);
+/** The pinpipe_record that it is of. */
 PINPIPE_API int32_t pinpipe_batch_record(const pinpipe_batch *batch);
+/** The pinpipe_shape that it is of. */
 PINPIPE_API int32_t pinpipe_batch_shape(const pinpipe_batch *batch);
 
-/** Readers of one value. The row and the column exist, and the column has the type that the name says; a null
- * reads as 0 or "". Views live until the batch is cleared, filled, exported or freed. */
+/** Whether a value is null. Of this and of the readers below: the row and the column exist, and the column
+ * has the type that the name says; a null reads as 0 or "". Views live until the batch is cleared, filled,
+ * exported or freed. */
 PINPIPE_API bool pinpipe_batch_is_null(const pinpipe_batch *batch, int64_t row, int32_t column);
-PINPIPE_API int64_t pinpipe_batch_i64(const pinpipe_batch *batch, int64_t row,
-                                      int32_t column); /* also TIME_US */
+/** An integer, or a time in microseconds. */
+PINPIPE_API int64_t pinpipe_batch_i64(const pinpipe_batch *batch, int64_t row, int32_t column);
+/** A double. */
 PINPIPE_API double pinpipe_batch_f64(const pinpipe_batch *batch, int64_t row, int32_t column);
+/** A text. */
 PINPIPE_API pinpipe_str pinpipe_batch_str(const pinpipe_batch *batch, int64_t row, int32_t column);
 /** The doubles of a list value; `count` is written. */
 PINPIPE_API const double *pinpipe_batch_list(int64_t *count, const pinpipe_batch *batch, int64_t row,
@@ -46,10 +53,14 @@ PINPIPE_API pinpipe_status pinpipe_batch_export(struct ArrowArray *out, pinpipe_
 /** Immutable batches of one record type and shape, in order. */
 typedef struct pinpipe_table pinpipe_table;
 
+/** Makes an empty table. Owns: the caller frees it. Errors: EINVAL unknown record or shape, ENOMEM. */
 PINPIPE_API pinpipe_status pinpipe_table_new(pinpipe_table **out, int32_t record, int32_t shape,
                                              pinpipe_error *err) PINPIPE_MUST_CHECK;
+/** Lets the table go; streams and views made of it keep the rows that they share. NULL is allowed. */
 PINPIPE_API void pinpipe_table_free(pinpipe_table *table);
+/** Rows in all batches. */
 PINPIPE_API int64_t pinpipe_table_rows(const pinpipe_table *table);
+/** Batches, each of the rows of one append. */
 PINPIPE_API int64_t pinpipe_table_batches(const pinpipe_table *table);
 
 /** Puts the batch's rows at the table's end; the batch is left empty and keeps its memory for the next rows.
@@ -88,12 +99,15 @@ typedef struct pinpipe_reject {
         }                                                                                                    \
     }
 
+/** Makes an empty report. Owns: the caller frees it. Errors: EINVAL unknown record or shape, ENOMEM. */
 PINPIPE_API pinpipe_status pinpipe_report_new(pinpipe_report **out, int32_t record, int32_t shape,
                                               pinpipe_error *err) PINPIPE_MUST_CHECK;
+/** Frees the report with its rejects; NULL is allowed. */
 PINPIPE_API void pinpipe_report_free(pinpipe_report *report);
 
 /** Records seen: accepted and rejected ones. */
 PINPIPE_API int64_t pinpipe_report_records(const pinpipe_report *report);
+/** Records that could not be read, held or let go. */
 PINPIPE_API int64_t pinpipe_report_rejected(const pinpipe_report *report);
 
 /** Rows that a rule of the profile left out. */
@@ -108,9 +122,9 @@ PINPIPE_API int64_t pinpipe_report_hits(const pinpipe_report *report, int32_t in
  * 2005). */
 typedef struct pinpipe_dirty_value {
     uint32_t struct_size;
-    int32_t rule; /* index of the rule */
-    int64_t count;
-    int64_t surplus;
+    int32_t rule;        /* index of the rule */
+    int64_t count;       /* how often it came */
+    int64_t surplus;     /* by how much that may be too high */
     int64_t value_bytes; /* of the whole value; `value` holds at most the first 64 */
     pinpipe_str value; /* a text as it was, or JSON of another kind; lives as long as the report is not fed */
 } pinpipe_dirty_value;
@@ -122,15 +136,17 @@ typedef struct pinpipe_dirty_value {
         }                                                                                                    \
     }
 
-/** The most frequent values that were of a wrong type, out of range or not to be read, by column, the most
- * frequent first; markers and empty texts are not among them, for their rules say what they are. Errors:
- * EINVAL unknown index. */
+/** How many values the report names: the most frequent that were of a wrong type, out of range or not to be
+ * read, by column, the most frequent first; markers and empty texts are not among them, for their rules say
+ * what they are. */
 PINPIPE_API int64_t pinpipe_report_value_count(const pinpipe_report *report);
+/** Fills `out` with value `index`, from 0 and below the count. Errors: EINVAL unknown index. */
 PINPIPE_API pinpipe_status pinpipe_report_value_at(pinpipe_dirty_value *out, const pinpipe_report *report,
                                                    int64_t index, pinpipe_error *err) PINPIPE_MUST_CHECK;
 
-/** Rejects that are held, and one of them. Errors: EINVAL unknown index. */
+/** Rejects that are held. */
 PINPIPE_API int64_t pinpipe_report_reject_count(const pinpipe_report *report);
+/** Fills `out` with reject `index`, from 0 and below the count. Errors: EINVAL unknown index. */
 PINPIPE_API pinpipe_status pinpipe_report_reject_at(pinpipe_reject *out, const pinpipe_report *report,
                                                     int64_t index, pinpipe_error *err) PINPIPE_MUST_CHECK;
 

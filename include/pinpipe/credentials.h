@@ -15,12 +15,12 @@ typedef struct pinpipe_credentials pinpipe_credentials;
 /** The parts of a key. All are copied; the token is empty for a long-term key. */
 typedef struct pinpipe_credentials_options {
     uint32_t struct_size;
-    uint32_t reserved; /* 0 */
-    pinpipe_str access_key_id;
-    pinpipe_str secret_access_key;
-    pinpipe_str session_token;
-    pinpipe_str account_id; /* 12 digits; empty = not known */
-    int64_t expires_s;      /* seconds since 1970, UTC; 0 = never */
+    uint32_t reserved;             /* 0 */
+    pinpipe_str access_key_id;     /* "AKIA…" or "ASIA…" */
+    pinpipe_str secret_access_key; /* wiped with the handle */
+    pinpipe_str session_token;     /* of a temporary key; empty = a long-term key */
+    pinpipe_str account_id;        /* 12 digits; empty = not known */
+    int64_t expires_s;             /* seconds since 1970, UTC; 0 = never */
 } pinpipe_credentials_options;
 
 #define PINPIPE_CREDENTIALS_OPTIONS_INIT                                                                     \
@@ -48,9 +48,11 @@ PINPIPE_API pinpipe_status pinpipe_credentials_default(pinpipe_credentials **out
 /** Frees the handle; its bytes are wiped once no client uses them. NULL is allowed. */
 PINPIPE_API void pinpipe_credentials_free(pinpipe_credentials *credentials);
 
-/** The parts, borrowed until the handle is freed; an absent token is empty. */
+/** The parts, the key's id first, borrowed until the handle is freed; an absent token is empty. */
 PINPIPE_API pinpipe_str pinpipe_credentials_key_id(const pinpipe_credentials *credentials);
+/** The secret part: what signs. */
 PINPIPE_API pinpipe_str pinpipe_credentials_secret(const pinpipe_credentials *credentials);
+/** The session token; empty where there is none. */
 PINPIPE_API pinpipe_str pinpipe_credentials_token(const pinpipe_credentials *credentials);
 
 /** The account's 12 digits; empty where nothing told it. */

@@ -45,11 +45,13 @@ typedef struct pinpipe_decoder_options {
 #define PINPIPE_DECODER_OPTIONS_INIT                                                                         \
     { (uint32_t)sizeof(pinpipe_decoder_options), PINPIPE_PIN, PINPIPE_CLEAN, PINPIPE_FORMAT_AUTO, 0, 0, NULL }
 
+/** Turns bytes into rows: one input after the other, one thread at a time. */
 typedef struct pinpipe_decoder pinpipe_decoder;
 
 /** Owns: the caller frees it. Errors: EINVAL an option is unknown or beyond its limit, ENOMEM. */
 PINPIPE_API pinpipe_status pinpipe_decoder_new(pinpipe_decoder **out, const pinpipe_decoder_options *options,
                                                pinpipe_error *err) PINPIPE_MUST_CHECK;
+/** Frees the decoder; NULL is allowed. */
 PINPIPE_API void pinpipe_decoder_free(pinpipe_decoder *decoder);
 
 /** Reads a piece of the input, cut anywhere, and appends its records to `batch`. Takes all of `bytes` unless
@@ -93,11 +95,11 @@ typedef enum pinpipe_cell_kind {
 
 /** One value of a row that comes from a database or a program. */
 typedef struct pinpipe_cell {
-    int32_t kind;
+    int32_t kind; /* a pinpipe_cell_kind */
     int32_t reserved;
-    int64_t i64;
-    double f64;
-    pinpipe_str str;
+    int64_t i64;     /* of I64 and TIME_US */
+    double f64;      /* of F64 */
+    pinpipe_str str; /* of TEXT; borrowed for the time of the call */
 } pinpipe_cell;
 
 /** Appends one row; `cells` has a cell for each raw column, in the raw shape's order. Errors: EINVAL another
@@ -130,16 +132,20 @@ PINPIPE_API pinpipe_status pinpipe_batch_encode_values(pinpipe_buf *out, int64_t
 /** Remembers keys or rows over all batches of a run. Memory: about 40 bytes a distinct key or row. */
 typedef struct pinpipe_dedup pinpipe_dedup;
 
+/** Makes one that remembers nothing yet; `mode` is a pinpipe_dedupe. Owns: the caller frees it. Errors:
+ * EINVAL another mode, ENOMEM. */
 PINPIPE_API pinpipe_status pinpipe_dedup_new(pinpipe_dedup **out, int32_t mode,
                                              pinpipe_error *err) PINPIPE_MUST_CHECK;
+/** Frees what it remembers; NULL is allowed. */
 PINPIPE_API void pinpipe_dedup_free(pinpipe_dedup *dedup);
 
 /** Takes out of `batch` what an earlier row stands for; order stays. Errors: ENOMEM. */
 PINPIPE_API pinpipe_status pinpipe_dedup_clean(pinpipe_dedup *dedup, pinpipe_batch *batch,
                                                pinpipe_error *err) PINPIPE_MUST_CHECK;
 
-/** Rows taken out, and how many of them had other content than the row that stayed. */
+/** Rows taken out. */
 PINPIPE_API int64_t pinpipe_dedup_duplicates(const pinpipe_dedup *dedup);
+/** Of the rows taken out, those that had other content than the row that stayed. */
 PINPIPE_API int64_t pinpipe_dedup_conflicts(const pinpipe_dedup *dedup);
 
 PINPIPE_END_DECLS

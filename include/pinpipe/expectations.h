@@ -19,10 +19,12 @@ typedef enum pinpipe_check {
     PINPIPE_CHECK_ROWS_MAX = 6,       /* at most so many rows */
 } pinpipe_check;
 
-/** Limits of a document: its bytes, its expectations, and the distinct values that a `unique` remembers (16
- * bytes a value, at most 43 with the free places: 1 GiB at the limit). */
+/** Limit of a document: its bytes. */
 #define PINPIPE_EXPECTATIONS_BYTES_MAX ((int64_t)1 << 20)
+/** Limit of a document: its expectations. */
 #define PINPIPE_EXPECTATIONS_MAX 256
+/** Limit of the distinct values that a `unique` remembers (16 bytes a value, at most 43 with the free places:
+ * 1 GiB at the limit). */
 #define PINPIPE_EXPECTATION_KEYS_MAX ((int64_t)1 << 25)
 
 /** Expectations and what was seen of them so far. */
@@ -66,6 +68,7 @@ PINPIPE_API pinpipe_status pinpipe_expectations_new(pinpipe_expectations **out, 
  * names the datum; ELIMIT a limit above; ENOMEM. */
 PINPIPE_API pinpipe_status pinpipe_expectations_decode(pinpipe_expectations **out, pinpipe_str json,
                                                        pinpipe_error *err) PINPIPE_MUST_CHECK;
+/** Frees the expectations; NULL is allowed. */
 PINPIPE_API void pinpipe_expectations_free(pinpipe_expectations *expectations);
 
 /** Checks the rows of a clean batch, which stays as it is; batches of several record types may come in any

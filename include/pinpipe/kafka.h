@@ -81,40 +81,45 @@ PINPIPE_API void pinpipe_kafka_config_free(pinpipe_kafka_config *config);
  * broker's. */
 typedef struct pinpipe_kafka_statistics {
     uint32_t struct_size;
-    int32_t reserved;       /* 0 */
-    int64_t time_ms;        /* of the count, since 1970 in UTC, to the second */
-    int64_t queued_records; /* of a producer: not sent, or without a report */
-    int64_t queued_bytes;
+    int32_t reserved;              /* 0 */
+    int64_t time_ms;               /* of the count, since 1970 in UTC, to the second */
+    int64_t queued_records;        /* of a producer: not sent, or without a report */
+    int64_t queued_bytes;          /* of those records */
     int64_t fetched_queue_records; /* of a consumer: fetched and not read */
-    int64_t fetched_queue_bytes;
-    int64_t sent_requests;
-    int64_t sent_bytes;
-    int64_t received_responses;
-    int64_t received_bytes;
-    int64_t sent_records;
-    int64_t sent_record_bytes;
-    int64_t received_records;
-    int64_t received_record_bytes;
-    int64_t request_errors;
-    int64_t request_retries;
-    int64_t request_timeouts;
-    int64_t queue_latency_p50_us; /* from the write to the request */
-    int64_t queue_latency_p99_us;
+    int64_t fetched_queue_bytes;   /* of those records */
+    int64_t sent_requests;         /* to all brokers */
+    int64_t sent_bytes;            /* on the wire */
+    int64_t received_responses;    /* of all brokers */
+    int64_t received_bytes;        /* on the wire */
+    int64_t sent_records;          /* of a producer */
+    int64_t sent_record_bytes;     /* of those records */
+    int64_t received_records;      /* of a consumer */
+    int64_t received_record_bytes; /* of those records */
+    int64_t request_errors;        /* requests that could not be sent */
+    int64_t request_retries;       /* requests that were sent again */
+    int64_t request_timeouts;      /* requests without an answer in time */
+    int64_t queue_latency_p50_us;  /* from the write to the request */
+    int64_t queue_latency_p99_us;  /* the same */
     int64_t output_latency_p99_us; /* from the request to the socket */
     int64_t round_trip_p50_us;     /* from the request to its response */
-    int64_t round_trip_p99_us;
-    int64_t throttle_max_ms;   /* that a broker asked for */
-    int64_t batch_records_avg; /* of a produce request, in the topic with the greatest */
-    int64_t batch_bytes_avg;
-    int64_t lag_records;     /* committed to the end, over all partitions of this consumer */
-    int64_t lag_max_records; /* of one partition */
-    int64_t rebalances;
-    int64_t brokers_up; /* connections */
-    pinpipe_str json;   /* the whole document; borrowed until the client's next call */
+    int64_t round_trip_p99_us;     /* the same */
+    int64_t throttle_max_ms;       /* that a broker asked for */
+    int64_t batch_records_avg;     /* of a produce request, in the topic with the greatest */
+    int64_t batch_bytes_avg;       /* the same */
+    int64_t lag_records;           /* committed to the end, over all partitions of this consumer */
+    int64_t lag_max_records;       /* of one partition */
+    int64_t rebalances;            /* of the group, as this consumer saw them */
+    int64_t brokers_up;            /* connections */
+    pinpipe_str json;              /* the whole document; borrowed until the client's next call */
 } pinpipe_kafka_statistics;
 
 #define PINPIPE_KAFKA_STATISTICS_INIT                                                                        \
-    { .struct_size = (uint32_t)sizeof(pinpipe_kafka_statistics) }
+    {                                                                                                        \
+        (uint32_t)sizeof(pinpipe_kafka_statistics), 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, \
+            0, 0, 0, 0, 0, 0, 0, 0, 0, 0, {                                                                  \
+            NULL, 0                                                                                          \
+        }                                                                                                    \
+    }
 
 /* ---- producer ---- */
 
@@ -122,10 +127,10 @@ typedef struct pinpipe_kafka_statistics {
  */
 typedef struct pinpipe_kafka_record {
     uint32_t struct_size;
-    int32_t reserved; /* 0 */
-    pinpipe_str topic;
-    pinpipe_str key;
-    pinpipe_str value;
+    int32_t reserved;     /* 0 */
+    pinpipe_str topic;    /* to write to */
+    pinpipe_str key;      /* decides on the partition */
+    pinpipe_str value;    /* any bytes */
     int64_t timestamp_ms; /* since 1970 in UTC; 0 = the time of the call */
 } pinpipe_kafka_record;
 
@@ -197,9 +202,9 @@ typedef enum pinpipe_kafka_revocation {
 /** `brokers`, `group` and `topics` are needed. */
 typedef struct pinpipe_kafka_consumer_options {
     uint32_t struct_size;
-    int32_t revocation; /* pinpipe_kafka_revocation */
-    pinpipe_str brokers;
-    pinpipe_str group;
+    int32_t revocation;   /* pinpipe_kafka_revocation */
+    pinpipe_str brokers;  /* "host:port,host:port" */
+    pinpipe_str group;    /* whose members share the topics */
     pinpipe_str topics;   /* names parted by commas, or one regular expression that begins with ^ */
     int64_t poll_records; /* most records of one poll; 0 = 1000 */
     int64_t queue_bytes; /* fetched and not yet polled, 1 MiB or more; 0 = 64 MiB. A fetch brings a quarter */
@@ -210,20 +215,20 @@ typedef struct pinpipe_kafka_consumer_options {
 
 /** A borrowed record. A key or value whose ptr is NULL is Kafka's null. */
 typedef struct pinpipe_kafka_message {
-    pinpipe_str topic;
-    int32_t partition;
-    int32_t reserved; /* 0 */
-    int64_t offset;
-    pinpipe_str key;
-    pinpipe_str value;
+    pinpipe_str topic;    /* it was read from */
+    int32_t partition;    /* of that topic */
+    int32_t reserved;     /* 0 */
+    int64_t offset;       /* of the message in its partition */
+    pinpipe_str key;      /* any bytes */
+    pinpipe_str value;    /* any bytes */
     int64_t timestamp_ms; /* -1 = none */
     const void *origin;   /* librdkafka's, for the headers below; NULL = none */
 } pinpipe_kafka_message;
 
 /** A borrowed header of a record; one name may come more than once. A value whose ptr is NULL is null. */
 typedef struct pinpipe_kafka_header {
-    pinpipe_str name;
-    pinpipe_str value;
+    pinpipe_str name;  /* as it was written */
+    pinpipe_str value; /* any bytes */
 } pinpipe_kafka_header;
 
 /** Headers of a message of the last poll; they are read from it when the first of them is asked for. */
@@ -235,10 +240,10 @@ PINPIPE_API pinpipe_kafka_header pinpipe_kafka_message_header_at(const pinpipe_k
 
 /** A place in a partition. As an input to commit, `offset` is the next one to read; -1 = none. */
 typedef struct pinpipe_kafka_offset {
-    pinpipe_str topic;
-    int32_t partition;
-    int32_t reserved; /* 0 */
-    int64_t offset;
+    pinpipe_str topic;    /* of the partition */
+    int32_t partition;    /* its number */
+    int32_t reserved;     /* 0 */
+    int64_t offset;       /* the next one to read; -1 = none */
     pinpipe_str metadata; /* text that is committed with the offset, without NUL; brokers take 4 KiB */
 } pinpipe_kafka_offset;
 
@@ -247,11 +252,11 @@ typedef struct pinpipe_kafka_offset {
  * consumer. */
 typedef struct pinpipe_kafka_batch {
     uint32_t struct_size;
-    int32_t reserved; /* 0 */
-    const pinpipe_kafka_message *messages;
-    int64_t message_count;
-    const pinpipe_kafka_offset *revoked; /* their offset is -1 */
-    int64_t revoked_count;
+    int32_t reserved;                      /* 0 */
+    const pinpipe_kafka_message *messages; /* message_count of them */
+    int64_t message_count;                 /* at most poll_records */
+    const pinpipe_kafka_offset *revoked;   /* their offset is -1 */
+    int64_t revoked_count;                 /* of `revoked` */
 } pinpipe_kafka_batch;
 
 #define PINPIPE_KAFKA_BATCH_INIT                                                                             \
@@ -325,7 +330,7 @@ typedef struct pinpipe_kafka_topic_options {
     int32_t partition_count;   /* 0 = 1 */
     int32_t replication_count; /* 0 = 1 */
     int32_t reserved;          /* 0 */
-    pinpipe_str name;
+    pinpipe_str name;          /* of the new topic */
 } pinpipe_kafka_topic_options;
 
 #define PINPIPE_KAFKA_TOPIC_OPTIONS_INIT                                                                     \
@@ -337,8 +342,8 @@ typedef struct pinpipe_kafka_topic_options {
 
 /** A topic of a listing; `name` is borrowed from the admin. */
 typedef struct pinpipe_kafka_topic {
-    pinpipe_str name;
-    int64_t partition_count;
+    pinpipe_str name;        /* as the cluster has it */
+    int64_t partition_count; /* of the topic */
 } pinpipe_kafka_topic;
 
 /** Opens an admin on `brokers`; `config` may be NULL. Errors: EINVAL, ENOMEM. */
@@ -374,18 +379,18 @@ PINPIPE_API pinpipe_status pinpipe_kafka_admin_topic_delete(pinpipe_kafka_admin 
 
 /** A partition of a topic that was described. */
 typedef struct pinpipe_kafka_partition {
-    int32_t partition;
-    int32_t leader; /* a broker's id; -1 = none now */
-    int32_t replica_count;
+    int32_t partition;     /* its number */
+    int32_t leader;        /* a broker's id; -1 = none now */
+    int32_t replica_count; /* brokers that keep it */
     int32_t in_sync_count; /* of the replicas */
 } pinpipe_kafka_partition;
 
 /** A setting of a topic that was described; borrowed from the admin. */
 typedef struct pinpipe_kafka_topic_config {
-    pinpipe_str name;
-    pinpipe_str value; /* a NULL ptr = the broker does not tell it */
-    int32_t is_default;
-    int32_t reserved; /* 0 */
+    pinpipe_str name;   /* such as "retention.ms" */
+    pinpipe_str value;  /* a NULL ptr = the broker does not tell it */
+    int32_t is_default; /* 1 = the broker's own default, 0 = set for the topic */
+    int32_t reserved;   /* 0 */
 } pinpipe_kafka_topic_config;
 
 /** Reads a topic's partitions and settings into the admin, in place of the last description's. Errors:
@@ -396,9 +401,12 @@ PINPIPE_API pinpipe_status pinpipe_kafka_admin_topic_describe(pinpipe_kafka_admi
 
 /** What the last description says; `index` from 0 to the count - 1. */
 PINPIPE_API int64_t pinpipe_kafka_admin_partition_count(const pinpipe_kafka_admin *admin);
+/** Partition `index` of the last description. */
 PINPIPE_API pinpipe_kafka_partition pinpipe_kafka_admin_partition_at(const pinpipe_kafka_admin *admin,
                                                                      int64_t index);
+/** Settings of the last description. */
 PINPIPE_API int64_t pinpipe_kafka_admin_config_count(const pinpipe_kafka_admin *admin);
+/** Setting `index` of the last description. */
 PINPIPE_API pinpipe_kafka_topic_config pinpipe_kafka_admin_config_at(const pinpipe_kafka_admin *admin,
                                                                      int64_t index);
 

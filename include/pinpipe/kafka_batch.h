@@ -12,36 +12,40 @@ PINPIPE_BEGIN_DECLS
 /** A column of bytes as Arrow lays out binary, utf8 and their large forms. Entry i has the bytes of `data`
  * from offset first + i to the next one; it is null where the bit first + i of `validity` is 0. */
 typedef struct pinpipe_kafka_column {
-    const char *data;
+    const char *data;        /* the bytes of all entries */
     const void *offsets;     /* int32_t or int64_t, first + count + 1 of them; NULL = every entry is null */
     const uint8_t *validity; /* NULL = no entry is null */
-    int64_t first;
-    int64_t data_bytes;   /* no offset may be beyond */
-    int32_t offset_bytes; /* 4 or 8 */
-    int32_t reserved;     /* 0 */
+    int64_t first;           /* the first entry that counts */
+    int64_t data_bytes;      /* no offset may be beyond */
+    int32_t offset_bytes;    /* 4 or 8 */
+    int32_t reserved;        /* 0 */
 } pinpipe_kafka_column;
 
 /** Records for one topic. Of the headers, `header_lists` says which entries of the other two belong to a
  * record, as Arrow lays out a list; its `data` is not read and its `data_bytes` counts entries. */
 typedef struct pinpipe_kafka_columns {
     uint32_t struct_size;
-    int32_t reserved; /* 0 */
-    pinpipe_str topic;
-    int64_t count;
+    int32_t reserved;            /* 0 */
+    pinpipe_str topic;           /* that all records go to */
+    int64_t count;               /* of the records */
     pinpipe_kafka_column values; /* null = a tombstone */
-    pinpipe_kafka_column keys;
+    pinpipe_kafka_column keys;   /* null = none */
     const int64_t
         *timestamps_ms;        /* since 1970 in UTC, 0 = the time of the call; NULL = of the call for all */
     const int32_t *partitions; /* -1 = by the key; NULL = by the key for all */
-    pinpipe_kafka_column header_lists;
-    pinpipe_kafka_column header_names;
-    pinpipe_kafka_column header_values;
-    void (*release)(void *context); /* see pinpipe_kafka_delivery_new */
-    void *release_context;
+    pinpipe_kafka_column header_lists;  /* offsets into the two below */
+    pinpipe_kafka_column header_names;  /* UTF-8 */
+    pinpipe_kafka_column header_values; /* null = null */
+    void (*release)(void *context);     /* see pinpipe_kafka_delivery_new */
+    void *release_context;              /* what `release` is called with */
 } pinpipe_kafka_columns;
 
 #define PINPIPE_KAFKA_COLUMNS_INIT                                                                           \
-    { .struct_size = (uint32_t)sizeof(pinpipe_kafka_columns) }
+    {                                                                                                        \
+        (uint32_t)sizeof(pinpipe_kafka_columns), 0, {NULL, 0}, 0, {NULL, NULL, NULL, 0, 0, 0, 0},            \
+            {NULL, NULL, NULL, 0, 0, 0, 0}, NULL, NULL, {NULL, NULL, NULL, 0, 0, 0, 0},                      \
+            {NULL, NULL, NULL, 0, 0, 0, 0}, {NULL, NULL, NULL, 0, 0, 0, 0}, NULL, NULL                       \
+    }
 
 /** What became of a record. */
 typedef enum pinpipe_kafka_outcome {
@@ -83,10 +87,13 @@ PINPIPE_API pinpipe_status pinpipe_kafka_producer_wait_batch(pinpipe_kafka_produ
                                                              int64_t timeout_ms,
                                                              pinpipe_error *err) PINPIPE_MUST_CHECK;
 
-/** Records of the batch, and how many are queued, delivered, and not delivered for good. */
+/** Records of the batch. */
 PINPIPE_API int64_t pinpipe_kafka_delivery_count(const pinpipe_kafka_delivery *delivery);
+/** Of them, those that are queued. */
 PINPIPE_API int64_t pinpipe_kafka_delivery_queued_count(const pinpipe_kafka_delivery *delivery);
+/** Of them, those that a broker has acknowledged. */
 PINPIPE_API int64_t pinpipe_kafka_delivery_delivered_count(const pinpipe_kafka_delivery *delivery);
+/** Of them, those that failed for good. */
 PINPIPE_API int64_t pinpipe_kafka_delivery_failed_count(const pinpipe_kafka_delivery *delivery);
 
 /** What became of record `index`: OK delivered, AGAIN waiting. Errors: EINVAL there is no such record; else
@@ -113,21 +120,24 @@ typedef struct pinpipe_kafka_records pinpipe_kafka_records;
 /** The columns of records, borrowed until they are read into, exported or freed. */
 typedef struct pinpipe_kafka_records_view {
     uint32_t struct_size;
-    int32_t topic_count;
-    int64_t count;
-    pinpipe_kafka_column values; /* offsets of 8 bytes */
-    pinpipe_kafka_column keys;
-    const int32_t *topics; /* which of `topic_names` */
-    const int32_t *partitions;
-    const int64_t *offsets;
-    const int64_t *timestamps_ms; /* since 1970 in UTC; -1 = none */
-    const pinpipe_str *topic_names;
+    int32_t topic_count;                 /* of `topic_names` */
+    int64_t count;                       /* of the records */
+    pinpipe_kafka_column values;         /* offsets of 8 bytes */
+    pinpipe_kafka_column keys;           /* null = none */
+    const int32_t *topics;               /* which of `topic_names` */
+    const int32_t *partitions;           /* an entry a record */
+    const int64_t *offsets;              /* an entry a record */
+    const int64_t *timestamps_ms;        /* since 1970 in UTC; -1 = none */
+    const pinpipe_str *topic_names;      /* each once */
     const pinpipe_kafka_offset *revoked; /* no longer this consumer's; the records came before */
-    int64_t revoked_count;
+    int64_t revoked_count;               /* of `revoked` */
 } pinpipe_kafka_records_view;
 
 #define PINPIPE_KAFKA_RECORDS_VIEW_INIT                                                                      \
-    { .struct_size = (uint32_t)sizeof(pinpipe_kafka_records_view) }
+    {                                                                                                        \
+        (uint32_t)sizeof(pinpipe_kafka_records_view), 0, 0, {NULL, NULL, NULL, 0, 0, 0, 0},                  \
+            {NULL, NULL, NULL, 0, 0, 0, 0}, NULL, NULL, NULL, NULL, NULL, NULL, 0                            \
+    }
 
 /** Zero in a field means its default. */
 typedef struct pinpipe_kafka_read_options {
@@ -138,11 +148,12 @@ typedef struct pinpipe_kafka_read_options {
 } pinpipe_kafka_read_options;
 
 #define PINPIPE_KAFKA_READ_OPTIONS_INIT                                                                      \
-    { .struct_size = (uint32_t)sizeof(pinpipe_kafka_read_options) }
+    { (uint32_t)sizeof(pinpipe_kafka_read_options), 0, 0, 0 }
 
 /** Makes room for records. Owns: the caller frees it. Errors: ENOMEM. */
 PINPIPE_API pinpipe_status pinpipe_kafka_records_new(pinpipe_kafka_records **out,
                                                      pinpipe_error *err) PINPIPE_MUST_CHECK;
+/** Frees the records; NULL is allowed. */
 PINPIPE_API void pinpipe_kafka_records_free(pinpipe_kafka_records *records);
 
 /** Reads what is there, in place of what `records` held: waits for the first record up to `timeout_ms`, then

@@ -67,11 +67,11 @@ typedef enum pinpipe_kafka_rest_keep {
 typedef struct pinpipe_kafka_rest_record {
     uint32_t struct_size;
     int32_t partition; /* 0 = the proxy's choice; else the partition plus 1 */
-    pinpipe_str topic;
-    pinpipe_str key;
-    pinpipe_str value;
-    int32_t keep;     /* pinpipe_kafka_rest_keep */
-    int32_t reserved; /* 0 */
+    pinpipe_str topic; /* to write to */
+    pinpipe_str key;   /* JSON */
+    pinpipe_str value; /* JSON */
+    int32_t keep;      /* pinpipe_kafka_rest_keep */
+    int32_t reserved;  /* 0 */
 } pinpipe_kafka_rest_record;
 
 #define PINPIPE_KAFKA_REST_RECORD_INIT                                                                       \
@@ -97,7 +97,7 @@ typedef struct pinpipe_kafka_rest_result {
         }                                                                                                    \
     }
 
-/* name, its text, meaning */
+/** What a client counts, a row a counter: name, its text, meaning. */
 #define PINPIPE_KAFKA_REST_COUNTER_MAP(X)                                                                    \
     X(WRITTEN, written, "records taken; always delivered + failed + those that wait")                        \
     X(DELIVERED, delivered, "records that the proxy has confirmed")                                          \
@@ -107,6 +107,7 @@ typedef struct pinpipe_kafka_rest_result {
     X(RETRIES, retries, "requests that repeat records of one that failed, wholly or in part")                \
     X(BYTES, bytes, "bytes of bodies sent, repeated ones too")
 
+/** Numbers of those counters. */
 typedef enum pinpipe_kafka_rest_counter {
 #define PINPIPE_KAFKA_REST_COUNTER_ENUM(name, text, meaning) PINPIPE_KAFKA_REST_##name,
     PINPIPE_KAFKA_REST_COUNTER_MAP(PINPIPE_KAFKA_REST_COUNTER_ENUM)

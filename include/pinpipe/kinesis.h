@@ -67,8 +67,8 @@ PINPIPE_API pinpipe_status pinpipe_kinesis_stream_delete(pinpipe_kinesis *kinesi
 
 /** What the service says of a stream. The views are borrowed until the client's next call. */
 typedef struct pinpipe_kinesis_stream {
-    pinpipe_str name;
-    pinpipe_str arn;
+    pinpipe_str name;         /* in its account and region */
+    pinpipe_str arn;          /* its name everywhere */
     pinpipe_str state;        /* "ACTIVE", "CREATING", "UPDATING", "DELETING" */
     pinpipe_str mode;         /* "PROVISIONED", "ON_DEMAND"; empty = not told */
     int64_t open_shard_count; /* -1 = not told */
@@ -84,42 +84,47 @@ PINPIPE_API pinpipe_status pinpipe_kinesis_stream_get(pinpipe_kinesis_stream *ou
 /** Asks for the names of all streams, at most 100,000; the calls below have them until the next one. */
 PINPIPE_API pinpipe_status pinpipe_kinesis_streams_list(pinpipe_kinesis *kinesis, int64_t timeout_ms,
                                                         pinpipe_error *err) PINPIPE_MUST_CHECK;
+/** Streams of the last list. */
 PINPIPE_API int64_t pinpipe_kinesis_stream_count(const pinpipe_kinesis *kinesis);
 /** `index` is from 0 and below the count; sorted as the service sorts them. */
 PINPIPE_API pinpipe_str pinpipe_kinesis_stream_name_at(const pinpipe_kinesis *kinesis, int64_t index);
 
 /** A shard: what hash keys it takes, and what it came from. The views are borrowed until the next list. */
 typedef struct pinpipe_kinesis_shard {
-    pinpipe_str id;
-    pinpipe_str parent_id;   /* empty = none */
-    pinpipe_str adjacent_id; /* the other parent of a merge; empty = none */
-    pinpipe_str first_hash;  /* decimal, 0 to 2^128 - 1 */
-    pinpipe_str last_hash;
-    pinpipe_str first_sequence;
-    pinpipe_str last_sequence; /* empty = the shard is open */
+    pinpipe_str id;             /* "shardId-000000000000" */
+    pinpipe_str parent_id;      /* empty = none */
+    pinpipe_str adjacent_id;    /* the other parent of a merge; empty = none */
+    pinpipe_str first_hash;     /* decimal, 0 to 2^128 - 1 */
+    pinpipe_str last_hash;      /* the last of them */
+    pinpipe_str first_sequence; /* of its first record */
+    pinpipe_str last_sequence;  /* empty = the shard is open */
 } pinpipe_kinesis_shard;
 
 /** Asks for all shards of a stream, closed ones too, at most 65,536. */
 PINPIPE_API pinpipe_status pinpipe_kinesis_shards_list(pinpipe_kinesis *kinesis, pinpipe_str stream,
                                                        int64_t timeout_ms,
                                                        pinpipe_error *err) PINPIPE_MUST_CHECK;
+/** Shards of the last list. */
 PINPIPE_API int64_t pinpipe_kinesis_shard_count(const pinpipe_kinesis *kinesis);
 /** `index` is from 0 and below the count. */
 PINPIPE_API pinpipe_kinesis_shard pinpipe_kinesis_shard_at(const pinpipe_kinesis *kinesis, int64_t index);
 
-/** What is changed of a stream's shards; both wait until the stream can be used again. */
+/** Which shard becomes two, and where. */
 typedef struct pinpipe_kinesis_split {
-    pinpipe_str shard_id;
+    pinpipe_str shard_id; /* to be split */
     pinpipe_str hash_key; /* decimal: the second child's first */
 } pinpipe_kinesis_split;
+/** Which two shards become one. */
 typedef struct pinpipe_kinesis_merge {
-    pinpipe_str shard_id;
-    pinpipe_str adjacent_id;
+    pinpipe_str shard_id;    /* goes on in the new shard */
+    pinpipe_str adjacent_id; /* its neighbour by hash keys, which goes on in it too */
 } pinpipe_kinesis_merge;
 
+/** Splits a shard in two and waits until the stream can be used again. */
 PINPIPE_API pinpipe_status pinpipe_kinesis_shard_split(pinpipe_kinesis *kinesis, pinpipe_str stream,
                                                        pinpipe_kinesis_split split, int64_t timeout_ms,
                                                        pinpipe_error *err) PINPIPE_MUST_CHECK;
+/** Makes one of two shards and waits until the stream can be used again. */
 PINPIPE_API pinpipe_status pinpipe_kinesis_shards_merge(pinpipe_kinesis *kinesis, pinpipe_str stream,
                                                         pinpipe_kinesis_merge merge, int64_t timeout_ms,
                                                         pinpipe_error *err) PINPIPE_MUST_CHECK;
@@ -158,8 +163,8 @@ typedef struct pinpipe_kinesis_record {
 
 /** Where a record was written. The views are borrowed until the client's next call. */
 typedef struct pinpipe_kinesis_place {
-    pinpipe_str shard_id;
-    pinpipe_str sequence_number;
+    pinpipe_str shard_id;        /* where it is stored */
+    pinpipe_str sequence_number; /* what it is called there */
 } pinpipe_kinesis_place;
 
 /** Writes one record. A retry after a lost answer may write it twice: Kinesis cannot tell.
@@ -180,11 +185,12 @@ typedef enum pinpipe_kinesis_start {
     PINPIPE_KINESIS_SHARD_END = 5 /* of consumers: nothing is left to read */
 } pinpipe_kinesis_start;
 
+/** A place in a shard from which reading goes on. */
 typedef struct pinpipe_kinesis_position {
     uint32_t struct_size;
-    int32_t start; /* pinpipe_kinesis_start */
-    pinpipe_str stream;
-    pinpipe_str shard_id;
+    int32_t start;               /* pinpipe_kinesis_start */
+    pinpipe_str stream;          /* its name */
+    pinpipe_str shard_id;        /* of the stream */
     pinpipe_str sequence_number; /* of AT_SEQUENCE and AFTER_SEQUENCE */
     int64_t time_ms;             /* of AT_TIMESTAMP, since 1970 */
     int64_t sub_sequence; /* of AFTER_SEQUENCE: the last record of an aggregate that is behind; -1 = all of
@@ -205,20 +211,23 @@ typedef struct pinpipe_kinesis_batch pinpipe_kinesis_batch;
 
 /** What a record carries. The views are borrowed until the batch is filled again or freed. */
 typedef struct pinpipe_kinesis_item {
-    pinpipe_str partition_key;
-    pinpipe_str data;
-    pinpipe_str sequence_number;
-    pinpipe_str hash_key; /* decimal, where an aggregate told one; else empty */
-    int64_t arrival_us;   /* about when the service took it, since 1970; -1 = not told */
-    int64_t sub_sequence; /* its number in an aggregate; -1 = it came alone */
-    pinpipe_str shard_id; /* where a consumer read it; else empty */
-    int32_t flags;        /* PINPIPE_KINESIS_IS_STRAY */
-    int32_t reserved;     /* 0 */
+    pinpipe_str partition_key;   /* the record's */
+    pinpipe_str data;            /* any bytes */
+    pinpipe_str sequence_number; /* of the stored record */
+    pinpipe_str hash_key;        /* decimal, where an aggregate told one; else empty */
+    int64_t arrival_us;          /* about when the service took it, since 1970; -1 = not told */
+    int64_t sub_sequence;        /* its number in an aggregate; -1 = it came alone */
+    pinpipe_str shard_id;        /* where a consumer read it; else empty */
+    int32_t flags;               /* PINPIPE_KINESIS_IS_STRAY */
+    int32_t reserved;            /* 0 */
 } pinpipe_kinesis_item;
 
+/** Makes an empty batch. Owns: the caller frees it. Errors: ENOMEM. */
 PINPIPE_API pinpipe_status pinpipe_kinesis_batch_new(pinpipe_kinesis_batch **out,
                                                      pinpipe_error *err) PINPIPE_MUST_CHECK;
+/** Frees the batch; NULL is allowed. */
 PINPIPE_API void pinpipe_kinesis_batch_free(pinpipe_kinesis_batch *batch);
+/** Records in the batch. */
 PINPIPE_API int64_t pinpipe_kinesis_batch_count(const pinpipe_kinesis_batch *batch);
 /** `index` is from 0 and below the count. */
 PINPIPE_API pinpipe_kinesis_item pinpipe_kinesis_batch_at(const pinpipe_kinesis_batch *batch, int64_t index);
@@ -309,10 +318,10 @@ PINPIPE_API pinpipe_status pinpipe_kinesis_producer_poll(pinpipe_kinesis_produce
 
 /** What became of a record. The views are borrowed until the next report. */
 typedef struct pinpipe_kinesis_report {
-    int64_t tag;
-    pinpipe_status status; /* OK: it was delivered */
-    int32_t attempts;
-    int64_t latency_ms;
+    int64_t tag;                 /* the write's */
+    pinpipe_status status;       /* OK: it was delivered */
+    int32_t attempts;            /* requests that the record was in */
+    int64_t latency_ms;          /* from the write to its end */
     pinpipe_str shard_id;        /* where it was delivered */
     pinpipe_str sequence_number; /* shared by the records of an aggregate */
 } pinpipe_kinesis_report;
@@ -342,6 +351,7 @@ PINPIPE_API pinpipe_status pinpipe_kinesis_producer_report_next(pinpipe_kinesis_
     X(REQUEST_MS, "request_ms", "from request to answer, all requests together")                             \
     X(OLDEST_MS, "oldest_ms", "how long the oldest record that waits had waited when the producer moved last")
 
+/** Numbers of those counters. */
 typedef enum pinpipe_kinesis_counter {
 #define PINPIPE_KINESIS_COUNTER_ENUM(name, text, meaning) PINPIPE_KINESIS_##name,
     PINPIPE_KINESIS_COUNTER_MAP(PINPIPE_KINESIS_COUNTER_ENUM)

@@ -79,8 +79,8 @@ typedef enum pinpipe_kinesis_shard_state {
 /** A shard that the consumer knows. The views are borrowed until the consumer's next call. */
 typedef struct pinpipe_kinesis_consumer_shard {
     uint32_t struct_size;
-    int32_t state; /* pinpipe_kinesis_shard_state */
-    pinpipe_kinesis_shard shard;
+    int32_t state;                     /* pinpipe_kinesis_shard_state */
+    pinpipe_kinesis_shard shard;       /* as the stream describes it */
     pinpipe_kinesis_position position; /* behind the last record handed out */
     int64_t behind_ms;                 /* of the last answer to the shard's tip; -1 = not told yet */
     int64_t records;                   /* handed out */
@@ -88,10 +88,17 @@ typedef struct pinpipe_kinesis_consumer_shard {
 } pinpipe_kinesis_consumer_shard;
 
 #define PINPIPE_KINESIS_CONSUMER_SHARD_INIT                                                                  \
-    { .struct_size = (uint32_t)sizeof(pinpipe_kinesis_consumer_shard) }
+    {                                                                                                        \
+        (uint32_t)sizeof(pinpipe_kinesis_consumer_shard), 0,                                                 \
+            {{NULL, 0}, {NULL, 0}, {NULL, 0}, {NULL, 0}, {NULL, 0}, {NULL, 0}, {NULL, 0}},                   \
+            {0, 0, {NULL, 0}, {NULL, 0}, {NULL, 0}, 0, 0}, 0, 0, {                                           \
+            NULL, 0                                                                                          \
+        }                                                                                                    \
+    }
 
 /** The shards that are known, sorted by their ids. Errors: EINVAL no struct_size, an unknown index. */
 PINPIPE_API int64_t pinpipe_kinesis_consumer_shard_count(const pinpipe_kinesis_consumer *consumer);
+/** Fills `out` with shard `index`. Errors: EINVAL no struct_size, an unknown index. */
 PINPIPE_API pinpipe_status pinpipe_kinesis_consumer_shard_at(pinpipe_kinesis_consumer_shard *out,
                                                              const pinpipe_kinesis_consumer *consumer,
                                                              int64_t index,
@@ -119,6 +126,7 @@ PINPIPE_API pinpipe_status pinpipe_kinesis_consumer_shard_release(pinpipe_kinesi
 /** Records that were read, views into answers; reused from call to call. */
 typedef struct pinpipe_kinesis_records pinpipe_kinesis_records;
 
+/** Makes room for records. Owns: the caller frees it. Errors: ENOMEM. */
 PINPIPE_API pinpipe_status pinpipe_kinesis_records_new(pinpipe_kinesis_records **out,
                                                        pinpipe_error *err) PINPIPE_MUST_CHECK;
 /** NULL is allowed; the consumer may be gone. */
@@ -152,6 +160,7 @@ PINPIPE_API pinpipe_status pinpipe_kinesis_consumer_read(pinpipe_kinesis_records
 /** The records. The views are borrowed until the next read into them. `index` is from 0 and below the count.
  */
 PINPIPE_API int64_t pinpipe_kinesis_records_count(const pinpipe_kinesis_records *records);
+/** Record `index` of them. */
 PINPIPE_API pinpipe_kinesis_item pinpipe_kinesis_records_at(const pinpipe_kinesis_records *records,
                                                             int64_t index);
 
@@ -161,6 +170,7 @@ PINPIPE_API pinpipe_str pinpipe_kinesis_records_stream(const pinpipe_kinesis_rec
 /** Where each shard of these records is to be gone on with, one row a shard; SHARD_END where its end was
  * found. Borrowed as the records are. */
 PINPIPE_API int64_t pinpipe_kinesis_records_position_count(const pinpipe_kinesis_records *records);
+/** Position `index` of them. */
 PINPIPE_API pinpipe_kinesis_position
 pinpipe_kinesis_records_position_at(const pinpipe_kinesis_records *records, int64_t index);
 
@@ -196,6 +206,7 @@ PINPIPE_API pinpipe_status pinpipe_kinesis_records_export(struct ArrowArray *out
     X(STUCK, "stuck", "times that a shard was without an answer for too long")                               \
     X(HELD_BYTES, "held_bytes", "memory of answers now")
 
+/** Numbers of those counters. */
 typedef enum pinpipe_kinesis_consumer_counter {
 #define PINPIPE_KINESIS_CONSUMER_COUNTER_ENUM(name, text, meaning) PINPIPE_KINESIS_CONSUMER_##name,
     PINPIPE_KINESIS_CONSUMER_COUNTER_MAP(PINPIPE_KINESIS_CONSUMER_COUNTER_ENUM)
@@ -203,6 +214,7 @@ typedef enum pinpipe_kinesis_consumer_counter {
         PINPIPE_KINESIS_CONSUMER_COUNTERS
 } pinpipe_kinesis_consumer_counter;
 
+/** The value of a pinpipe_kinesis_consumer_counter; 0 where there is no such counter. */
 PINPIPE_API int64_t pinpipe_kinesis_consumer_count(const pinpipe_kinesis_consumer *consumer, int32_t counter);
 /** A counter's name; NULL where there is no such counter. */
 PINPIPE_API const char *pinpipe_kinesis_consumer_counter_name(int32_t counter);

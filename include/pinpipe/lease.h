@@ -58,8 +58,8 @@ typedef enum pinpipe_lease_state {
 /** A lease as far as it is known. The views are borrowed until the next call with the handle. */
 typedef struct pinpipe_lease {
     uint32_t struct_size;
-    int32_t state; /* pinpipe_lease_state */
-    pinpipe_str shard;
+    int32_t state;        /* pinpipe_lease_state */
+    pinpipe_str shard;    /* its id */
     pinpipe_str owner;    /* empty: nobody */
     pinpipe_str sequence; /* behind which record reading goes on, as it was committed; empty: none was */
     int64_t sub_sequence; /* of it */
@@ -67,11 +67,12 @@ typedef struct pinpipe_lease {
 } pinpipe_lease;
 
 #define PINPIPE_LEASE_INIT                                                                                   \
-    { .struct_size = (uint32_t)sizeof(pinpipe_lease) }
+    { (uint32_t)sizeof(pinpipe_lease), 0, {NULL, 0}, {NULL, 0}, {NULL, 0}, 0, 0 }
 
 /** The leases, in the order in which their shards became known. Ours is ours only until the time of a lease
  * has passed since it was last renewed. Errors: EINVAL no struct_size, an unknown index. */
 PINPIPE_API int64_t pinpipe_leases_count(const pinpipe_leases *leases);
+/** Fills `out` with lease `index`. Errors: EINVAL no struct_size, an unknown index. */
 PINPIPE_API pinpipe_status pinpipe_leases_at(pinpipe_lease *out, const pinpipe_leases *leases, int64_t index,
                                              pinpipe_error *err) PINPIPE_MUST_CHECK;
 

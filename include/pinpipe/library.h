@@ -12,9 +12,12 @@
 
 PINPIPE_BEGIN_DECLS
 
+/** Makes `ptr` a block of `size` bytes, as realloc does. */
 typedef void *(*pinpipe_realloc_fn)(void *ptr, size_t size, void *user);
+/** Gives such a block back. */
 typedef void (*pinpipe_free_fn)(void *ptr, void *user);
-/** `level`: 3 error, 4 warning, 6 info, 7 debug, 8 trace (syslog's numbers). `area`: "s3", "kafka", … */
+/** Takes one line of the log. `level`: 3 error, 4 warning, 6 info, 7 debug, 8 trace (syslog's numbers).
+ * `area`: "s3", "kafka", … */
 typedef void (*pinpipe_log_fn)(int32_t level, const char *area, const char *message, void *user);
 
 /** Zero in a field means: keep the default. The two allocator functions are set together. */
@@ -22,10 +25,10 @@ typedef struct pinpipe_library_options {
     uint32_t struct_size;
     int32_t log_level;                /* messages above it are not made; 0 = 4, warnings */
     pinpipe_realloc_fn realloc_bytes; /* realloc(NULL, n) allocates; may return NULL */
-    pinpipe_free_fn free_bytes;
-    void *allocator_user;
-    pinpipe_log_fn log;
-    void *log_user;
+    pinpipe_free_fn free_bytes;       /* gives it back */
+    void *allocator_user;             /* what both are called with */
+    pinpipe_log_fn log;               /* NULL = nothing is told */
+    void *log_user;                   /* what `log` is called with */
 } pinpipe_library_options;
 
 #define PINPIPE_LIBRARY_OPTIONS_INIT                                                                         \

@@ -13,6 +13,7 @@ PINPIPE_BEGIN_DECLS
 /** Objects of one bucket on their way into a decoder. One thread at a time. */
 typedef struct pinpipe_objects pinpipe_objects;
 
+/** Zero in a field means its default. */
 typedef struct pinpipe_objects_options {
     uint32_t struct_size;
     int32_t in_flight;    /* requests at once, 1 to 256; 0 = 32 */
@@ -49,8 +50,9 @@ PINPIPE_API pinpipe_status pinpipe_objects_decode(pinpipe_objects *source, pinpi
                                                   pinpipe_batch *batch, pinpipe_report *report,
                                                   int64_t timeout_ms, pinpipe_error *err) PINPIPE_MUST_CHECK;
 
-/** Objects and bytes that were read so far. */
+/** Objects that were read so far. */
 PINPIPE_API int64_t pinpipe_objects_count(const pinpipe_objects *source);
+/** Bytes of those objects that were read so far. */
 PINPIPE_API int64_t pinpipe_objects_bytes_count(const pinpipe_objects *source);
 
 PINPIPE_END_DECLS

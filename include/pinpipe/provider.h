@@ -39,19 +39,19 @@ typedef pinpipe_status (*pinpipe_credentials_fn)(pinpipe_credentials **out, void
  * the first three the default chain is used. */
 typedef struct pinpipe_provider_options {
     uint32_t struct_size;
-    uint32_t sources; /* pinpipe_source bits that the default chain may ask; 0 = all */
-    const pinpipe_credentials *credentials;
-    pinpipe_credentials_fn callback;
-    void (*callback_free)(void *user); /* called once with `callback_user` at the end; NULL = not */
-    void *callback_user;
-    pinpipe_str csv_path; /* the file that the IAM console offers */
+    uint32_t sources;                       /* pinpipe_source bits that the default chain may ask; 0 = all */
+    const pinpipe_credentials *credentials; /* a key that is never renewed */
+    pinpipe_credentials_fn callback;        /* makes each key */
+    void (*callback_free)(void *user);      /* called once with `callback_user` at the end; NULL = not */
+    void *callback_user;                    /* what it is called with */
+    pinpipe_str csv_path;                   /* the file that the IAM console offers */
     pinpipe_str profile;  /* with one the environment's key is not looked at; else AWS_PROFILE, "default" */
     pinpipe_str region;   /* else AWS_REGION, AWS_DEFAULT_REGION, the profile's */
     int32_t refresh;      /* pinpipe_refresh */
     int32_t reserved;     /* 0 */
     pinpipe_str role_arn; /* assumed with the key that the default chain has, after the profile's own roles */
     pinpipe_str role_session_name; /* else "pinpipe-<host>" */
-    pinpipe_str role_external_id;
+    pinpipe_str role_external_id;  /* what the role asks for; empty = none */
 } pinpipe_provider_options;
 
 #define PINPIPE_PROVIDER_OPTIONS_INIT                                                                        \

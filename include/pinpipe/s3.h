@@ -87,17 +87,17 @@ typedef struct pinpipe_s3_options {
 
 /** One object's name. The key is any UTF-8 of 1 to 1024 bytes. */
 typedef struct pinpipe_s3_name {
-    pinpipe_str bucket;
-    pinpipe_str key;
+    pinpipe_str bucket; /* without a path */
+    pinpipe_str key;    /* as it is, not encoded */
 } pinpipe_s3_name;
 
 /** What a store says of an object. The views are borrowed until the next call on the same handle. */
 typedef struct pinpipe_s3_object {
-    pinpipe_str key;
+    pinpipe_str key;          /* as it is, not encoded */
     pinpipe_str etag;         /* with its quotes, as it came */
     pinpipe_str content_type; /* empty in a list */
-    int64_t size_bytes;
-    int64_t modified_us; /* UTC, since 1970; -1 = not told */
+    int64_t size_bytes;       /* of the whole object */
+    int64_t modified_us;      /* UTC, since 1970; -1 = not told */
 } pinpipe_s3_object;
 
 /** Makes a client; opens no connection.
@@ -127,6 +127,7 @@ PINPIPE_API pinpipe_status pinpipe_s3_bucket_put(pinpipe_s3 *s3, pinpipe_str buc
 PINPIPE_API pinpipe_status pinpipe_s3_bucket_delete(pinpipe_s3 *s3, pinpipe_str bucket, int64_t timeout_ms,
                                                     pinpipe_error *err) PINPIPE_MUST_CHECK;
 
+/** What becomes of an object that is there already. */
 typedef enum pinpipe_s3_put_flag {
     PINPIPE_S3_PUT_REPLACE = 0, /* whatever is there */
     PINPIPE_S3_PUT_NEW = 1      /* If-None-Match: *, so that an existing object is kept */
@@ -135,6 +136,7 @@ typedef enum pinpipe_s3_put_flag {
 /** Most entries of an object's metadata that one call takes. */
 #define PINPIPE_S3_METADATA_MAX 8
 
+/** How an object is stored. Zero or empty in a field means its default. */
 typedef struct pinpipe_s3_put_options {
     uint32_t struct_size;
     int32_t flags;                  /* pinpipe_s3_put_flag */
@@ -197,10 +199,11 @@ PINPIPE_API pinpipe_status pinpipe_s3_objects_delete(pinpipe_s3 *s3, pinpipe_str
  * first page lies below few common prefixes is fetched from several of them at once. */
 typedef struct pinpipe_s3_list pinpipe_s3_list;
 
+/** Which objects are listed. Zero or empty in a field means its default. */
 typedef struct pinpipe_s3_list_options {
     uint32_t struct_size;
-    int32_t page_max; /* objects a page, 1 to 1000; 0 = 1000 */
-    pinpipe_str bucket;
+    int32_t page_max;        /* objects a page, 1 to 1000; 0 = 1000 */
+    pinpipe_str bucket;      /* to list */
     pinpipe_str prefix;      /* only keys that begin so; empty: all */
     pinpipe_str start_after; /* only keys behind this one; empty: all */
     int32_t in_flight;       /* requests at once, 1 to 16; 0 = 8; 1: page after page */
@@ -231,10 +234,11 @@ PINPIPE_API pinpipe_s3_object pinpipe_s3_list_at(const pinpipe_s3_list *list, in
 /** Objects and their bytes, in the order of their keys' bytes: many are fetched at once, few are held. */
 typedef struct pinpipe_s3_reader pinpipe_s3_reader;
 
+/** Which objects are read. Zero or empty in a field means its default. */
 typedef struct pinpipe_s3_reader_options {
     uint32_t struct_size;
-    int32_t in_flight; /* requests at once, 1 to 256; 0 = 32 */
-    pinpipe_str bucket;
+    int32_t in_flight;       /* requests at once, 1 to 256; 0 = 32 */
+    pinpipe_str bucket;      /* to read from */
     pinpipe_str key;         /* of the one object to read; empty: all with the prefix */
     pinpipe_str prefix;      /* only keys that begin so; empty: all */
     pinpipe_str start_after; /* only keys behind this one; empty: all */
@@ -247,8 +251,8 @@ typedef struct pinpipe_s3_reader_options {
 /** A piece of an object; the last one ends at the object's size. An empty object is one empty piece. */
 typedef struct pinpipe_s3_piece {
     pinpipe_s3_object object; /* its content type is empty where it was found by a list */
-    int64_t offset_bytes;
-    pinpipe_str bytes;
+    int64_t offset_bytes;     /* of the piece in its object */
+    pinpipe_str bytes;        /* the piece */
 } pinpipe_s3_piece;
 
 /** Begins to read; asks nothing yet. `s3` may be used meanwhile, and is kept until both are
@@ -269,6 +273,7 @@ PINPIPE_API pinpipe_status pinpipe_s3_reader_next(pinpipe_s3_piece *out, pinpipe
 /** One object that is written piece by piece: one put where it fits into a part, else a multipart upload. */
 typedef struct pinpipe_s3_upload pinpipe_s3_upload;
 
+/** How an upload is stored. Zero or empty in a field means its default. */
 typedef struct pinpipe_s3_upload_options {
     uint32_t struct_size;
     int32_t flags;            /* pinpipe_s3_put_flag */
@@ -277,7 +282,7 @@ typedef struct pinpipe_s3_upload_options {
     int64_t size_bytes;       /* of the whole, where it is known: makes parts large enough; 0 = not known */
     pinpipe_str journal; /* file that outlives a crash: the same bytes then are not sent again; empty: none */
     const pinpipe_header *metadata; /* as for a put */
-    int64_t metadata_count;
+    int64_t metadata_count;         /* of `metadata` */
 } pinpipe_s3_upload_options;
 
 #define PINPIPE_S3_UPLOAD_OPTIONS_INIT                                                                       \

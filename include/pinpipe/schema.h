@@ -48,7 +48,7 @@ typedef struct pinpipe_column_info {
     int32_t type;     /* a pinpipe_type */
     int32_t nullable; /* 0 for the key, 1 else */
     int32_t reserved;
-    const char *name;
+    const char *name;   /* as on the wire in the raw shape, as in the table in the clean one */
     const char *source; /* where the column's rule comes from */
 } pinpipe_column_info;
 

@@ -10,9 +10,10 @@
 
 PINPIPE_BEGIN_DECLS
 
+/** One header of a request; both parts are borrowed. */
 typedef struct pinpipe_header {
-    pinpipe_str name;
-    pinpipe_str value;
+    pinpipe_str name;  /* in any case */
+    pinpipe_str value; /* without line ends */
 } pinpipe_header;
 
 /** What is to be signed. Everything is borrowed for the time of the call. */
@@ -23,7 +24,7 @@ typedef struct pinpipe_sign_request {
     pinpipe_str url;               /* absolute, exactly as it goes on the wire */
     pinpipe_str body;              /* hashed unless the payload is unsigned */
     const pinpipe_header *headers; /* what the caller sends; host is taken from the URL where it is missing */
-    int64_t header_count;
+    int64_t header_count;          /* of `headers` */
 } pinpipe_sign_request;
 
 #define PINPIPE_SIGN_REQUEST_INIT                                                                            \
@@ -64,6 +65,7 @@ typedef enum pinpipe_switch {
     PINPIPE_SWITCH_OFF = 2
 } pinpipe_switch;
 
+/** How a request is signed. Zero or empty in a field means its default. */
 typedef struct pinpipe_sign_options {
     uint32_t struct_size;
     int32_t form;          /* pinpipe_sign_form */
@@ -115,6 +117,7 @@ PINPIPE_API pinpipe_header pinpipe_signature_header_at(const pinpipe_signature *
 
 /** The intermediate texts, for comparing with what a service says that it expected. */
 PINPIPE_API pinpipe_str pinpipe_signature_canonical_request(const pinpipe_signature *signature);
+/** The text that the key signs. */
 PINPIPE_API pinpipe_str pinpipe_signature_string_to_sign(const pinpipe_signature *signature);
 
 /** The signature itself: 64 lower-case hex digits. */

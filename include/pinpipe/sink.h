@@ -36,12 +36,14 @@ typedef enum pinpipe_sink_timestamp {
     PINPIPE_SINK_TIMESTAMP_RECORD_FIELD = 2 /* `timestamp_field` of its value: milliseconds or ISO 8601 */
 } pinpipe_sink_timestamp;
 
+/** How a record stands in its line. */
 typedef enum pinpipe_sink_format {
     PINPIPE_SINK_FORMAT_JSON = 0,    /* the value, byte for byte */
     PINPIPE_SINK_FORMAT_ENVELOPE = 1 /* {"topic","partition","offset","timestamp_ms","key","headers":[{"name",
                                         "value"}],"value"}; what is not UTF-8 is "key_b64", "value_b64" */
 } pinpipe_sink_format;
 
+/** How objects are packed. */
 typedef enum pinpipe_sink_compression {
     PINPIPE_SINK_COMPRESSION_NONE = 0,
     PINPIPE_SINK_COMPRESSION_GZIP = 1, /* .json.gz, members of 256 KiB */
@@ -103,8 +105,8 @@ typedef struct pinpipe_sink_options {
         }                                                                                                    \
     }
 
-/* Always: records_read = records_stored + records_rejected + records_null + records_skipped + records_known +
- * records_dropped + what is buffered. */
+/** What a sink counts. Always: records_read = records_stored + records_rejected + records_null +
+ * records_skipped + records_known + records_dropped + what is buffered. */
 #define PINPIPE_SINK_COUNTER_MAP(X)                                                                          \
     X(RECORDS_READ, records_read, "records taken from Kafka")                                                \
     X(RECORDS_STORED, records_stored, "records that are lines of stored objects")                            \
@@ -133,6 +135,7 @@ typedef struct pinpipe_sink_options {
     X(BYTES_BUFFERED, bytes_buffered, "bytes in memory now")                                                 \
     X(BYTES_BUFFERED_MAX, bytes_buffered_max, "most bytes in memory so far")
 
+/** Numbers of those counters. */
 typedef enum pinpipe_sink_counter {
 #define PINPIPE_SINK_COUNTER_ENUM(name, text, meaning) PINPIPE_SINK_##name,
     PINPIPE_SINK_COUNTER_MAP(PINPIPE_SINK_COUNTER_ENUM)
@@ -142,8 +145,8 @@ typedef enum pinpipe_sink_counter {
 
 /** Where the sink stands in one partition. */
 typedef struct pinpipe_sink_position {
-    pinpipe_str topic; /* borrowed until the next call with the sink */
-    int32_t partition;
+    pinpipe_str topic;        /* borrowed until the next call with the sink */
+    int32_t partition;        /* of the topic */
     int32_t reserved;         /* 0 */
     int64_t stored_offset;    /* every record below it is stored; -1 = none yet */
     int64_t committed_offset; /* the last one that Kafka has confirmed; -1 = none by this sink */
@@ -215,7 +218,7 @@ PINPIPE_API pinpipe_status pinpipe_sink_config_export(pinpipe_sink_options *out,
 
 /** One of the connector's names. */
 typedef struct pinpipe_sink_setting {
-    pinpipe_str name;
+    pinpipe_str name;    /* the connector's */
     pinpipe_str support; /* "supported", "accepted" (it has no meaning here), "refused" */
     pinpipe_str text;    /* meaning, or what to do instead */
 } pinpipe_sink_setting;

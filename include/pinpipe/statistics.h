@@ -41,9 +41,10 @@ typedef struct pinpipe_column_statistics {
             0, 0                                                                                             \
     }
 
-/** Owns: the caller frees it. Errors: EINVAL unknown record or shape, ENOMEM. */
+/** Makes empty statistics. Owns: the caller frees it. Errors: EINVAL unknown record or shape, ENOMEM. */
 PINPIPE_API pinpipe_status pinpipe_statistics_new(pinpipe_statistics **out, int32_t record, int32_t shape,
                                                   pinpipe_error *err) PINPIPE_MUST_CHECK;
+/** Frees the statistics; NULL is allowed. */
 PINPIPE_API void pinpipe_statistics_free(pinpipe_statistics *statistics);
 
 /** Adds the rows of a batch, which stays as it is. Errors: EINVAL another record or shape. */

@@ -11,8 +11,8 @@
 
 PINPIPE_BEGIN_DECLS
 
-/* name, value, policy (NONE: the caller decides; RETRY: the same call may succeed later; FATAL: only free is
- * legal now), text. Zero and above are not errors. */
+/** All statuses, a row each: name, value, policy (NONE: the caller decides; RETRY: the same call may succeed
+ * later; FATAL: only free is legal now), text. Zero and above are not errors. */
 #define PINPIPE_STATUS_MAP(X)                                                                                \
     X(OK, 0, NONE, "done")                                                                                   \
     X(DONE, 1, NONE, "the source has ended")                                                                 \
@@ -35,6 +35,7 @@ PINPIPE_BEGIN_DECLS
     X(ENOTSUP, -15, NONE, "this build has no such part")                                                     \
     X(EFATAL, -16, FATAL, "the handle cannot be used any more")
 
+/** What a call returns. */
 typedef enum pinpipe_status_code {
 #define PINPIPE_STATUS_ENUM(name, value, policy, text) PINPIPE_##name = (value),
     PINPIPE_STATUS_MAP(PINPIPE_STATUS_ENUM)
@@ -44,7 +45,9 @@ typedef enum pinpipe_status_code {
 /** One of pinpipe_status_code; a fixed width, so that bindings can rely on it. */
 typedef int32_t pinpipe_status;
 
+/** Room for an error's text, with its NUL. */
 #define PINPIPE_ERROR_MESSAGE_BYTES 320
+/** Room for a service's name, with its NUL. */
 #define PINPIPE_ERROR_SERVICE_BYTES 16
 
 /** What went wrong. Owned by the caller, written only when a call returns a negative status. */

@@ -13,16 +13,16 @@ PINPIPE_BEGIN_DECLS
 
 /** Borrowed bytes; may lack a final NUL. {NULL, 0} is the empty value. */
 typedef struct pinpipe_str {
-    const char *ptr;
-    size_t len;
+    const char *ptr; /* the first byte */
+    size_t len;      /* their number */
 } pinpipe_str;
 
 /** Owned bytes: starts as PINPIPE_BUF_INIT, is reused from call to call, ends with pinpipe_buf_reset.
  * After a successful call `ptr[len]` is NUL. */
 typedef struct pinpipe_buf {
-    char *ptr;
-    size_t len;
-    size_t cap;
+    char *ptr;  /* the first byte; NULL = no memory yet */
+    size_t len; /* bytes in use */
+    size_t cap; /* bytes of memory */
 } pinpipe_buf;
 
 #define PINPIPE_BUF_INIT                                                                                     \

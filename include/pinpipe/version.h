@@ -8,9 +8,13 @@
 
 PINPIPE_BEGIN_DECLS
 
+/** The version of these headers. */
 #define PINPIPE_VERSION_MAJOR 0
+/** Until 1.0 another minor version is another library. */
 #define PINPIPE_VERSION_MINOR 1
+/** Changes nothing that a program relies on. */
 #define PINPIPE_VERSION_PATCH 0
+/** The three as text. */
 #define PINPIPE_VERSION "0.1.0"
 
 /** Returns the version of the linked library, such as "0.1.0"; static text. */

@@ -7,6 +7,7 @@ Rules: docs/testing.md, "Lint"; the lists are in tests/house/rules.py.
 from __future__ import annotations
 
 import argparse
+import re
 import subprocess
 import sys
 import tempfile
@@ -36,12 +37,25 @@ def _formatted() -> Iterator[str]:
     yield from _command("clang-format", "--dry-run", "-Werror", *files)
 
 
+def _initialised(header: str) -> str:
+    """A function for every _INIT macro of a header: they belong to what a program compiles."""
+    made = ""
+    for macro in re.findall(r"^#define (PINPIPE_\w+_INIT)\b", header, re.MULTILINE):
+        name = macro.removesuffix("_INIT").lower()
+        made += (
+            f"{name} {name}_made(void);\n{name} {name}_made(void) {{ {name} made = {macro}; return made; }}\n"
+        )
+    return made
+
+
 def _headers_alone() -> Iterator[str]:
     with tempfile.TemporaryDirectory() as folder:
         for path in sorted((ROOT / "include/pinpipe").glob("*.h")):
             for compiler, standard in HEADER_STANDARDS:
                 source = Path(folder) / ("alone.cpp" if compiler == "g++" else "alone.c")
-                source.write_text(f"#include <pinpipe/{path.name}>\nint alone(void);\n")
+                source.write_text(
+                    f"#include <pinpipe/{path.name}>\nint alone(void);\n{_initialised(path.read_text())}"
+                )
                 yield from _command(compiler, f"-std={standard}", *STRICT, f"-I{ROOT / 'include'}", source)
 
 
