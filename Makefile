@@ -25,7 +25,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 package_sources := CMakeLists.txt pyproject.toml README.md LICENSE \
 	$(shell find cmake include libpinpipe bindings/python -type f -not -name '*.pyc')
 
-.PHONY: build demo test test-c test-python test-sanitized test-threads test-real bench soak fuzz lint clean
+.PHONY: build demo test test-c test-python test-sanitized test-threads test-real bench soak fuzz lint packages manual clean
 
 build: $(VENV_STAMPS)/package
 	cmake --preset default >build/configure.log || { cat build/configure.log; exit 1; }
@@ -77,6 +77,16 @@ lint: $(STAMPS)/packages-lint $(VENV_STAMPS)/test
 	cmake --build --preset werror
 	$(BIN)/python tests/house/lint.py --build build/werror
 	$(BIN)/python tests/house/tidy.py --build build/werror
+
+packages: $(STAMPS)/packages-build $(STAMPS)/packages-debian
+	cmake --preset debian >build/configure.log || { cat build/configure.log; exit 1; }
+	cmake --build --preset debian
+	cd build/debian && rm -f *.deb && cpack >cpack.log || { cat cpack.log; exit 1; }
+	lintian --fail-on error,warning build/debian/*.deb
+
+manual: $(STAMPS)/packages-manual
+	mkdir -p build
+	doxygen docs/Doxyfile
 
 clean:
 	rm -rf build demo-out

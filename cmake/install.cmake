@@ -5,7 +5,7 @@ if(IS_ABSOLUTE "${CMAKE_INSTALL_LIBDIR}" OR IS_ABSOLUTE "${CMAKE_INSTALL_INCLUDE
   message(FATAL_ERROR "CMAKE_INSTALL_LIBDIR and CMAKE_INSTALL_INCLUDEDIR are relative to the prefix")
 endif()
 
-install(DIRECTORY include/pinpipe DESTINATION ${CMAKE_INSTALL_INCLUDEDIR})
+install(DIRECTORY include/pinpipe DESTINATION ${CMAKE_INSTALL_INCLUDEDIR} COMPONENT development)
 
 file(RELATIVE_PATH pinpipe_up_to_prefix /prefix/${CMAKE_INSTALL_LIBDIR}/pkgconfig /prefix)
 string(REGEX REPLACE "/$" "" pinpipe_up_to_prefix "${pinpipe_up_to_prefix}")
@@ -13,14 +13,17 @@ string(REGEX REPLACE "/$" "" pinpipe_up_to_prefix "${pinpipe_up_to_prefix}")
 # which distributions do not install; libpinpipe.a is linked with the shared libraries named here.
 list(JOIN pinpipe_private_flags " " pinpipe_private_libs)
 configure_file(cmake/pinpipe.pc.in pinpipe.pc @ONLY)
-install(FILES ${PROJECT_BINARY_DIR}/pinpipe.pc DESTINATION ${CMAKE_INSTALL_LIBDIR}/pkgconfig)
+install(FILES ${PROJECT_BINARY_DIR}/pinpipe.pc DESTINATION ${CMAKE_INSTALL_LIBDIR}/pkgconfig COMPONENT development)
 
 # Two export sets, because only the static library makes its user link what it stands on.
 set(pinpipe_cmake_dir ${CMAKE_INSTALL_LIBDIR}/cmake/pinpipe)
 foreach(target pinpipe pinpipe_static)
-  install(TARGETS ${target} EXPORT ${target}_targets DESTINATION ${CMAKE_INSTALL_LIBDIR}
+  install(TARGETS ${target} EXPORT ${target}_targets
+          LIBRARY DESTINATION ${CMAKE_INSTALL_LIBDIR} COMPONENT runtime NAMELINK_COMPONENT development
+          ARCHIVE DESTINATION ${CMAKE_INSTALL_LIBDIR} COMPONENT development
           INCLUDES DESTINATION ${CMAKE_INSTALL_INCLUDEDIR})
-  install(EXPORT ${target}_targets NAMESPACE pinpipe:: FILE ${target}_targets.cmake DESTINATION ${pinpipe_cmake_dir})
+  install(EXPORT ${target}_targets NAMESPACE pinpipe:: FILE ${target}_targets.cmake DESTINATION ${pinpipe_cmake_dir}
+          COMPONENT development)
 endforeach()
 list(TRANSFORM pinpipe_static_modules REPLACE "(.+)" "\"\\1\"")
 list(JOIN pinpipe_static_modules " " pinpipe_static_items)
@@ -28,4 +31,4 @@ configure_package_config_file(cmake/pinpipeConfig.cmake.in pinpipeConfig.cmake
                               INSTALL_DESTINATION ${pinpipe_cmake_dir} NO_SET_AND_CHECK_MACRO)
 write_basic_package_version_file(pinpipeConfigVersion.cmake COMPATIBILITY SameMinorVersion)
 install(FILES ${PROJECT_BINARY_DIR}/pinpipeConfig.cmake ${PROJECT_BINARY_DIR}/pinpipeConfigVersion.cmake
-        DESTINATION ${pinpipe_cmake_dir})
+        DESTINATION ${pinpipe_cmake_dir} COMPONENT development)

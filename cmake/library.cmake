@@ -1,13 +1,14 @@
 # The library: sources by folder, what each part links, shared and static from the same objects.
+# What it links is GLOBAL, so that a project that has this one as a subdirectory can link the static library.
 find_package(PkgConfig REQUIRED)
-pkg_check_modules(pinpipe_crypto REQUIRED IMPORTED_TARGET libcrypto)
-pkg_check_modules(pinpipe_jansson REQUIRED IMPORTED_TARGET jansson)
+pkg_check_modules(pinpipe_crypto REQUIRED IMPORTED_TARGET GLOBAL libcrypto)
+pkg_check_modules(pinpipe_jansson REQUIRED IMPORTED_TARGET GLOBAL jansson)
 if(PINPIPE_WITH_ISAL)
-  pkg_check_modules(pinpipe_isal IMPORTED_TARGET libisal) # without it CRC-32 and CRC-32C go by tables, gzip by zlib
+  pkg_check_modules(pinpipe_isal IMPORTED_TARGET GLOBAL libisal) # without it CRC-32 and CRC-32C go by tables, gzip by zlib
 endif()
-pkg_check_modules(pinpipe_zlib REQUIRED IMPORTED_TARGET zlib)
-pkg_check_modules(pinpipe_zstd REQUIRED IMPORTED_TARGET libzstd)
-pkg_check_modules(xxhash REQUIRED IMPORTED_TARGET libxxhash) # its header only: the hash is inlined
+pkg_check_modules(pinpipe_zlib REQUIRED IMPORTED_TARGET GLOBAL zlib)
+pkg_check_modules(pinpipe_zstd REQUIRED IMPORTED_TARGET GLOBAL libzstd)
+pkg_check_modules(xxhash REQUIRED IMPORTED_TARGET GLOBAL libxxhash) # its header only: the hash is inlined
 
 set(pinpipe_folders base text schema record codec clean aws io)
 set(pinpipe_links PkgConfig::pinpipe_crypto PkgConfig::pinpipe_jansson PkgConfig::pinpipe_zlib PkgConfig::pinpipe_zstd m
@@ -15,22 +16,22 @@ set(pinpipe_links PkgConfig::pinpipe_crypto PkgConfig::pinpipe_jansson PkgConfig
 set(pinpipe_private_flags ${pinpipe_crypto_LDFLAGS} ${pinpipe_jansson_LDFLAGS} ${pinpipe_zlib_LDFLAGS}
     ${pinpipe_zstd_LDFLAGS})
 set(pinpipe_static_modules "crypto libcrypto" "jansson jansson" "zlib zlib" "zstd libzstd") # what pinpipeConfig.cmake looks for, as pkg_check_modules wants it
-find_package(Threads REQUIRED)
+find_package(Threads REQUIRED GLOBAL)
 if(pinpipe_isal_FOUND)
   list(APPEND pinpipe_links PkgConfig::pinpipe_isal)
   list(APPEND pinpipe_private_flags ${pinpipe_isal_LDFLAGS})
   list(APPEND pinpipe_static_modules "isal libisal")
 endif()
 if(PINPIPE_WITH_S3)
-  pkg_check_modules(pinpipe_curl REQUIRED IMPORTED_TARGET libcurl>=7.88)
-  pkg_check_modules(pinpipe_expat REQUIRED IMPORTED_TARGET expat)
-  pkg_check_modules(pinpipe_ssl REQUIRED IMPORTED_TARGET libssl) # libcurl's TLS, to set its connections
+  pkg_check_modules(pinpipe_curl REQUIRED IMPORTED_TARGET GLOBAL libcurl>=7.88)
+  pkg_check_modules(pinpipe_expat REQUIRED IMPORTED_TARGET GLOBAL expat)
+  pkg_check_modules(pinpipe_ssl REQUIRED IMPORTED_TARGET GLOBAL libssl) # libcurl's TLS, to set its connections
   list(APPEND pinpipe_links PkgConfig::pinpipe_curl PkgConfig::pinpipe_expat PkgConfig::pinpipe_ssl)
   list(APPEND pinpipe_private_flags ${pinpipe_curl_LDFLAGS} ${pinpipe_expat_LDFLAGS} ${pinpipe_ssl_LDFLAGS})
   list(APPEND pinpipe_static_modules "curl libcurl>=7.88" "expat expat" "ssl libssl")
 endif()
 if(PINPIPE_WITH_KAFKA)
-  pkg_check_modules(pinpipe_rdkafka REQUIRED IMPORTED_TARGET rdkafka>=2.0.2)
+  pkg_check_modules(pinpipe_rdkafka REQUIRED IMPORTED_TARGET GLOBAL rdkafka>=2.0.2)
   list(APPEND pinpipe_links PkgConfig::pinpipe_rdkafka)
   list(APPEND pinpipe_private_flags ${pinpipe_rdkafka_LDFLAGS})
   list(APPEND pinpipe_static_modules "rdkafka rdkafka>=2.0.2")
