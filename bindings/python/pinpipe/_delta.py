@@ -14,7 +14,7 @@ import random
 import time
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 from urllib.parse import quote
 
 from pinpipe._delta_compact import compact
@@ -26,6 +26,8 @@ from pinpipe.errors import ConflictError, DataError, FileError, NotFoundError
 
 if TYPE_CHECKING:
     import pyarrow
+
+    from pinpipe import s3
 
 Mode = Literal["append", "merge"]
 
@@ -49,6 +51,21 @@ class Written:
     updated: int = 0
 
 
+class Storage(NamedTuple):
+    """How a table in S3 is reached where the environment does not say it: the objects' client, deltalake's options."""
+
+    client: s3.Client
+    options: dict[str, str]
+
+
+def is_delta_table(url: str, storage: Storage | None = None) -> bool:
+    """Whether there is a table at delta+file:///dir or delta+s3://bucket/prefix."""
+    location = delta_location(url)
+    delta = import_extra("deltalake", "reading Delta")
+    options = storage.options if storage else delta_storage_options(location)
+    return bool(delta.DeltaTable.is_deltatable(location, options))
+
+
 def folder_url(url: str) -> str:
     """The table's folder as `open_objects` takes it."""
     location = delta_location(url).rstrip("/")
@@ -69,11 +86,12 @@ class DeltaTarget:
         stream: str,
         mode: Mode,
         checkpoint: tuple[Objects, str] | None = None,
+        storage: Storage | None = None,
     ) -> None:
         """Opens the table, makes it where it is missing.
 
         stream: what names it for good, such as its ARN. checkpoint: the store and the key of its object; else it lies
-        in the table's folder.
+        in the table's folder. storage: of a table in S3, else by the environment.
         Raises DataError where the table has other columns.
         """
         self._delta = import_extra("deltalake", "writing Delta")
@@ -81,7 +99,8 @@ class DeltaTarget:
         self._schema = schema
         self._stream = stream
         self.mode = mode
-        self._folder = open_objects(folder_url(url))
+        self._options = storage.options if storage else delta_storage_options(self._location)
+        self._folder = open_objects(folder_url(url), storage.client if storage else None)
         self._checkpoint = checkpoint or (self._folder, CHECKPOINT_KEY)
         self._checkpointed = time.monotonic()
         self._versions: dict[str, int] = {}
@@ -89,7 +108,7 @@ class DeltaTarget:
         self._table = self._open()
 
     def _open(self) -> Any:
-        arrow, options = self._schema.arrow(), delta_storage_options(self._location)
+        arrow, options = self._schema.arrow(), self._options
         try:
             try:
                 table = self._delta.DeltaTable.create(

@@ -81,3 +81,12 @@ class Progress:
         while piece := file.read(CHUNK_BYTES):
             self.add(len(piece))
             yield piece
+
+
+class Silence(Progress):
+    """A line that is never shown."""
+
+    def __init__(self) -> None:
+        """Counts for nobody."""
+        super().__init__("")
+        self._live = False

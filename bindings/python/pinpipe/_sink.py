@@ -290,3 +290,20 @@ class Sink(Handle):
         except ConflictError:
             # The group has moved on: the partitions' next owner reads again what could not be committed.
             return
+
+
+class UntilIdle:
+    """True once no record has come for some seconds from brokers that answer; for `Sink.run`."""
+
+    def __init__(self, seconds: float) -> None:
+        """Counts from now on."""
+        self._seconds = seconds
+        self._read = 0
+        self._since = time.monotonic()
+
+    def __call__(self, sink: Sink) -> bool:
+        """Looks at what the sink has read."""
+        read = sink.counters["records_read"]
+        if read != self._read or sink.failing_since is not None:  # a broker that is away is not idle
+            self._read, self._since = read, time.monotonic()
+        return time.monotonic() - self._since >= self._seconds

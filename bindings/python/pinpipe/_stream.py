@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from pinpipe import kinesis
-from pinpipe._delta import DeltaTarget, Mode, Written, folder_url
+from pinpipe._delta import DeltaTarget, Mode, Written, folder_url, is_delta_table
 from pinpipe._kinesis_consumer import Position, Start, places_of
 from pinpipe._objects import Objects, open_objects
 from pinpipe._outputs import DELTA_SCHEMES, import_extra
@@ -28,7 +28,9 @@ from pinpipe.errors import InvalidArgumentError
 if TYPE_CHECKING:
     import pyarrow
 
+    from pinpipe import s3
     from pinpipe._credentials import Credentials
+    from pinpipe._delta import Storage
     from pinpipe._profiles import Profile
 
 READ_TIMEOUT_S = 0.5
@@ -138,11 +140,7 @@ def stream(
     Processes may share a stream and a table without a group: of two that read the same shard the slower one's commit
     is given up.
     """
-    kind = record or stream.rpartition("-")[2]
-    if kind not in KINDS:
-        raise InvalidArgumentError(
-            f"record '{kind[:40]}' is none of {', '.join(KINDS)}, and the stream's name ends in none"
-        )
+    kind = _kind(stream, record)
     if mode not in ("append", "merge"):
         raise InvalidArgumentError(f"mode '{mode}': it is append or merge")
     if commit_records < 1 or compact_commits < 1 or commit_interval < 0:
@@ -173,6 +171,35 @@ def stream(
     return run.summary
 
 
+def _kind(stream: str, record: str | None) -> str:
+    kind = record or stream.rpartition("-")[2]
+    if kind not in KINDS:
+        raise InvalidArgumentError(
+            f"record '{kind[:40]}' is none of {', '.join(KINDS)}, and the stream's name ends in none"
+        )
+    return kind
+
+
+def positions(
+    client: kinesis.Client,
+    stream: str,
+    to: str,
+    *,
+    record: str | None,
+    checkpoint: str | None,
+    storage: Storage | None,
+) -> dict[str, Position]:
+    """Where a table stands in each shard of its stream; TRIM_HORIZON where it has read none of it. Makes no table."""
+    places = _Places(to, checkpoint, None, storage.client if storage else None)
+    schema = Schema(_kind(stream, record), "clean")
+    name = client.describe_stream(stream).arn or stream
+    shards = [shard.id for shard in client.shards(stream)]
+    known: dict[str, Position] = {}
+    if is_delta_table(to, storage):
+        known = DeltaTarget(to, schema, name, "append", places.checkpoint, storage).load(shards)
+    return {shard: known.get(shard, "TRIM_HORIZON") for shard in shards}
+
+
 def _begin(start: Start, positions: Mapping[str, Position]) -> Start:
     """Where a consumer begins: as it was asked for, but where the table stands there."""
     if not positions:
@@ -183,7 +210,9 @@ def _begin(start: Start, positions: Mapping[str, Position]) -> Start:
 class _Places:
     """Where the checkpoint and the rejects of a table lie."""
 
-    def __init__(self, to: str, checkpoint: str | None, rejects: str | None) -> None:
+    def __init__(
+        self, to: str, checkpoint: str | None, rejects: str | None, client: s3.Client | None = None
+    ) -> None:
         if not to.startswith(DELTA_SCHEMES) or to in DELTA_SCHEMES:
             raise InvalidArgumentError(
                 f"table '{to[:60]}' is neither delta+file:///dir nor delta+s3://bucket/prefix"
@@ -193,8 +222,8 @@ class _Places:
             folder, _, name = checkpoint.rpartition("/")
             if not name:
                 raise InvalidArgumentError(f"checkpoint '{folder[:60]}/' names no object")
-            self.checkpoint = (open_objects(folder), name)
-        self.rejects = open_objects(rejects or f"{folder_url(to)}.rejects")
+            self.checkpoint = (open_objects(folder, client), name)
+        self.rejects = open_objects(rejects or f"{folder_url(to)}.rejects", client)
 
 
 @dataclass(frozen=True)

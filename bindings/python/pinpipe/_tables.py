@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pinpipe._inputs import Input
+from pinpipe._outputs import delta_location, delta_storage_options
 from pinpipe._records import clean
 from pinpipe._schema import Schema
 from pinpipe.errors import DataError, FileError, InvalidArgumentError, NotFoundError, NotSupportedError
@@ -49,7 +50,7 @@ def read_clean(kind: str, data: object) -> pyarrow.Table:
     text = os.fspath(data)
     delta = text.startswith("delta+") or (Path(text) / "_delta_log").is_dir()
     if delta:
-        return _from_arrow(kind, _read_delta(text.removeprefix("delta+")))
+        return _from_arrow(kind, _read_delta(delta_location(text)))
     path = Path(text)
     if not path.is_file():
         raise NotFoundError(f"{path}: there is no such file")
@@ -145,15 +146,16 @@ def _read_binary(path: Path) -> pyarrow.Table:
         raise DataError(f"{path}: {str(error).splitlines()[0]}") from None
 
 
-def _read_delta(uri: str) -> Any:
+def _read_delta(location: str) -> Any:
     try:
         import deltalake
     except ModuleNotFoundError:
         raise NotSupportedError("a Delta table needs the Python package deltalake") from None
     try:
-        return deltalake.DeltaTable(uri).to_pyarrow_table()
+        options = delta_storage_options(location)
+        return deltalake.DeltaTable(location, storage_options=options).to_pyarrow_table()
     except (deltalake.exceptions.DeltaError, OSError) as error:
-        raise DataError(f"Delta table {uri}: {str(error).splitlines()[0]}") from None
+        raise DataError(f"Delta table {location}: {str(error).splitlines()[0]}") from None
 
 
 def _json_names(path: Path) -> list[str]:

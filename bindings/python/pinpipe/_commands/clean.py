@@ -1,27 +1,21 @@
-"""Turns files of raw records into one clean table, a file of rejects and a census.
+"""Turns the arguments of `pinpipe clean` into a run of the cleaning, and prints what it changed.
 
-Never drops a readable record unless asked, never loses an unreadable one, never holds a whole file.
-Rules: CONTRACT §2 (`pinpipe clean`) and §4.
+Never reads or writes a record itself.
+Rules: CONTRACT §2 (arguments, exit codes) and §4.
 """
 
 from __future__ import annotations
 
 import argparse
 import dataclasses
-import json
-import os
 import sys
-from collections.abc import Iterator
 from typing import Any
 
 from pinpipe import _expectations, _printing, _statistics
-from pinpipe._inputs import is_objects
-from pinpipe._outputs import replaced_file, write_output
-from pinpipe._profiles import profile
+from pinpipe._cleaning import Cleaning, default_rejects_path
 from pinpipe._progress import Progress
 from pinpipe._records import DEDUPES, INPUT_FORMATS, Reader
 from pinpipe._schema import KINDS
-from pinpipe._watch import watch
 
 HELP = "clean raw records into a table; bad records go to a file of their own"
 SHOWN_VALUES = 3
@@ -77,50 +71,6 @@ def configure(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def default_rejects_path(output: str) -> str:
-    """Where rejects lie when nothing is said: beside a local output, else in the working directory."""
-    local = output.removeprefix("delta+file://")
-    name = local.rstrip("/") if "://" not in local else local.rstrip("/").rsplit("/", 1)[-1]
-    return f"{name}.rejects.ndjson"
-
-
-class _RejectsFile:
-    """A file that comes to be with the first reject; one of an earlier run goes."""
-
-    def __init__(self, path: str) -> None:
-        self.path = path
-        if os.path.exists(path):
-            os.unlink(path)
-
-    def write(self, ndjson: bytes) -> None:
-        if ndjson:
-            with open(self.path, "ab") as file:
-                file.write(ndjson)
-
-
-def _batches(reader: Reader, inputs: list[str], rejects: _RejectsFile, progress: Progress) -> Iterator[Any]:
-    def fed(size: int) -> None:
-        progress.add(size)
-        rejects.write(reader.take_rejects_ndjson())
-
-    for path in inputs:
-        if is_objects(path):
-            for batch in reader.read_objects(path, count=progress.objects):
-                rejects.write(reader.take_rejects_ndjson())
-                yield batch
-        elif path != "-":
-            yield from reader.read_path(path, fed)
-        elif reader.is_arrow_file(sys.stdin.buffer):
-            yield from reader.read_file(sys.stdin.buffer)
-        else:
-            for piece in progress.pieces(sys.stdin.buffer):
-                yield from reader.feed(piece)
-                rejects.write(reader.take_rejects_ndjson())
-            yield from reader.finish()
-        rejects.write(reader.take_rejects_ndjson())
-    yield from reader.rest()
-
-
 def _values_text(rule: str, values: list[dict[str, Any]]) -> str:
     """The most frequent values of a rule in one line."""
     met = [value for value in values if value["rule"] == rule]
@@ -160,55 +110,33 @@ def _rendered(sections: dict[str, tuple[Any, Any]], form: str) -> str:
     return list(texts.values())[-1]
 
 
-def _write_census(
-    path: str, reader: Reader, flow: dict[str, int], values: list[dict[str, Any]], with_results: bool
-) -> None:
-    told: dict[str, Any] = {"kind": reader.schema.kind, **flow, "census": reader.census(), "values": values}
-    statistics = reader.watch.statistics() if reader.watch else None
-    if statistics:
-        told["statistics"] = statistics.to_dict()
-    if reader.watch and with_results:
-        told["expectations"] = [each.to_dict() for each in reader.watch.results()]
-    with replaced_file(path) as file:
-        file.write(json.dumps(told, indent=1, ensure_ascii=False).encode() + b"\n")
-
-
 def run(arguments: argparse.Namespace) -> int:
     """Cleans; prints what went in, what came out and what was changed; returns the exit code."""
     if arguments.format in ("csv", "ndjson") and arguments.statistics and arguments.expect:
         print(f"pinpipe clean: --format {arguments.format} takes --statistics or --expect", file=sys.stderr)
         return 2
-    chosen = profile(arguments.profile)
-    arguments.expect = arguments.expect or chosen.expect
-    reader = Reader(
+    cleaning = Cleaning(
         arguments.kind,
-        "clean",
-        arguments.input_format,
-        arguments.dedupe,
-        keep_rejects=False,
-        profile=chosen,
+        input_format=arguments.input_format,
+        dedupe=arguments.dedupe,
+        profile=arguments.profile,
+        statistics=bool(arguments.statistics or arguments.census),
+        expect=arguments.expect,
     )
-    watch(reader, statistics=bool(arguments.statistics or arguments.census), expect=arguments.expect)
-    rejects = _RejectsFile(arguments.rejects or default_rejects_path(arguments.output))
+    arguments.expect = cleaning.expect
+    rejects = arguments.rejects or default_rejects_path(arguments.output)
     with Progress(f"cleaning {arguments.kind}", arguments.inputs) as progress:
-        write_output(arguments.output, reader.schema, _batches(reader, arguments.inputs, rejects, progress))
-    flow = {
-        "records": reader.num_records,
-        "cleaned": reader.num_records - reader.num_rejected - reader.dropped - reader.duplicates,
-        "duplicates": reader.duplicates,
-        "conflicts": reader.conflicts,
-        "dropped": reader.dropped,
-        "rejected": reader.num_rejected,
-    }
-    values = [dataclasses.asdict(value) for value in reader.dirty_values()]
+        cleaning.run(arguments.inputs, arguments.output, rejects, progress)
+    reader, flow = cleaning.reader, cleaning.flow
     if arguments.census:
-        _write_census(arguments.census, reader, flow, values, bool(arguments.expect))
+        cleaning.write_census(arguments.census)
+    values = [dataclasses.asdict(value) for value in reader.dirty_values()]
     print(_rendered(_sections(arguments, reader, values), arguments.format))
     said = ", ".join(f"{count:,} {name}" for name, count in flow.items())
     print(f"pinpipe clean: {said} -> {arguments.output}", file=sys.stderr)
     if reader.num_rejected:
-        print(f"pinpipe clean: rejected records lie in {rejects.path}", file=sys.stderr)
-    results = reader.watch.results() if reader.watch else []
+        print(f"pinpipe clean: rejected records lie in {rejects}", file=sys.stderr)
+    results = cleaning.expectations
     if arguments.expect:
         print(f"pinpipe clean: {_expectations.summary_line(results)}", file=sys.stderr)
     if any(each.fatal for each in _expectations.failed(results)):

@@ -8,11 +8,10 @@ from __future__ import annotations
 
 import argparse
 import threading
-import time
 
 from pinpipe import _printing
 from pinpipe._progress import Progress
-from pinpipe._sink import Connector, Sink
+from pinpipe._sink import Connector, Sink, UntilIdle
 from pinpipe._stopping import stopped_by_signals
 
 HELP = "store Kafka topics as objects, one JSON value a line"
@@ -121,17 +120,14 @@ class _Watch:
     def __init__(self, stop: threading.Event, progress: Progress, until_idle_s: float | None) -> None:
         self._stop = stop
         self._progress = progress
-        self._until_idle_s = until_idle_s
+        self._idle = None if until_idle_s is None else UntilIdle(until_idle_s)
         self._read = 0
-        self._since = time.monotonic()
 
     def __call__(self, sink: Sink) -> bool:
         read = sink.counters["records_read"]
         self._progress.add(read - self._read)
-        if read != self._read or sink.failing_since is not None:  # a broker that is away is not idle
-            self._read, self._since = read, time.monotonic()
-        idle_s = time.monotonic() - self._since
-        return self._stop.is_set() or (self._until_idle_s is not None and idle_s >= self._until_idle_s)
+        self._read = read
+        return (self._idle is not None and self._idle(sink)) or self._stop.is_set()
 
 
 def _summary(counters: dict[str, int], offsets: dict[tuple[str, int], int], form: str) -> str:
