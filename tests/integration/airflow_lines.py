@@ -1,0 +1,97 @@
+"""Turns a lock into one line of Airflow in a virtual environment of its own, with this checkout's packages in it.
+
+Never resolves anything: what is installed are the versions of the lock, by uv.
+Rules: docs/testing.md, "Airflow"; tests/airflow/locks.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pinpipe
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+LOCKS = ROOT / "tests/airflow/locks"
+LINES = ("2.10", "2.11", "3.3")
+INSTALL_TIMEOUT_S = 600
+_MARK = "installed"
+
+
+def _must_run(command: list[str], environment: dict[str, str] | None = None) -> None:
+    done = subprocess.run(
+        command,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=INSTALL_TIMEOUT_S,
+        env={**os.environ, **(environment or {})},
+    )
+    if done.returncode != 0:
+        pytest.fail(f"{' '.join(command)}: {(done.stdout + done.stderr)[-2000:]}")
+
+
+def uv() -> str:
+    """The installer, of the requirements of `make test-real`."""
+    program = Path(sys.executable).with_name("uv")
+    if not program.exists():
+        pytest.fail(f"{program} is missing: bindings/python/requirements/real.txt has it")
+    return str(program)
+
+
+def airflow_environment(line: str) -> Path:
+    """The folder of a line's environment, installed once for each content of its lock; with an empty `airflow.db`."""
+    folder = ROOT / "build" / "airflow" / line
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    lock = LOCKS / f"{line}.txt"
+    with (folder.parent / f"{line}.lock").open("wb") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        mark = folder / _MARK
+        if not mark.exists() or mark.read_text() != lock.read_text():
+            shutil.rmtree(folder, ignore_errors=True)
+            _must_run([uv(), "-q", "venv", "--python", sys.executable, str(folder)])
+            _must_run([uv(), "-q", "pip", "sync", "--python", str(folder / "bin/python"), str(lock)])
+            _migrate(folder)
+            mark.write_text(lock.read_text())
+        _install(folder)
+    return folder
+
+
+def _migrate(folder: Path) -> None:
+    home = folder / "home"
+    variables = {
+        "AIRFLOW_HOME": str(home),
+        "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
+        "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": f"sqlite:///{home}/airflow.db",
+    }
+    home.mkdir()
+    _must_run([str(folder / "bin/airflow"), "db", "migrate"], variables)
+    shutil.move(home / "airflow.db", folder / "airflow.db")
+    shutil.rmtree(home)
+
+
+def _install(folder: Path) -> None:
+    """The provider by its wheel; pinpipe as it lies where these tests found it, which is what they test."""
+    wheels = folder / "wheels"
+    shutil.rmtree(wheels, ignore_errors=True)
+    build_provider(wheels)
+    python = str(folder / "bin/python")
+    provider = [str(path) for path in wheels.glob("*.whl")]
+    _must_run([uv(), "-q", "pip", "install", "--no-deps", "--reinstall", "--python", python, *provider])
+    packages = folder / "lib" / f"python3.{sys.version_info.minor}" / "site-packages"
+    shutil.rmtree(packages / "pinpipe", ignore_errors=True)
+    shutil.copytree(Path(pinpipe.__file__).parent, packages / "pinpipe")
+
+
+def build_provider(folder: Path) -> Path:
+    """The provider's wheel."""
+    source = ROOT / "bindings/airflow"
+    command = [sys.executable, "-m", "pip", "wheel", "-q", "--no-build-isolation", "--no-deps", "--no-index"]
+    _must_run([*command, "-w", str(folder), str(source)])
+    (wheel,) = folder.glob("airflow_provider_pinpipe-*.whl")
+    return wheel
