@@ -10,6 +10,7 @@ from kafka_iam_broker import iam_broker
 from kinesis_servers import kinesalite, kinesis_double, kinesis_local, kinesis_ministack
 from newer_kafka import newer_kafka
 from servers import versitygw
+from spark_session import spark
 
 __all__ = [
     "gate",
@@ -21,6 +22,7 @@ __all__ = [
     "kinesis_local",
     "kinesis_ministack",
     "newer_kafka",
+    "spark",
     "tls_gate",
     "versitygw",
 ]

@@ -10,6 +10,7 @@ import os
 import shutil
 import subprocess
 from pathlib import Path
+from typing import Literal
 
 import pytest
 from servers import TOOLS
@@ -23,8 +24,9 @@ _POM = """<project xmlns="http://maven.apache.org/POM/4.0.0">
 </project>
 """
 _DEPENDENCY = (
-    "<dependency><groupId>{0}</groupId><artifactId>{1}</artifactId><version>{2}</version></dependency>"
+    "<dependency><groupId>{0}</groupId><artifactId>{1}</artifactId><version>{2}</version>{3}</dependency>"
 )
+_ALONE = "<exclusions><exclusion><groupId>*</groupId><artifactId>*</artifactId></exclusion></exclusions>"
 
 
 def program(name: str, what_for: str) -> str:
@@ -35,8 +37,8 @@ def program(name: str, what_for: str) -> str:
     return path
 
 
-def jars(name: str, *coordinates: str) -> Path:
-    """The jars of `group:artifact:version`, the first of which names the folder, and of all that they need."""
+def jars(name: str, *coordinates: str, needs: Literal["too", "not"] = "too") -> Path:
+    """The jars of `group:artifact:version`, the first of which names the folder, and of all that they need, or not."""
     version = coordinates[0].rpartition(":")[2]
     home = TOOLS / name
     folder = home / f"lib-{version}"
@@ -44,7 +46,8 @@ def jars(name: str, *coordinates: str) -> Path:
         command = [program("mvn", f"to fetch {coordinates[0]}"), "-q", "-B", "dependency:copy-dependencies"]
         part = home / f"part-{os.getpid()}"
         part.mkdir(parents=True, exist_ok=True)
-        dependencies = "\n    ".join(_DEPENDENCY.format(*told.split(":")) for told in coordinates)
+        excluded = _ALONE if needs == "not" else ""
+        dependencies = "\n    ".join(_DEPENDENCY.format(*told.split(":"), excluded) for told in coordinates)
         (part / "pom.xml").write_text(_POM.format(name=name, dependencies=dependencies))
         done = subprocess.run(
             [*command, "-DincludeScope=runtime", f"-DoutputDirectory={part / 'lib'}"],

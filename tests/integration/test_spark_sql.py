@@ -1,18 +1,12 @@
 """Turns the SQL files into answers by Spark and by DuckDB and compares them row by row, order and types too.
 
-Never installs Spark into the product's environment: it has one of its own under build/.
+Never gives Spark more than the bare text of the files, as a notebook would.
 Rules: CONTRACT §5; python recipe §4 and §5 (one text for both engines).
 """
 
 from __future__ import annotations
 
-import json
-import os
-import shutil
-import subprocess
-import sys
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any
 
 import pinpipe
@@ -20,35 +14,14 @@ import pyarrow as pa
 import pytest
 from pinpipe import _matches, _query, _synthetic
 from pyarrow import parquet
+from spark_session import Session
 
-BUILD = Path(__file__).parents[2] / "build"
-PACKAGES = ("pyspark==4.2.0", "pyarrow==26.0.1", "pandas==2.3.3", "setuptools==80.9.0")
-START_TIMEOUT_S = 600
 READINGS: tuple[dict[str, str], ...] = (
     {},
     {"show": "all", "median": "approx", "over": "people", "years": "all"},
     {"show": "top", "ties": "one", "median": "approx", "years": "2016-2019"},
     {"over": "names"},
 )
-
-
-def _spark_python() -> Path:
-    """The interpreter of Spark's environment, made once."""
-    if not shutil.which("java"):
-        pytest.fail("java is missing: Spark needs JDK 17")
-    folder = BUILD / "spark" / "venv"
-    python = folder / "bin" / "python"
-    if not (folder / "ready").exists():
-        shutil.rmtree(folder, ignore_errors=True)
-        for command in (
-            [sys.executable, "-m", "venv", str(folder)],
-            [str(python), "-m", "pip", "install", "-q", "--disable-pip-version-check", *PACKAGES],
-        ):
-            done = subprocess.run(command, capture_output=True, text=True, check=False)
-            if done.returncode != 0:
-                pytest.fail(f"{' '.join(command)}: {done.stderr[-2000:]}")
-        (folder / "ready").touch()
-    return python
 
 
 def _followers(text: str) -> int | None:
@@ -107,8 +80,10 @@ def tables() -> dict[str, pa.Table]:
 
 
 @pytest.fixture(scope="module")
-def spark(tables: dict[str, pa.Table], tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
-    folder = tmp_path_factory.mktemp("spark")
+def answers(
+    spark: Session, tables: dict[str, pa.Table], tmp_path_factory: pytest.TempPathFactory
+) -> dict[str, Any]:
+    folder = tmp_path_factory.mktemp("tables")
     for kind, table in tables.items():
         parquet.write_table(table, folder / f"{kind}s.parquet")
     cases = [
@@ -116,40 +91,26 @@ def spark(tables: dict[str, pa.Table], tmp_path_factory: pytest.TempPathFactory)
         for name, (question, reading) in _cases().items()
     ]
     cases.append({"name": "matches", "sql": _matches.sql(), "reading": _query.Reading().row("q1")})
-    request = {"joins": _query.joins(), "cases": cases}
-    (folder / "request.json").write_text(json.dumps(request))
-    script = Path(__file__).with_name("spark_answers.py")
-    environment = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
-    done = subprocess.run(
-        [str(_spark_python()), str(script), str(folder)],
-        capture_output=True,
-        text=True,
-        timeout=START_TIMEOUT_S,
-        check=False,
-        cwd=folder,
-        env={**environment, "TZ": "Asia/Tokyo"},
-    )
-    assert done.returncode == 0, done.stderr[-4000:]
-    answers: dict[str, Any] = json.loads((folder / "answers.json").read_text())
-    return answers
+    found: dict[str, Any] = spark.ask("answers", folder=str(folder), joins=_query.joins(), cases=cases)
+    return found
 
 
 @pytest.mark.parametrize("name", _cases())
 def test_spark_and_duckdb_give_the_same_rows(
-    name: str, spark: dict[str, Any], tables: dict[str, pa.Table]
+    name: str, answers: dict[str, Any], tables: dict[str, pa.Table]
 ) -> None:
     question, reading = _cases()[name]
     found = _query.answer([question], tables, reading, "ind")[question]
-    wanted = spark[name]
+    wanted = answers[name]
     assert [[field.name, str(field.type)] for field in found.schema] == wanted["columns"]
     rows = [list(row.values()) for row in found.to_pylist()]
     assert rows == wanted["rows"] and rows
     print(f"{name}: {len(rows)} rows equal")
 
 
-def test_spark_and_duckdb_find_the_same_matches(spark: dict[str, Any], tables: dict[str, pa.Table]) -> None:
+def test_spark_and_duckdb_find_the_same_matches(answers: dict[str, Any], tables: dict[str, pa.Table]) -> None:
     found = _matches.match(tables)
-    wanted = spark["matches"]
+    wanted = answers["matches"]
     assert found.column_names == [name for name, _ in wanted["columns"]]
     rows = [list(row.values()) for row in found.to_pylist()]
     assert rows == wanted["rows"] and rows[0][5] == list(range(30_000, 30_005))

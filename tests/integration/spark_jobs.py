@@ -1,0 +1,39 @@
+"""Turns what a test asks of Spark into frames, and frames into files and plain values that the test compares.
+
+Never compares anything itself: the test has no Spark, Spark's environment no DuckDB.
+Rules: python recipe §4 (times leave Spark by Arrow, not by collect); docs/testing.md, "Spark".
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+READING = (
+    "shown_rows STRING, kept_ties STRING, median_kind STRING, counted_over STRING,"
+    " first_year BIGINT, last_year BIGINT"
+)
+
+
+def _plain(table: Any) -> dict[str, Any]:
+    return {
+        "columns": [[field.name, str(field.type)] for field in table.schema],
+        "rows": [list(record.values()) for record in table.to_pylist()],
+    }
+
+
+def answers(session: Any, folder: str, joins: dict[str, str], cases: list[dict[str, Any]]) -> dict[str, Any]:
+    """The answers of SQL files over Parquet tables; the bare text, as a notebook would."""
+    for view in ("pins", "geos", "users"):
+        session.read.parquet(f"{folder}/{view}.parquet").createOrReplaceTempView(view)
+        session.catalog.cacheTable(view)
+    for name, text in joins.items():
+        session.sql(text).createOrReplaceTempView(name)
+        session.catalog.cacheTable(name)
+    found = {}
+    for case in cases:
+        columns = [part.split()[0] for part in READING.split(",")]
+        row = tuple(case["reading"][name] for name in columns)
+        session.createDataFrame([row], READING).createOrReplaceTempView("reading")
+        found[case["name"]] = _plain(session.sql(case["sql"]).toArrow())
+    session.catalog.clearCache()
+    return found
