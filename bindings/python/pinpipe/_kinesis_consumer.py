@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+import time
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
@@ -160,6 +161,11 @@ def places_of(start: Start) -> Mapping[str, Any] | None:
         except ValueError as error:
             raise InvalidArgumentError(f"start: {error}") from None
     return start if isinstance(start, Mapping) else None
+
+
+def position_of(given: Any) -> Position:
+    """A shard's place in any of its forms, as consumers tell it."""
+    return _position(*_place(given))
 
 
 def _start(start: Start) -> tuple[_Place, dict[str, _Place]]:
@@ -423,3 +429,36 @@ class Consumer(Handle):
             while name := native.pinpipe_kinesis_consumer_counter_name(len(found)):
                 found[name] = int(native.pinpipe_kinesis_consumer_count(handle, len(found)))
         return found
+
+
+class Tip:
+    """How far a consumer is from where its shards ended when this was made."""
+
+    def __init__(self, consumer: Consumer) -> None:
+        """Begins now."""
+        self._consumer = consumer
+        self._began = self._looked = time.monotonic()
+        self._told: dict[str, tuple[int | None, float]] = {}
+
+    def look(self) -> None:
+        """Sees what the last answers said; the next batch has all that they brought, unless it is full."""
+        # When an answer came is not told: not before the last look that saw another one.
+        for shard in self._consumer.shards:
+            if shard.state in ("ended", "free"):
+                self._told.pop(shard.id, None)
+            elif self._told.get(shard.id, (None, 0.0))[0] != shard.behind_ms or shard.id not in self._told:
+                self._told[shard.id] = (shard.behind_ms, self._looked)
+        self._looked = time.monotonic()
+
+    def is_reached(self) -> bool:
+        """Whether every shard was read to its end, by the last look."""
+        return all(
+            behind_ms is not None and behind_ms <= (seen - self._began) * 1000
+            for behind_ms, seen in self._told.values()
+        )
+
+    @property
+    def behind_s(self) -> float | None:
+        """How old the oldest end of a shard is that was read; None where one was not read yet."""
+        told = [behind_ms for behind_ms, _ in self._told.values()]
+        return None if None in told else max((ms for ms in told if ms is not None), default=0) / 1000

@@ -6,13 +6,12 @@ Rules: docs/stream.md, "Exactly once" and "Several processes".
 
 from __future__ import annotations
 
-import time
 from collections.abc import Collection, Mapping
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from pinpipe import kinesis
-from pinpipe._kinesis_consumer import Position, Start, places_of
+from pinpipe._kinesis_consumer import Position, Start, Tip, places_of
 from pinpipe._records import Table
 from pinpipe.errors import Error
 
@@ -32,10 +31,8 @@ class Source:
         self._kind = kind
         self._profile = profile
         self._start = start
-        self._began = time.monotonic()
+        self._tip = Tip(consumer)
         self._began_at = datetime.now(UTC)
-        self._told: dict[str, tuple[int | None, float]] = {}
-        self._looked = self._began
         self._has_rest = True
 
     def read(self, max_records: int, timeout: float) -> tuple[Table, dict[str, Position]]:
@@ -43,33 +40,20 @@ class Source:
 
         `has_ended` is about what was told before, which all is in it unless more than `max_records` had come.
         """
-        self._look()
+        self._tip.look()
         batch = self._consumer.consume_batch(max_records, timeout, max_bytes=READ_BYTES)
         table = batch.clean(self._kind, profile=self._profile)
         self._has_rest = table.num_records >= max_records
         return table, batch.positions
 
-    def _look(self) -> None:
-        # When an answer came is not told: not before the last look that saw another one.
-        for shard in self._consumer.shards:
-            if shard.state in ("ended", "free"):
-                self._told.pop(shard.id, None)
-            elif self._told.get(shard.id, (None, 0.0))[0] != shard.behind_ms or shard.id not in self._told:
-                self._told[shard.id] = (shard.behind_ms, self._looked)
-        self._looked = time.monotonic()
-
     def has_ended(self) -> bool:
         """Whether every shard has been read to where it ended when this began."""
-        return not self._has_rest and all(
-            behind_ms is not None and behind_ms <= (seen - self._began) * 1000
-            for behind_ms, seen in self._told.values()
-        )
+        return not self._has_rest and self._tip.is_reached()
 
     @property
     def behind_s(self) -> float | None:
         """How old the oldest end of a shard is that was read; None where one was not read yet."""
-        told = [behind_ms for behind_ms, _ in self._told.values()]
-        return None if None in told else max((ms for ms in told if ms is not None), default=0) / 1000
+        return self._tip.behind_s
 
     @property
     def positions(self) -> dict[str, Position]:
