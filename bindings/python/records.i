@@ -165,6 +165,26 @@ static int cell_of(pinpipe_cell *out, PyObject *value, PyObject *convert, PyObje
 }
 %}
 
+%{
+/* A value of a text or binary column, with offsets of 32 bits (u, z) or 64; of a null nothing. */
+static pinpipe_str column_value(const struct ArrowArray *values, char format, int64_t at) {
+    const uint8_t *valid = values->buffers[0];
+    int64_t start = 0;
+    int64_t end = 0;
+    if (values->null_count != 0 && valid && !(valid[at >> 3] >> (at & 7) & 1)) {
+        return (pinpipe_str){"", 0};
+    }
+    if (format == 'u' || format == 'z') {
+        start = ((const int32_t *)values->buffers[1])[at];
+        end = ((const int32_t *)values->buffers[1])[at + 1];
+    } else {
+        start = ((const int64_t *)values->buffers[1])[at];
+        end = ((const int64_t *)values->buffers[1])[at + 1];
+    }
+    return (pinpipe_str){end > start ? (const char *)values->buffers[2] + start : "", (size_t)(end - start)};
+}
+%}
+
 PINPIPE_HANDLE(arrow_input)
 
 %inline %{
@@ -438,6 +458,33 @@ pinpipe_status decoder_feed_arrow(int64_t *OUTPUT, pinpipe_decoder *decoder, pin
                                   pinpipe_error *err) {
     pinpipe_status status =
         pinpipe_decoder_feed_arrow(OUTPUT, decoder, batch, &input->schema, &input->array, first_row, report, err);
+    return status < 0 ? status : PINPIPE_OK;
+}
+
+/* The same of the first column, text or binary, whose values are one record each; a null is an empty record. */
+pinpipe_status decoder_feed_column(int64_t *OUTPUT, pinpipe_decoder *decoder, pinpipe_batch *batch,
+                                   const arrow_input *input, int64_t first_row, pinpipe_report *report,
+                                   pinpipe_error *err) {
+    const struct ArrowArray *rows = &input->array;
+    const struct ArrowArray *values = rows->n_children > 0 ? rows->children[0] : NULL;
+    const char *format = values ? input->schema.children[0]->format : "";
+    pinpipe_status status = PINPIPE_OK;
+    int64_t row = first_row;
+    *OUTPUT = 0;
+    if (!format[0] || format[1] || !strchr("uUzZ", format[0])) {
+        err->status = PINPIPE_EDATA;
+        snprintf(err->message, sizeof err->message, "an Arrow column of type '%.16s' holds no records", format);
+        return PINPIPE_EDATA;
+    }
+    for (; row < rows->length; row++) {
+        status = pinpipe_decoder_feed_record(decoder, batch,
+                                             column_value(values, format[0], rows->offset + values->offset + row),
+                                             report, err);
+        if (status < 0 || status == PINPIPE_AGAIN) {
+            break;
+        }
+    }
+    *OUTPUT = row - first_row;
     return status < 0 ? status : PINPIPE_OK;
 }
 %}

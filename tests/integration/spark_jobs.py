@@ -6,6 +6,7 @@ Rules: python recipe §4 (times leave Spark by Arrow, not by collect); docs/test
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 READING = (
@@ -37,3 +38,22 @@ def answers(session: Any, folder: str, joins: dict[str, str], cases: list[dict[s
         found[case["name"]] = _plain(session.sql(case["sql"]).toArrow())
     session.catalog.clearCache()
     return found
+
+
+def notebook(
+    session: Any, path: str, widgets: dict[str, str], tables: list[str], to: str, secrets: dict[str, str]
+) -> list[Any]:
+    """Runs a notebook; what it displayed. tables: those that it wrote, left as Parquet files in `to`."""
+    import notebooks
+
+    given = {tuple(name.split("/")): value for name, value in secrets.items()}
+    done = notebooks.run(Path(path), session, widgets, given)
+    for table in tables:
+        _write(session.table(table), f"{to}/{table.rpartition('.')[2].strip('`')}.parquet")
+    return [_plain(frame.toArrow()) for frame in done.displayed]
+
+
+def _write(frame: Any, path: str) -> None:
+    from pyarrow import parquet
+
+    parquet.write_table(frame.toArrow(), path)

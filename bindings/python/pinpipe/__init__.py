@@ -8,7 +8,7 @@ Rules: CONTRACT §3.
 TYPE_CHECKING = False  # as typing's own, which takes longer to load than all of this
 
 if TYPE_CHECKING:
-    from pinpipe import jobs, kafka, kinesis, native, s3  # noqa: F401 - native is private, and known to the type checker
+    from pinpipe import jobs, kafka, kinesis, native, s3, spark  # noqa: F401 - native is private, and known to the type checker
     from pinpipe._credentials import Credentials
     from pinpipe._emulator import emulate
     from pinpipe._log import set_log_level
@@ -46,6 +46,7 @@ __all__ = [
     "schema",
     "set_log_level",
     "sign",
+    "spark",
     "stream",
 ]
 
@@ -69,7 +70,7 @@ _HOMES = {
     "sign": "pinpipe._sign",
     "stream": "pinpipe._stream",
 }
-_MODULES = ("errors", "jobs", "kafka", "kinesis", "s3")
+_MODULES = ("errors", "jobs", "kafka", "kinesis", "s3", "spark")
 
 
 if not TYPE_CHECKING:  # a type checker reads the imports above, and would take any name for a public one

@@ -43,7 +43,8 @@ JOINS: dict[str, tuple[str, ...]] = {
     "posts_by_place": ("q1", "q2", "q3a", "q3b"),
     "posts_by_user": ("q4", "q5", "q7", "q8"),
 }
-_NEEDS: dict[str, tuple[str, ...]] = {
+#: The tables that each question reads.
+NEEDS: dict[str, tuple[str, ...]] = {
     "q1": ("pin", "geo"),
     "q2": ("pin", "geo"),
     "q3a": ("pin", "geo"),
@@ -160,7 +161,7 @@ def answer(
     rows = {question: reading.row(question) for question in questions}
     if dedupe not in CHOICES["dedupe"]:
         raise InvalidArgumentError(f"dedupe={dedupe} is none of {', '.join(CHOICES['dedupe'])}")
-    needed = {kind: question for question in questions for kind in _NEEDS[question]}
+    needed = {kind: question for question in questions for kind in NEEDS[question]}
     with duckdb.connect(":memory:") as engine:
         engine.execute("SET TimeZone = 'UTC'")
         engine.execute("SET preserve_insertion_order = false")  # every answer names its order
@@ -171,7 +172,7 @@ def answer(
         _join(engine, questions)
         answers = {}
         for question, text in texts.items():
-            engine.execute("CREATE OR REPLACE TEMP TABLE reading AS " + _reading_query(rows[question]))
+            engine.execute("CREATE OR REPLACE TEMP TABLE reading AS " + reading_query(rows[question]))
             answers[question] = engine.sql(text).to_arrow_table()
     return answers
 
@@ -228,7 +229,7 @@ def _firsts(table: pyarrow.Table) -> pyarrow.Table:
     return table.take(keyed.group_by("ind").aggregate([("place", "min")])["place_min"])
 
 
-def _reading_query(row: Mapping[str, Any]) -> str:
+def reading_query(row: Mapping[str, Any]) -> str:
     """The reading as a SELECT of literals; the values are integers and words of CHOICES, checked before."""
     columns = []
     for name, value in row.items():

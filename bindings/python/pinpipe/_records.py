@@ -419,6 +419,17 @@ class Reader:
 
         return self._read_consumed(records, native.pinpipe_kinesis_records_count(records), decode)
 
+    def read_column(self, data: ArrowStreamExportable) -> Iterator[Any]:
+        """Reads the first column of any Arrow object, text or binary, one record each; null is an empty record."""
+        source = native.arrow_input_open(data.__arrow_c_stream__())
+        while native.arrow_input_next(source):
+            at = 0
+            while at < native.arrow_input_rows(source):
+                at += native.decoder_feed_column(self._decoder, self._batch, source, at, self._report)
+                self._take_rejects()
+                if at < native.arrow_input_rows(source):
+                    yield self._deduped()
+
     def read_arrow(self, data: ArrowStreamExportable) -> Iterator[Any]:
         """Reads any Arrow object in the raw shape."""
         source = native.arrow_input_open(data.__arrow_c_stream__())
