@@ -52,7 +52,7 @@ test-threads: $(VENV_STAMPS)/test
 	ctest --test-dir build/tsan --output-on-failure -R '^($(subst $() ,|,$(THREAD_TESTS)))_test$$'
 
 test-python: $(VENV_STAMPS)/test test-c
-	$(BIN)/python -m pytest tests/python tests/house $(PYTEST_ARGS)
+	$(BIN)/python -m pytest -n 2 --dist loadfile tests/python tests/house $(PYTEST_ARGS)
 
 test-real: $(STAMPS)/packages-levels $(STAMPS)/packages-kafka $(VENV_STAMPS)/real
 	@missing=""; for tool in java mvn go node npm; do command -v $$tool >/dev/null || missing+=" $$tool"; done; \

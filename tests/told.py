@@ -164,12 +164,12 @@ class Told:
 
 
 class ToldPlugin:
-    """The search at the end of a run."""
+    """The search at the end of a run; where the run has several processes, one in each."""
 
     def __init__(self, told: Told) -> None:
         """Keeps what `told` hears."""
         self._told = told
-        self._verdict = ""
+        self._found: list[dict[str, Any]] = []
 
     @pytest.hookimpl(wrapper=True)
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> Iterator[None]:
@@ -178,20 +178,38 @@ class ToldPlugin:
                 self._told.text(text)
         return (yield)
 
+    @pytest.hookimpl(optionalhook=True)
+    def pytest_testnodedown(self, node: Any, error: object) -> None:
+        """A process of the run has ended; without its search none is known to be clean."""
+        found = getattr(node, "workeroutput", {}).get("told")
+        self._found.append(found or {"bytes": 0, "secrets": 0, "short": 0, "hits": [f"no search: {error}"]})
+
     @pytest.hookimpl(trylast=True)
     def pytest_sessionfinish(self, session: pytest.Session) -> None:
         from pinpipe import _log
 
         _log._end()
         size, hits = self._told.search()
-        self._verdict = (
-            f"secrets: {size} bytes of log, errors, output and arguments searched for {len(self._told.secrets)} "
-            f"secrets ({len(self._told.short)} were too short), {len(hits)} found"
-        )
-        for hit in hits:
-            self._verdict += f"\nTOLD: {hit}"
-        if hits:
+        own = {
+            "bytes": size,
+            "secrets": len(self._told.secrets),
+            "short": len(self._told.short),
+            "hits": hits,
+        }
+        self._found.append(own)
+        if hasattr(session.config, "workeroutput"):
+            session.config.workeroutput["told"] = own
+        if any(found["hits"] for found in self._found):
             session.exitstatus = pytest.ExitCode.TESTS_FAILED
 
     def pytest_terminal_summary(self, terminalreporter: Any) -> None:
-        terminalreporter.write_line(self._verdict)
+        size, secrets, short = (
+            sum(each[name] for each in self._found) for name in ("bytes", "secrets", "short")
+        )
+        hits = [hit for found in self._found for hit in found["hits"]]
+        terminalreporter.write_line(
+            f"secrets: {size} bytes of log, errors, output and arguments searched for {secrets} "
+            f"secrets ({short} were too short), {len(hits)} found"
+        )
+        for hit in hits:
+            terminalreporter.write_line(f"TOLD: {hit}")

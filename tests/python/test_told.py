@@ -66,8 +66,10 @@ PLANTED = {
 }
 
 
-@pytest.mark.parametrize("place", [*PLANTED, "nowhere"])
-def test_a_run_that_tells_a_secret_fails(place: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("place", "processes"), [*((place, 0) for place in PLANTED), ("print", 2), ("nowhere", 0), ("nowhere", 2)]
+)
+def test_a_run_that_tells_a_secret_fails(place: str, processes: int, tmp_path: Path) -> None:
     (tmp_path / "conftest.py").write_text("from tests.conftest import *\n")
     (tmp_path / "test_planted.py").write_text(
         "import base64, os, subprocess, sys\n"
@@ -80,7 +82,7 @@ def test_a_run_that_tells_a_secret_fails(place: str, tmp_path: Path) -> None:
     )
     path = os.pathsep.join([str(ROOT), *filter(None, [os.environ.get("PYTHONPATH")])])
     done = subprocess.run(
-        [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", str(tmp_path)],
+        [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-n", str(processes), str(tmp_path)],
         cwd=tmp_path,
         env=os.environ | {"PYTHONPATH": path},
         capture_output=True,
