@@ -20,6 +20,7 @@
 #define SHARDS_GROWTH 64
 #define SHARD_END "SHARD_END"
 #define NOT_FOUND ((size_t)-1)
+#define CHANGES_MAX 64 /* that are made at once */
 
 typedef struct lease {
     char shard[PP_LEASE_SHARD_BYTES];
@@ -34,6 +35,13 @@ typedef struct lease {
     int64_t asked_ms;   /* when we asked for it; 0 = we did not */
 } lease;
 
+/* A lease as it is to be. */
+typedef struct lease_wish {
+    size_t index;
+    pp_lease_facts facts;
+    pinpipe_buf text;
+} lease_wish;
+
 struct pinpipe_leases {
     uint32_t generation;
     pp_lease_store *store;
@@ -45,7 +53,8 @@ struct pinpipe_leases {
     lease *all;
     size_t count;
     size_t cap;
-    pinpipe_buf text; /* of the change that is under way */
+    lease_wish wishes[CHANGES_MAX];
+    size_t wish_count;
 };
 
 static pinpipe_status owner_check(const pinpipe_leases *leases, pinpipe_error *err) {
@@ -123,6 +132,11 @@ static pinpipe_status lease_see(void *user, pinpipe_str shard, pinpipe_str text,
     pp_lease_facts facts = {0};
     size_t index = find(leases, shard);
     lease *one = index == NOT_FOUND ? NULL : &leases->all[index];
+    if (!text.ptr) {
+        assert(one); /* whose text was told or written before */
+        one->was_seen = true;
+        return PINPIPE_OK;
+    }
     pinpipe_status status = pp_lease_decode(&facts, text, err);
     if (status == PINPIPE_OK && !one) {
         status = lease_add(&one, leases, shard, err);
@@ -153,53 +167,81 @@ static pinpipe_status lease_see(void *user, pinpipe_str shard, pinpipe_str text,
 
 /* ---- changes ---- */
 
-/* Writes `facts` in place of what is known, and keeps them where that won. */
-static pinpipe_status lease_write(pp_lease_outcome *outcome, pinpipe_leases *leases, lease *one,
-                                  pp_lease_facts facts, int64_t timeout_ms, pinpipe_error *err) {
-    pinpipe_str shard = pp_str(one->shard), known = pp_buf_view(&one->text);
-    *outcome = PP_LEASE_LOST;
-    pinpipe_status status = pp_lease_encode(&leases->text, &facts, leases->owner, err);
-    pinpipe_str text = pp_buf_view(&leases->text);
-    if (status == PINPIPE_OK) {
-        status = known.len == 0
-                     ? pp_lease_store_create(outcome, leases->store, shard, text, timeout_ms, err)
-                     : pp_lease_store_swap(outcome, leases->store, shard, known, text, timeout_ms, err);
-    }
-    return status == PINPIPE_OK && *outcome == PP_LEASE_WON ? lease_keep(one, facts, text, err) : status;
+/* Puts a lease down to be changed; `wishes_write` does it. */
+static pp_lease_facts *wish_add(pinpipe_leases *leases, size_t index) {
+    assert(leases->wish_count < CHANGES_MAX);
+    lease_wish *wish = &leases->wishes[leases->wish_count++];
+    wish->index = index;
+    wish->facts = leases->all[index].facts;
+    return &wish->facts;
 }
 
-/* A lease that is another by now is looked at in the next round. */
-static pinpipe_status lease_change(pp_lease_outcome *outcome, pinpipe_leases *leases, lease *one,
-                                   pp_lease_facts facts, int64_t timeout_ms, pinpipe_error *err) {
-    int64_t began_ms = leases->now_ms();
-    facts.counter++;
-    pinpipe_status status = lease_write(outcome, leases, one, facts, timeout_ms, err);
-    if (*outcome == PP_LEASE_LOST) {
-        leases->next_round_ms = 0;
+/* Writes all that is put down in place of what is known, and keeps what has won. A lease that is another by
+ * now is looked at in the next round. */
+static pinpipe_status wishes_write(size_t *won, pinpipe_leases *leases, int64_t timeout_ms,
+                                   pinpipe_error *err) {
+    pp_lease_change changes[CHANGES_MAX];
+    size_t count = leases->wish_count;
+    pinpipe_status status = PINPIPE_OK;
+    *won = leases->wish_count = 0;
+    for (size_t i = 0; status == PINPIPE_OK && i < count; i++) {
+        lease_wish *wish = &leases->wishes[i];
+        const lease *one = &leases->all[wish->index];
+        status = pp_lease_encode(&wish->text, &wish->facts, leases->owner, err);
+        changes[i] = (pp_lease_change){
+            .key = pp_str(one->shard), .expected = pp_buf_view(&one->text), .text = pp_buf_view(&wish->text)};
+    }
+    if (status < 0 || count == 0) {
         return status;
     }
-    one->seen_ms = leases->now_ms();
-    one->is_ours = strcmp(facts.owner, leases->owner) == 0;
-    one->renewed_ms = began_ms;
+    int64_t began_ms = leases->now_ms();
+    status = pp_lease_store_write(changes, count, leases->store, timeout_ms, err);
+    for (size_t i = 0; i < count; i++) {
+        const lease_wish *wish = &leases->wishes[i];
+        lease *one = &leases->all[wish->index];
+        bool has_moved = wish->facts.counter != one->facts.counter;
+        if (changes[i].outcome == PP_LEASE_LOST) {
+            leases->next_round_ms = has_moved ? 0 : leases->next_round_ms;
+            continue;
+        }
+        pinpipe_status kept = lease_keep(one, wish->facts, changes[i].text, status < 0 ? NULL : err);
+        status = status < 0 ? status : kept;
+        ++*won;
+        if (has_moved) {
+            one->seen_ms = leases->now_ms();
+            one->is_ours = strcmp(wish->facts.owner, leases->owner) == 0;
+            one->renewed_ms = began_ms;
+        }
+    }
     return status;
 }
 
-static pinpipe_status lease_take(pinpipe_leases *leases, lease *one, int64_t timeout_ms, pinpipe_error *err) {
-    pp_lease_facts facts = one->facts;
-    pp_lease_outcome outcome = PP_LEASE_LOST;
-    memcpy(facts.owner, leases->owner, sizeof facts.owner);
-    facts.wanted[0] = '\0';
-    return lease_change(&outcome, leases, one, facts, timeout_ms, err);
+/* Puts down one more change, and makes them all where there is room for no other. */
+static pinpipe_status wish_take(size_t *won, pinpipe_leases *leases, size_t index, const char *owner,
+                                int64_t timeout_ms, pinpipe_error *err) {
+    size_t some = 0;
+    pp_lease_facts *facts = wish_add(leases, index);
+    facts->counter++;
+    if (owner) {
+        memset(facts->owner, 0, sizeof facts->owner);
+        memcpy(facts->owner, owner, strlen(owner));
+        facts->wanted[0] = '\0';
+    }
+    pinpipe_status status =
+        leases->wish_count == CHANGES_MAX ? wishes_write(&some, leases, timeout_ms, err) : PINPIPE_OK;
+    *won += some;
+    return status;
 }
 
 /* The counter stays, or the owner would seem alive by it. */
-static pinpipe_status lease_ask(pinpipe_leases *leases, lease *one, int64_t timeout_ms, pinpipe_error *err) {
-    pp_lease_facts facts = one->facts;
-    pp_lease_outcome outcome = PP_LEASE_LOST;
-    memcpy(facts.wanted, leases->owner, sizeof facts.wanted);
-    pinpipe_status status = lease_write(&outcome, leases, one, facts, timeout_ms, err);
-    if (outcome == PP_LEASE_WON) {
-        one->asked_ms = leases->now_ms();
+static pinpipe_status lease_ask(pinpipe_leases *leases, size_t index, int64_t timeout_ms,
+                                pinpipe_error *err) {
+    size_t won = 0;
+    pp_lease_facts *facts = wish_add(leases, index);
+    memcpy(facts->wanted, leases->owner, sizeof facts->wanted);
+    pinpipe_status status = wishes_write(&won, leases, timeout_ms, err);
+    if (won > 0) {
+        leases->all[index].asked_ms = leases->now_ms();
     }
     return status;
 }
@@ -207,7 +249,7 @@ static pinpipe_status lease_ask(pinpipe_leases *leases, lease *one, int64_t time
 /* ---- a round ---- */
 
 static pinpipe_status round_look(pinpipe_leases *leases, int64_t timeout_ms, pinpipe_error *err) {
-    pp_lease_outcome outcome = PP_LEASE_LOST;
+    size_t made = 0;
     for (size_t i = 0; i < leases->count; i++) {
         leases->all[i].was_seen = false;
     }
@@ -218,22 +260,22 @@ static pinpipe_status round_look(pinpipe_leases *leases, int64_t timeout_ms, pin
             pp_buf_clear(&one->text);
             one->is_ours = false;
             one->facts.owner[0] = '\0';
-            status = lease_change(&outcome, leases, one, one->facts, timeout_ms, err);
+            status = wish_take(&made, leases, i, NULL, timeout_ms, err);
         }
     }
-    return status;
+    return status == PINPIPE_OK ? wishes_write(&made, leases, timeout_ms, err) : status;
 }
 
 static pinpipe_status round_renew(pinpipe_leases *leases, int64_t timeout_ms, pinpipe_error *err) {
     pinpipe_status status = PINPIPE_OK;
+    size_t renewed = 0;
     for (size_t i = 0; status == PINPIPE_OK && i < leases->count; i++) {
-        lease *one = &leases->all[i];
-        pp_lease_outcome outcome = PP_LEASE_LOST;
+        const lease *one = &leases->all[i];
         if (one->is_ours && leases->now_ms() - one->renewed_ms >= leases->lease_ms / ROUNDS) {
-            status = lease_change(&outcome, leases, one, one->facts, timeout_ms, err);
+            status = wish_take(&renewed, leases, i, NULL, timeout_ms, err);
         }
     }
-    return status;
+    return status == PINPIPE_OK ? wishes_write(&renewed, leases, timeout_ms, err) : status;
 }
 
 /* How many leases of `owner` can be read. */
@@ -277,27 +319,30 @@ static size_t offset_of(const pinpipe_leases *leases) {
 
 static pinpipe_status round_take(size_t *held, pinpipe_leases *leases, size_t share, int64_t timeout_ms,
                                  pinpipe_error *err) {
-    size_t offset = offset_of(leases);
+    size_t offset = offset_of(leases), wanted = *held;
     pinpipe_status status = PINPIPE_OK;
-    for (size_t i = 0; status == PINPIPE_OK && i < leases->count && *held < share; i++) {
-        lease *one = &leases->all[(i + offset) % leases->count];
+    for (size_t i = 0; status == PINPIPE_OK && i < leases->count && wanted < share; i++) {
+        size_t index = (i + offset) % leases->count;
+        const lease *one = &leases->all[index];
         int64_t now_ms = leases->now_ms();
         bool is_late = one->asked_ms && now_ms - one->asked_ms > leases->hand_over_ms;
         bool is_free = !one->facts.owner[0] || has_run_out(leases, one, now_ms) || is_late;
         if (is_ready(leases, one) && !one->is_ours && is_free) {
-            status = lease_take(leases, one, timeout_ms, err);
-            *held += one->is_ours;
+            status = wish_take(held, leases, index, leases->owner, timeout_ms, err);
+            wanted++;
         }
     }
+    size_t won = 0;
+    status = status == PINPIPE_OK ? wishes_write(&won, leases, timeout_ms, err) : status;
+    *held += won;
     return status;
 }
 
 /* One lease a round, of whoever has most. */
 static pinpipe_status round_ask(size_t held, pinpipe_leases *leases, int64_t timeout_ms, pinpipe_error *err) {
-    lease *best = NULL;
-    size_t most = held + 1;
+    size_t best = NOT_FOUND, most = held + 1;
     for (size_t i = 0; i < leases->count; i++) {
-        lease *one = &leases->all[i];
+        const lease *one = &leases->all[i];
         if (one->asked_ms) {
             return PINPIPE_OK; /* one at a time */
         }
@@ -306,10 +351,10 @@ static pinpipe_status round_ask(size_t held, pinpipe_leases *leases, int64_t tim
                             : 0;
         if (theirs > most) {
             most = theirs;
-            best = one;
+            best = i;
         }
     }
-    return best ? lease_ask(leases, best, timeout_ms, err) : PINPIPE_OK;
+    return best != NOT_FOUND ? lease_ask(leases, best, timeout_ms, err) : PINPIPE_OK;
 }
 
 pinpipe_status pinpipe_leases_poll(pinpipe_leases *leases, int64_t timeout_ms, pinpipe_error *err) {
@@ -319,6 +364,7 @@ pinpipe_status pinpipe_leases_poll(pinpipe_leases *leases, int64_t timeout_ms, p
         return status < 0 ? status : PINPIPE_AGAIN;
     }
     leases->next_round_ms = now_ms + leases->lease_ms / ROUNDS;
+    leases->wish_count = 0; /* what a round that failed has put down */
     status = round_look(leases, timeout_ms, err);
     if (status == PINPIPE_OK) {
         status = round_renew(leases, timeout_ms, err);
@@ -393,26 +439,28 @@ pinpipe_status pinpipe_leases_at(pinpipe_lease *out, const pinpipe_leases *lease
 /* Again where somebody asked for the lease meanwhile: it is still ours. */
 static pinpipe_status change_ours(pinpipe_leases *leases, size_t index, const pp_lease_facts *wish,
                                   int64_t timeout_ms, pinpipe_error *err) {
-    pp_lease_outcome outcome = PP_LEASE_LOST;
+    size_t won = 0;
     pinpipe_status status = PINPIPE_OK;
-    for (int attempt = 0; attempt < 2 && status == PINPIPE_OK && outcome == PP_LEASE_LOST; attempt++) {
+    leases->wish_count = 0;
+    for (int attempt = 0; attempt < 2 && status == PINPIPE_OK && won == 0; attempt++) {
         lease *one = &leases->all[index];
         if (attempt > 0) {
             status = pp_lease_store_load(leases->store, lease_see, leases, timeout_ms, err);
             one = &leases->all[index]; /* more leases may have been seen */
         }
         if (status == PINPIPE_OK && is_held(leases, one, leases->now_ms())) {
-            pp_lease_facts facts = *wish;
-            facts.counter = one->facts.counter;
-            memcpy(facts.wanted, one->facts.wanted, sizeof facts.wanted);
+            pp_lease_facts *facts = wish_add(leases, index);
+            *facts = *wish;
+            facts->counter = one->facts.counter + 1;
+            memcpy(facts->wanted, one->facts.wanted, sizeof facts->wanted);
             if (!wish->owner[0]) { /* given away: to who waits */
-                memcpy(facts.owner, one->facts.wanted, sizeof facts.owner);
-                facts.wanted[0] = '\0';
+                memcpy(facts->owner, one->facts.wanted, sizeof facts->owner);
+                facts->wanted[0] = '\0';
             }
-            status = lease_change(&outcome, leases, one, facts, timeout_ms, err);
+            status = wishes_write(&won, leases, timeout_ms, err);
         }
     }
-    if (status == PINPIPE_OK && outcome == PP_LEASE_LOST) {
+    if (status == PINPIPE_OK && won == 0) {
         leases->all[index].is_ours = false;
         status = pp_fail(err, PINPIPE_ECONFLICT, "shard '%s': its lease is another member's",
                          leases->all[index].shard);
@@ -512,8 +560,10 @@ void pinpipe_leases_free(pinpipe_leases *leases) {
     for (size_t i = 0; i < leases->count; i++) {
         pinpipe_buf_reset(&leases->all[i].text);
     }
+    for (size_t i = 0; i < CHANGES_MAX; i++) {
+        pinpipe_buf_reset(&leases->wishes[i].text);
+    }
     pp_lease_store_free(leases->store);
-    pinpipe_buf_reset(&leases->text);
     pp_free(leases->all);
     pp_free(leases);
 }

@@ -6,6 +6,7 @@
 #if !PINPIPE_WITH_S3
 
 #include "base/error.h"
+#include "s3/many.h"
 
 static pinpipe_status part_missing(pinpipe_error *err) {
     return pp_fail(err, PINPIPE_ENOTSUP, "this build has no S3 client (PINPIPE_WITH_S3=OFF)");
@@ -157,6 +158,12 @@ pinpipe_status pinpipe_s3_uploads_clear(int64_t *count, pinpipe_s3 *s3, pinpipe_
                                         int64_t timeout_ms, pinpipe_error *err) {
     (void)s3, (void)prefix, (void)age_s, (void)timeout_ms;
     *count = 0;
+    return part_missing(err);
+}
+
+pinpipe_status pp_s3_many_run(pp_s3_one *all, size_t count, pinpipe_s3 *s3, pinpipe_str bucket,
+                              int64_t text_max, int64_t timeout_ms, pinpipe_error *err) {
+    (void)all, (void)count, (void)s3, (void)bucket, (void)text_max, (void)timeout_ms;
     return part_missing(err);
 }
 

@@ -222,3 +222,35 @@ def test_a_dead_members_leases_are_taken_within_two_leases(store: tuple[str, str
     took = time.monotonic() - died
     print(f"lease {lease_s} s, {len(asked)} asked for, taken over in {took:.2f} s")
     assert took <= 2 * lease_s
+
+
+def asked(gate: Gate) -> Counter[str]:
+    """Requests by kind since the last look."""
+    heads = gate.journal.heads
+    gate.journal.clear()
+    return Counter("LIST" if "list-type" in head.target else head.method for head in heads)
+
+
+def test_a_round_costs_a_list_and_what_has_changed(gate: Gate, gate_bucket: str) -> None:
+    """Counted; the time of a round at 20 ms an answer is printed."""
+    shards, round_s = 200, 1.0
+    s3 = pinpipe.s3.Client(gate.endpoint, credentials=pinpipe.Credentials.static(KEY.key_id, KEY.secret))
+    one, two = (Leases(f"s3://{gate_bucket}/leases/g/s", s3, 4 * round_s, 30.0, 20.0) for _ in range(2))
+    for member in (one, two):
+        for number in range(shards):
+            member.put(f"shardId-{number:012d}", None, None)
+    assert sum(lease.state == "ours" for lease in one.poll()) == shards
+    assert asked(gate) == {"LIST": 1, "PUT": 2 * shards}, "made and taken; nothing was there to be read"
+    assert {lease.state for lease in two.poll()} == {"another's"}
+    assert asked(gate) == {"LIST": 1, "GET": shards, "PUT": 1}, "all is new to it, and it asks for one"
+    time.sleep(round_s)
+    two.poll()
+    assert asked(gate) == {"LIST": 1}, "nothing has changed"
+    gate.faults.add("delayed", count=None, seconds=0.02)
+    began = time.monotonic()
+    one.poll()
+    print(f"{shards} leases: a round took {time.monotonic() - began:.2f} s at 20 ms an answer")
+    assert asked(gate) == {"LIST": 1, "GET": 1, "PUT": shards}, (
+        "one that the other asked for, all are renewed"
+    )
+    assert gate.journal.refused == []

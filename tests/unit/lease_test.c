@@ -274,34 +274,31 @@ static pinpipe_status count_take(void *user, pinpipe_str key, pinpipe_str text, 
     return PINPIPE_OK;
 }
 
+static pp_lease_outcome written(pp_lease_store *store, const char *expected, const char *text) {
+    pp_lease_change change = {.key = pp_str("k"), .expected = pp_str(expected), .text = pp_str(text)};
+    CHECK_INT(pp_lease_store_write(&change, 1, store, WAIT_MS, NULL), PINPIPE_OK);
+    return change.outcome;
+}
+
 static void test_a_folder_swaps_what_is_expected(void) {
     pp_lease_store *store = NULL;
-    pp_lease_outcome outcome = PP_LEASE_LOST;
+    pp_lease_change bad = {.key = pp_str("../k"), .text = pp_str("x")};
     pinpipe_error err = PINPIPE_ERROR_INIT;
     int seen = 0;
     folder_make();
     CHECK_INT(pp_lease_store_open(&store, pp_str(url), NULL, &err), 0);
-    CHECK_INT(pp_lease_store_swap(&outcome, store, pp_str("k"), pp_str("one"), pp_str("two"), WAIT_MS, &err),
-              0);
-    CHECK_INT(outcome, PP_LEASE_LOST);
-    CHECK_INT(pp_lease_store_create(&outcome, store, pp_str("k"), pp_str("one"), WAIT_MS, &err), 0);
-    CHECK_INT(outcome, PP_LEASE_WON);
-    CHECK_INT(pp_lease_store_create(&outcome, store, pp_str("k"), pp_str("new"), WAIT_MS, &err), 0);
-    CHECK_INT(outcome, PP_LEASE_LOST);
-    CHECK_INT(pp_lease_store_swap(&outcome, store, pp_str("k"), pp_str("on"), pp_str("two"), WAIT_MS, &err),
-              0);
-    CHECK_INT(outcome, PP_LEASE_LOST);
-    CHECK_INT(pp_lease_store_swap(&outcome, store, pp_str("k"), pp_str("one"), pp_str("two"), WAIT_MS, &err),
-              0);
-    CHECK_INT(outcome, PP_LEASE_WON);
+    CHECK_INT(written(store, "one", "two"), PP_LEASE_LOST);
+    CHECK_INT(written(store, "", "one"), PP_LEASE_WON);
+    CHECK_INT(written(store, "", "new"), PP_LEASE_LOST);
+    CHECK_INT(written(store, "on", "two"), PP_LEASE_LOST);
+    CHECK_INT(written(store, "one", "two"), PP_LEASE_WON);
     CHECK_INT(pp_lease_store_load(store, count_take, &seen, WAIT_MS, &err), 0);
     CHECK_INT(seen, 1);
     CHECK_INT(pp_lease_store_remove(store, pp_str("k"), WAIT_MS, &err), 0);
     CHECK_INT(pp_lease_store_remove(store, pp_str("k"), WAIT_MS, &err), 0);
     CHECK_INT(pp_lease_store_load(store, count_take, &seen, WAIT_MS, &err), 0);
     CHECK_INT(seen, 1);
-    CHECK_INT(pp_lease_store_create(&outcome, store, pp_str("../k"), pp_str("x"), WAIT_MS, &err),
-              PINPIPE_EINVAL);
+    CHECK_INT(pp_lease_store_write(&bad, 1, store, WAIT_MS, &err), PINPIPE_EINVAL);
     pp_lease_store_free(store);
 }
 
