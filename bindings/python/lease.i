@@ -24,6 +24,7 @@ pinpipe_status pinpipe_leases_put(pinpipe_leases *leases, pinpipe_str shard, pin
                                   pinpipe_error *err);
 pinpipe_status pinpipe_leases_commit(pinpipe_leases *leases, pinpipe_str shard, pinpipe_str sequence,
                                      int64_t sub_sequence, int64_t timeout_ms, pinpipe_error *err);
+pinpipe_status pinpipe_leases_clear(pinpipe_leases *leases, pinpipe_str shard, int64_t timeout_ms, pinpipe_error *err);
 pinpipe_status pinpipe_leases_release(pinpipe_leases *leases, pinpipe_str shard, int64_t timeout_ms,
                                       pinpipe_error *err);
 

@@ -83,6 +83,12 @@ PINPIPE_API pinpipe_status pinpipe_leases_commit(pinpipe_leases *leases, pinpipe
                                                  pinpipe_str sequence, int64_t sub_sequence,
                                                  int64_t timeout_ms, pinpipe_error *err) PINPIPE_MUST_CHECK;
 
+/** Tells that the stream has a shard no longer. Its entry is removed once it has ended and each of its
+ * children that was told has a position. OK: it is gone; AGAIN: it stays for now. Errors: those of the store.
+ */
+PINPIPE_API pinpipe_status pinpipe_leases_clear(pinpipe_leases *leases, pinpipe_str shard, int64_t timeout_ms,
+                                                pinpipe_error *err) PINPIPE_MUST_CHECK;
+
 /** Gives a lease to who has asked for it, else to nobody. One that is not ours is no error. */
 PINPIPE_API pinpipe_status pinpipe_leases_release(pinpipe_leases *leases, pinpipe_str shard,
                                                   int64_t timeout_ms, pinpipe_error *err) PINPIPE_MUST_CHECK;

@@ -40,10 +40,11 @@ typedef struct pp_shard {
     pinpipe_kinesis_shard info;
     pp_kinesis_hash first, last; /* hash keys */
     bool has_range;
-    bool is_taken, is_listed;
-    bool is_over;    /* nothing is left to fetch … */
-    bool is_told;    /* … and nothing to hand out: its end was */
-    bool is_missing; /* the service did not know it */
+    bool is_taken;
+    bool is_listed, was_listed; /* at the last look, and at the one before */
+    bool is_over;               /* nothing is left to fetch … */
+    bool is_told;               /* … and nothing to hand out: its end was */
+    bool is_missing;            /* the service did not know it */
     bool is_stuck;
     pp_place read;        /* behind the last record handed out */
     pp_place fetched;     /* behind the last one fetched: where an iterator is asked for */

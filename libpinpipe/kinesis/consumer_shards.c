@@ -244,7 +244,9 @@ static void missing_end(pinpipe_kinesis_consumer *consumer) {
             shard->is_over = true;
         }
         shard->is_missing = false;
-        if (shard->is_told && !shard->is_listed) {
+        /* Nobody reads it, as the service told of it once: whoever coordinates sees that it is gone. */
+        bool is_forgotten = shard->was_listed && !shard->is_taken;
+        if (!shard->is_listed && (shard->is_told || is_forgotten)) {
             pp_shard_free(consumer, shard);
         } else {
             consumer->shards[kept++] = shard;
@@ -257,6 +259,7 @@ static pinpipe_status look_take(pinpipe_kinesis_consumer *consumer, pinpipe_erro
     const pp_kinesis_shards *seen = &consumer->look.shards;
     pinpipe_status status = PINPIPE_OK;
     for (int64_t i = 0; i < consumer->count; i++) {
+        consumer->shards[i]->was_listed = consumer->shards[i]->is_listed;
         consumer->shards[i]->is_listed = false;
     }
     for (int64_t i = 0; status == PINPIPE_OK && i < seen->count; i++) {

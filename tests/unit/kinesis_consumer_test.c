@@ -289,6 +289,23 @@ static void test_a_hole_is_told(void) {
     consumer_end(consumer, 3);
 }
 
+/* A shard that nobody reads is gone with the list; one that is read stays until its end. */
+static void test_what_is_not_listed_is_forgotten(void) {
+    const loopback_answer answers[] = {{LIST, .status = 200, .body = SHARDS_ONE},
+                                       {LIST, .status = 200, .body = NO_SHARDS},
+                                       {LIST, .status = 200, .body = SHARDS_ONE},
+                                       {LIST, .status = 200, .body = NO_SHARDS}};
+    pinpipe_kinesis_consumer *consumer = consumer_begin(answers, 4, NULL);
+    for (int i = 0; i < 2; i++) {
+        CHECK_INT(pinpipe_kinesis_consumer_shards_list(consumer, 1000, &err), PINPIPE_OK);
+        CHECK_INT(pinpipe_kinesis_consumer_shard_count(consumer), 1);
+    }
+    CHECK_INT(pinpipe_kinesis_consumer_shard_release(consumer, pp_str("s-0"), &err), PINPIPE_OK);
+    CHECK_INT(pinpipe_kinesis_consumer_shards_list(consumer, 1000, &err), PINPIPE_OK);
+    CHECK_INT(pinpipe_kinesis_consumer_shard_count(consumer), 0);
+    consumer_end(consumer, 4);
+}
+
 /* ---- what was fetched ---- */
 
 static const char *const keys[] = {"key-0", "key-1", "key-2", "key-3"};
@@ -488,6 +505,7 @@ int main(void) {
     test_a_shard_that_answers_nothing_is_stuck();
     test_a_shard_that_is_gone_is_told();
     test_a_hole_is_told();
+    test_what_is_not_listed_is_forgotten();
     test_memory_is_bounded();
     test_a_child_process_has_no_consumer();
 #else

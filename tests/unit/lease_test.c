@@ -235,6 +235,42 @@ static void test_children_wait_for_both_parents(void) {
     pinpipe_leases_free(leases);
 }
 
+/* An ended shard's entry goes when its children are begun, and whoever looks next does not make it again. */
+static void test_what_the_stream_forgot_is_removed(void) {
+    pinpipe_str parent = pp_str("parent"), none = {0};
+    folder_make();
+    pinpipe_leases *all[] = {member("a"), member("b")};
+    for (int i = 0; i < 2; i++) {
+        CHECK_INT(pinpipe_leases_put(all[i], parent, none, none, NULL), PINPIPE_OK);
+        CHECK_INT(pinpipe_leases_put(all[i], pp_str("child"), parent, none, NULL), PINPIPE_OK);
+    }
+    turn(all[0]);
+    turn(all[1]);
+    CHECK_INT(pinpipe_leases_clear(all[0], parent, WAIT_MS, NULL), PINPIPE_AGAIN); /* it is read */
+    CHECK_INT(pinpipe_leases_commit(all[0], parent, pp_str("SHARD_END"), 0, WAIT_MS, NULL), PINPIPE_OK);
+    CHECK_INT(pinpipe_leases_clear(all[0], parent, WAIT_MS, NULL),
+              PINPIPE_AGAIN); /* its child is not begun */
+    clock_ms += LEASE_MS / 4;
+    turn(all[0]);
+    CHECK_INT(pinpipe_leases_commit(all[0], pp_str("child"), pp_str("TRIM_HORIZON"), 0, WAIT_MS, NULL),
+              PINPIPE_OK);
+    turn(all[1]);
+    CHECK_INT(lease_of(all[1], "parent").state, PINPIPE_LEASE_ENDED);
+    CHECK_INT(pinpipe_leases_clear(all[0], parent, WAIT_MS, NULL), PINPIPE_OK);
+    CHECK_INT(pinpipe_leases_clear(all[0], parent, WAIT_MS, NULL), PINPIPE_OK);
+    CHECK_INT(pinpipe_leases_count(all[0]), 1);
+    for (int i = 1; i >= 0; i--) {
+        clock_ms += LEASE_MS / 4;
+        turn(all[i]);
+    }
+    CHECK_INT(pinpipe_leases_count(all[0]), 1);
+    CHECK_INT(lease_of(all[0], "child").state, PINPIPE_LEASE_OURS);
+    CHECK_INT(pinpipe_leases_clear(all[1], parent, WAIT_MS, NULL), PINPIPE_OK);
+    CHECK_INT(pinpipe_leases_count(all[1]), 1);
+    pinpipe_leases_free(all[0]);
+    pinpipe_leases_free(all[1]);
+}
+
 static void test_what_is_refused(void) {
     pinpipe_leases_options options = PINPIPE_LEASES_OPTIONS_INIT;
     pinpipe_leases *leases = NULL;
@@ -307,6 +343,7 @@ int main(void) {
     test_a_member_that_sleeps_has_lost();
     test_positions_never_go_back();
     test_children_wait_for_both_parents();
+    test_what_the_stream_forgot_is_removed();
     test_a_folder_swaps_what_is_expected();
     test_what_is_refused();
     return check_report();

@@ -86,6 +86,11 @@ class Leases(Handle):
         with self._alone() as handle:
             native.pinpipe_leases_commit(handle, shard, sequence, sub, self._timeout_ms)
 
+    def clear(self, shard: str) -> None:
+        """Tells that the stream has a shard no longer: its lease goes once it has ended and its children are begun."""
+        with self._alone() as handle:
+            native.pinpipe_leases_clear(handle, shard, self._timeout_ms)
+
     def release(self, shard: str) -> None:
         """Gives a lease to who has asked for it, else to nobody."""
         with self._alone() as handle:
@@ -150,17 +155,21 @@ class GroupConsumer(Consumer):
 
     def round(self) -> None:
         """Moves the leases where it is due; every read does so."""
-        for shard in self.shards:
+        shards = self.shards
+        for shard in shards:
             if shard.id not in self._known:
                 self._leases.put(shard.id, shard.parent, shard.adjacent_parent)
-                self._known.add(shard.id)
+        self._known = {shard.id for shard in shards}
         try:
-            leases = self._leases.poll()
+            for lease in self._leases.poll():
+                if lease.state == "ended" and lease.shard not in self._known:
+                    self._leases.clear(lease.shard)
         except Error as error:
             if not error.retryable:
-                raise
-            leases = self._leases.known()  # what could not be renewed in time counts as lost
-        if {each.shard for each in leases} - self._known and time.monotonic() >= self._next_look:
+                raise  # else what could not be renewed in time counts as lost
+        leases = self._leases.known()
+        unknown = any(each.shard not in self._known and each.state != "ended" for each in leases)
+        if unknown and time.monotonic() >= self._next_look:
             self._next_look = time.monotonic() + LOOK_INTERVAL_S  # another member knows more of the stream
             self.look(LEASE_TIMEOUT_S)
         ours = {each.shard: each for each in leases if each.state == "ours"}

@@ -96,7 +96,7 @@ class Source:
 
 
 class TableMember(kinesis.GroupConsumer):
-    """A member of a group whose places are in a table: its leases tell only whose a shard is, and that it has ended."""
+    """A member of a group whose places are in a table: its leases tell whose a shard is, its beginning and its end."""
 
     def __init__(self, *arguments: Any, **options: Any) -> None:
         """As `GroupConsumer`."""
@@ -121,11 +121,14 @@ class TableMember(kinesis.GroupConsumer):
         self._taken[shard] = "SHARD_END"
 
     def settle(self) -> None:
-        """Tells the group of shards that are in the table to their end, and gives away what others have asked for.
+        """Tells the group of shards that the table has begun or ended, and gives away what others have asked for.
 
         What the store cannot do now is left to the next call.
         """
-        self._taken = {shard: place for shard, place in self._taken.items() if place == "SHARD_END"}
+        begun = {lease.shard for lease in self.leases if lease.position is not None}
+        self._taken = {
+            shard: place for shard, place in self._taken.items() if place == "SHARD_END" or shard not in begun
+        }
         try:
             self.commit()
         except Error as error:
