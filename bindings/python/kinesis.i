@@ -164,6 +164,8 @@ const char *pinpipe_kinesis_counter_name(int32_t counter);
 %nothread kinesis_shards;
 %nothread kinesis_batch_items;
 %nothread kinesis_producer_reports;
+%nothread kinesis_producer_shards;
+%nothread kinesis_producer_codes;
 
 %inline %{
 static pinpipe_status kinesis_new(pinpipe_kinesis **out, const pinpipe_provider *provider, pinpipe_str endpoint,
@@ -274,16 +276,43 @@ static pinpipe_status kinesis_producer_write(pinpipe_kinesis_producer *producer,
     return pinpipe_kinesis_producer_write(producer, &record, tag, timeout_ms, err);
 }
 
+/* Appends what `made` is to a list, which goes where it could not be made. */
+static PyObject *list_with(PyObject *list, PyObject *made) {
+    if (!made || PyList_Append(list, made) != 0) {
+        Py_CLEAR(list);
+    }
+    Py_XDECREF(made);
+    return list;
+}
+
+/* (shard, delivered, refused, throttled, pace in percent, ms until it may send) of every shard. */
+static PyObject *kinesis_producer_shards(pinpipe_kinesis_producer *producer) {
+    pinpipe_kinesis_shard_metrics shard = PINPIPE_KINESIS_SHARD_METRICS_INIT;
+    PyObject *list = PyList_New(0);
+    for (int64_t i = 0; list && pinpipe_kinesis_producer_shard_at(&shard, producer, i, NULL) == PINPIPE_OK; i++) {
+        list = list_with(list, Py_BuildValue("(sLLLiL)", shard.shard_id, (long long)shard.delivered,
+                                             (long long)shard.refused, (long long)shard.throttled, shard.pace_percent,
+                                             (long long)shard.waiting_ms));
+    }
+    return list;
+}
+
+/* (code, count) of every error code. */
+static PyObject *kinesis_producer_codes(pinpipe_kinesis_producer *producer) {
+    pinpipe_kinesis_code_metrics code = PINPIPE_KINESIS_CODE_METRICS_INIT;
+    PyObject *list = PyList_New(0);
+    for (int64_t i = 0; list && pinpipe_kinesis_producer_code_at(&code, producer, i, NULL) == PINPIPE_OK; i++) {
+        list = list_with(list, Py_BuildValue("(sL)", code.code, (long long)code.count));
+    }
+    return list;
+}
+
 /* All reports that wait, as tuples. */
 static PyObject *kinesis_producer_reports(pinpipe_kinesis_producer *producer) {
     pinpipe_kinesis_report report;
     PyObject *list = PyList_New(0);
     while (list && pinpipe_kinesis_producer_report_next(&report, producer, NULL) == PINPIPE_OK) {
-        PyObject *tuple = report_tuple(&report);
-        if (!tuple || PyList_Append(list, tuple) != 0) {
-            Py_CLEAR(list);
-        }
-        Py_XDECREF(tuple);
+        list = list_with(list, report_tuple(&report));
     }
     return list;
 }

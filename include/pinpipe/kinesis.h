@@ -364,6 +364,46 @@ PINPIPE_API int64_t pinpipe_kinesis_producer_count(const pinpipe_kinesis_produce
 /** A counter's name; NULL where there is no such counter. */
 PINPIPE_API const char *pinpipe_kinesis_counter_name(int32_t counter);
 
+/** What a producer has met in one of its shards. */
+typedef struct pinpipe_kinesis_shard_metrics {
+    uint32_t struct_size;
+    int32_t pace_percent; /* of what a shard takes: less after it had no room */
+    char shard_id[129];   /* empty: the shards are not known */
+    int64_t delivered;    /* records of the service's: aggregates count once */
+    int64_t refused;      /* the same, or their request failed; … */
+    int64_t throttled;    /* … of these, because the shard had no room */
+    int64_t waiting_ms;   /* until it may send again; 0 = now */
+} pinpipe_kinesis_shard_metrics;
+
+#define PINPIPE_KINESIS_SHARD_METRICS_INIT                                                                   \
+    { .struct_size = (uint32_t)sizeof(pinpipe_kinesis_shard_metrics) }
+
+/** The shard with this index, from 0, in the order of hash keys; DONE = there are no more. A shard that was
+ * closed goes with its counts. Errors: EINVAL no struct_size, a negative index; EFORK. */
+PINPIPE_API pinpipe_status pinpipe_kinesis_producer_shard_at(pinpipe_kinesis_shard_metrics *out,
+                                                             pinpipe_kinesis_producer *producer,
+                                                             int64_t index,
+                                                             pinpipe_error *err) PINPIPE_MUST_CHECK;
+
+/** How often one error code came. */
+typedef struct pinpipe_kinesis_code_metrics {
+    uint32_t struct_size;
+    int32_t reserved;
+    char code[64]; /* of the service's; where it gave none, or no answer came, the name of a status, such as
+                      ENET */
+    int64_t count; /* records of the service's that were refused with it, or whose request was */
+} pinpipe_kinesis_code_metrics;
+
+#define PINPIPE_KINESIS_CODE_METRICS_INIT                                                                    \
+    { .struct_size = (uint32_t)sizeof(pinpipe_kinesis_code_metrics) }
+
+/** The code with this index, from 0, in the order in which they came first; DONE = there are no more. Beyond
+ * 32 codes the last counts for all others, as "other". All counts together are the counter "errors". Errors:
+ * EINVAL no struct_size, a negative index; EFORK. */
+PINPIPE_API pinpipe_status pinpipe_kinesis_producer_code_at(pinpipe_kinesis_code_metrics *out,
+                                                            pinpipe_kinesis_producer *producer, int64_t index,
+                                                            pinpipe_error *err) PINPIPE_MUST_CHECK;
+
 PINPIPE_END_DECLS
 
 #endif

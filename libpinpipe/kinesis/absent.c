@@ -188,6 +188,20 @@ int64_t pinpipe_kinesis_producer_count(const pinpipe_kinesis_producer *producer,
     return 0;
 }
 
+pinpipe_status pinpipe_kinesis_producer_shard_at(pinpipe_kinesis_shard_metrics *out,
+                                                 pinpipe_kinesis_producer *producer, int64_t index,
+                                                 pinpipe_error *err) {
+    (void)out, (void)producer, (void)index;
+    return part_missing(err);
+}
+
+pinpipe_status pinpipe_kinesis_producer_code_at(pinpipe_kinesis_code_metrics *out,
+                                                pinpipe_kinesis_producer *producer, int64_t index,
+                                                pinpipe_error *err) {
+    (void)out, (void)producer, (void)index;
+    return part_missing(err);
+}
+
 pinpipe_status pinpipe_kinesis_fan_out_put(pinpipe_buf *out, pinpipe_kinesis *kinesis, pinpipe_str stream_arn,
                                            pinpipe_str name, int64_t timeout_ms, pinpipe_error *err) {
     (void)out, (void)kinesis, (void)stream_arn, (void)name, (void)timeout_ms;

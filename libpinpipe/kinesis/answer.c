@@ -68,6 +68,7 @@ static void unit_delivered(pinpipe_kinesis_producer *producer, pp_unit *unit, co
     bool is_elsewhere = expected.len && !pp_str_equal(expected, said->place.shard_id);
     lane->round = 0;
     lane->resume_ms = 0;
+    lane->delivered++;
     if (producer->ordering == PINPIPE_KINESIS_ORDER_STRICT) {
         snprintf(lane->sequence, sizeof lane->sequence, "%.*s", (int)said->place.sequence_number.len,
                  said->place.sequence_number.ptr);
@@ -84,9 +85,8 @@ static void unit_refused(pinpipe_kinesis_producer *producer, pp_unit *unit, cons
                          int64_t now_ms) {
     pp_lane *lane = &producer->lanes.rows[unit->lane];
     pinpipe_status status = pp_kinesis_status(said->code, 400);
-    producer->counters[PINPIPE_KINESIS_ERRORS]++;
+    pp_producer_refused(producer, lane, said->code, status);
     if (status == PINPIPE_ETHROTTLED) {
-        producer->counters[PINPIPE_KINESIS_THROTTLED]++;
         pp_lane_cut(lane, now_ms);
     } else if (!pinpipe_status_retriable(status)) {
         pinpipe_error cause = PINPIPE_ERROR_INIT;
@@ -149,17 +149,16 @@ static void answer_read(pinpipe_kinesis_producer *producer, pp_request *request,
 /* The whole request failed: its records too, where another attempt is no use. */
 static void request_failed(pinpipe_kinesis_producer *producer, pp_request *request, int64_t now_ms) {
     const pp_kinesis_call *call = &request->call;
-    producer->counters[PINPIPE_KINESIS_ERRORS] += request->unit_count;
     bool is_told = producer->kinesis->gateway.form && call->attempt.wire.status == PINPIPE_OK;
     bool is_passing = pinpipe_status_retriable(call->status) || call->status == PINPIPE_ENOMEM;
     is_passing = is_passing && !(is_told && call->kind == PP_RETRY_NEVER);
     for (int64_t i = 0; i < request->unit_count; i++) {
         pp_unit *unit = &request->units[i];
+        pp_producer_refused(producer, &producer->lanes.rows[unit->lane], pp_str(call->code), call->status);
         if (!is_passing) {
             pp_producer_note(producer, &call->error);
             unit_end(producer, unit, call->status, (pinpipe_kinesis_place){0});
         } else if (call->status == PINPIPE_ETHROTTLED) {
-            producer->counters[PINPIPE_KINESIS_THROTTLED]++;
             pp_lane_cut(&producer->lanes.rows[unit->lane], now_ms);
         }
     }

@@ -120,6 +120,9 @@ pinpipe_status pp_lanes_set(pp_lanes *lanes, const pp_kinesis_shards *shards, in
             made.rows[same].byte_tokens = former->byte_tokens;
             made.rows[same].filled_ms = former->filled_ms;
             made.rows[same].is_spent = former->is_spent;
+            made.rows[same].delivered = former->delivered;
+            made.rows[same].refused = former->refused;
+            made.rows[same].throttled = former->throttled;
         }
         for (pp_entry *entry = former->first, *next = NULL; entry; entry = next) {
             next = entry->next;

@@ -32,6 +32,7 @@ typedef struct pp_lane {
     double record_tokens, byte_tokens, factor;
     bool is_spent; /* tokens are saved up again, so that requests do not become small */
     int64_t filled_ms, cut_ms, resume_ms;
+    int64_t delivered, refused, throttled; /* the service's records, since the producer was opened */
     int32_t round;                         /* of pauses since something was taken */
     char sequence[PP_LANE_SEQUENCE_BYTES]; /* of its last record: strict order */
 } pp_lane;

@@ -17,6 +17,15 @@
 /** Four times what a request holds. */
 #define PP_KEY_SLOTS 2048
 
+/** Error codes that are told apart; the last stands for the rest. */
+#define PP_CODES_MAX 32
+
+/** How often an error code came. */
+typedef struct pp_code {
+    char text[PP_KINESIS_CODE_BYTES];
+    int64_t count;
+} pp_code;
+
 /** One record of the service's in a request: a record, or an aggregate of several. */
 typedef struct pp_unit {
     pp_entry *first; /* its records, chained */
@@ -59,6 +68,7 @@ struct pinpipe_kinesis_producer {
     pinpipe_buf packed;
     int64_t *keys; /* slots of the keys in the request that is being made */
     int64_t counters[PINPIPE_KINESIS_COUNTERS];
+    pp_code codes[PP_CODES_MAX];
     int64_t failed_told; /* by an earlier flush */
     int64_t ended_told;  /* by an earlier poll */
     pinpipe_error failure;
@@ -91,6 +101,10 @@ void pp_requests_start(pinpipe_kinesis_producer *producer, int64_t now_ms);
 
 /** Takes the answers that have come; how many. */
 int64_t pp_requests_take(pinpipe_kinesis_producer *producer);
+
+/** Counts records that were refused, in their lane and under their code; without one under their status. */
+void pp_producer_refused(pinpipe_kinesis_producer *producer, pp_lane *lane, pinpipe_str code,
+                         pinpipe_status status);
 
 /** Asks for the stream's shards. `wait_ms` is the most that it takes. */
 pinpipe_status pp_producer_map(pinpipe_kinesis_producer *producer, int64_t wait_ms, pinpipe_error *err);

@@ -102,10 +102,16 @@ def test_only_what_failed_is_sent_again(kinesalite: str, options: dict[str, obje
         with producer(gate, name, linger=0.01, **options) as into:
             write(into, 400)
             into.flush()
-            counters = into.counters
+            counters, metrics = into.counters, into.metrics
         limits = gate.house.limits
         assert limits is not None
         assert limits.failed > 0
+        shards = metrics.shards.values()
+        assert len(shards) == 2 and all(shard.refused >= shard.throttled for shard in shards)
+        assert sum(shard.delivered for shard in shards) == limits.accepted
+        assert sum(shard.throttled for shard in shards) == counters["throttled"]
+        assert sum(shard.refused for shard in shards) == sum(metrics.errors.values()) == counters["errors"]
+        assert metrics.errors["InternalFailure"] == limits.failed
         assert counters["sent"] == limits.accepted + limits.failed + limits.refused
         assert counters["errors"] == limits.failed + limits.refused
         assert counters["delivered_bytes"] == sum(106 + len(KEYS[n % len(KEYS)]) for n in range(400))

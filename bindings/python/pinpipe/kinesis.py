@@ -36,6 +36,7 @@ __all__ = [
     "Gateway",
     "GroupConsumer",
     "Lease",
+    "Metrics",
     "Page",
     "Place",
     "Position",
@@ -45,6 +46,7 @@ __all__ = [
     "Report",
     "Routed",
     "Shard",
+    "ShardMetrics",
     "ShardState",
     "Stream",
 ]
@@ -118,6 +120,30 @@ class Report(NamedTuple):
     latency_ms: int
     shard: str | None
     sequence_number: str | None
+
+
+class ShardMetrics(NamedTuple):
+    """What a producer has met in a shard, in the service's records: an aggregate is one.
+
+    throttled: of the refused, because the shard had no room. pace_percent: of what a shard takes, less after it had no
+    room. waiting_ms: until it may send again.
+    """
+
+    delivered: int
+    refused: int
+    throttled: int
+    pace_percent: int
+    waiting_ms: int
+
+
+class Metrics(NamedTuple):
+    """By open shard ("" where they are not known), and by error code how many of the service's records it refused.
+
+    A code is the service's; where it gave none, or no answer came, the name of a status.
+    """
+
+    shards: dict[str, ShardMetrics]
+    errors: dict[str, int]
 
 
 class Gateway:
@@ -477,6 +503,14 @@ class Producer(ProducerHandle):
             while name := native.pinpipe_kinesis_counter_name(len(found)):
                 found[name] = int(native.pinpipe_kinesis_producer_count(handle, len(found)))
         return found
+
+    @property
+    def metrics(self) -> Metrics:
+        """Which shard throttles, and which errors came."""
+        with self._alone() as handle:
+            shards = native.kinesis_producer_shards(handle)
+            codes = native.kinesis_producer_codes(handle)
+        return Metrics({shard: ShardMetrics(*counts) for shard, *counts in shards}, dict(codes))
 
     def _count(self, counter: int) -> int:
         with self._alone() as handle:
