@@ -53,7 +53,7 @@ def test_program_built_through_find_package(linked: str, installed: Path, tmp_pa
         timeout=120,
     )
     assert built.returncode == 0, built.stdout
-    program = tmp_path / "build/clean_file"
+    program = tmp_path / f"build/clean_file_{linked}_11"
     needs = subprocess.run(["readelf", "-d", str(program)], capture_output=True, text=True, check=True).stdout
     assert ("libpinpipe.so" in needs) == (linked == "shared")
     source = tmp_path / "pins.ndjson"

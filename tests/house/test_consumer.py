@@ -16,27 +16,10 @@ import pinpipe
 import pytest
 
 from tests.house.lint import exported
+from tests.house.outside import EXAMPLES, compiled, needed, pkg_config, run
 from tests.python.bad_records import PIN, as_json
 
-EXAMPLE = Path(__file__).resolve().parents[2] / "examples/c/clean_file.c"
-
-
-def _pkg_config(prefix: Path, *arguments: str) -> list[str]:
-    (folder,) = prefix.rglob("pkgconfig")
-    done = subprocess.run(
-        ["pkg-config", *arguments, "pinpipe"],
-        env=os.environ | {"PKG_CONFIG_PATH": str(folder)},
-        check=True,
-        capture_output=True,
-        text=True,
-    )
-    return done.stdout.split()
-
-
-def _compile(source: Path, program: Path, *flags: str) -> None:
-    command = ["cc", "-std=c11", "-Wall", "-Wextra", "-Werror", str(source), "-o", str(program), *flags]
-    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=120)
-    assert done.returncode == 0, done.stderr
+EXAMPLE = EXAMPLES / "clean_file.c"
 
 
 def _outputs(program: Path, folder: Path, library: Path) -> tuple[bytes, str]:
@@ -57,27 +40,24 @@ def test_program_built_through_pkg_config(linked: str, installed: Path, tmp_path
         prefix = Path(shutil.copytree(installed, tmp_path / "usr", symlinks=True))
         for path in prefix.rglob("libpinpipe.so*"):
             path.unlink()
-    flags = _pkg_config(prefix, "--cflags", "--libs", *(["--static"] if linked == "static" else []))
+    words = pkg_config(prefix, "--cflags", "--libs", *(["--static"] if linked == "static" else []))
     program = tmp_path / "clean_file"
-    _compile(EXAMPLE, program, *flags)
-    needs = subprocess.run(["readelf", "-d", str(program)], capture_output=True, text=True, check=True).stdout
-    assert ("libpinpipe.so" in needs) == (linked == "shared")
+    run("cc", "-std=c11", "-Wall", "-Wextra", "-Werror", EXAMPLE, "-o", program, *words)
+    assert ("libpinpipe.so" in needed(program)) == (linked == "shared")
     rows, said = _outputs(program, tmp_path, shared.parent)
     assert said == "40001 records, 1 rejected\n"
     assert rows == pinpipe.encode(pinpipe.clean("pin", tmp_path / "pins.ndjson"), "ndjson")
 
 
 def test_example_says_what_is_missing(installed: Path, tmp_path: Path) -> None:
-    (shared,) = installed.rglob("libpinpipe.so")
-    program = tmp_path / "clean_file"
-    _compile(EXAMPLE, program, *_pkg_config(installed, "--cflags", "--libs"), f"-Wl,-rpath,{shared.parent}")
+    program = compiled(EXAMPLE, tmp_path / "clean_file", installed)
     done = subprocess.run([str(program), "nowhere"], capture_output=True, text=True, check=False, timeout=60)
     assert done.returncode == 1
     assert done.stderr.startswith("a file could not be read or written")
 
 
 def test_pkg_config_version_is_the_library_s(installed: Path) -> None:
-    assert _pkg_config(installed, "--modversion") == [pinpipe.__version__]
+    assert pkg_config(installed, "--modversion") == [pinpipe.__version__]
 
 
 def test_only_the_public_names_are_exported(installed: Path) -> None:

@@ -1,0 +1,88 @@
+"""Turns examples/c/kafka_to_s3.c into proof: a real broker's topic becomes clean objects, nothing lost, nothing leaked.
+
+Never looks at the store's folder: objects are read through the links that the program signed.
+Rules: docs/c.md, "Examples"; issue 8, "C and C++ programs".
+"""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import urllib.request
+from pathlib import Path
+
+import pinpipe
+import pytest
+from debian_packages import Packages
+from gates import KEY
+from kafka_broker import Broker
+from pinpipe import kafka
+
+from tests.doubles.gate import Gate
+from tests.house.outside import EXAMPLES, compiled
+from tests.python.bad_records import PIN, as_json
+
+TOPIC = "c.pin"
+IDLE_S = "8"
+
+
+@pytest.fixture(scope="module")
+def program(packages: Packages, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Under the address sanitizer, which sees every block of the library's too: a leak is an exit code of its own."""
+    sanitized = ["-fsanitize=address,undefined", "-fno-sanitize-recover=all"]
+    folder = tmp_path_factory.mktemp("program")
+    return compiled(EXAMPLES / "kafka_to_s3.c", folder / "kafka_to_s3", packages.prefix, more=sanitized)
+
+
+def ran(
+    program: Path, gate: Gate, brokers: str, bucket: str, **environment: str
+) -> tuple[int, list[str], str]:
+    """Exit code, links, what was said."""
+    own = {
+        "AWS_ENDPOINT_URL_S3": gate.endpoint,
+        "AWS_ACCESS_KEY_ID": KEY.key_id,
+        "AWS_SECRET_ACCESS_KEY": KEY.secret,
+        "AWS_REGION": "us-east-1",
+        "AWS_EC2_METADATA_DISABLED": "true",
+        "ASAN_OPTIONS": "exitcode=99",
+    }
+    command = [str(program), brokers, TOPIC, bucket, IDLE_S]
+    done = subprocess.run(
+        command, env=own | environment, capture_output=True, text=True, check=False, timeout=120
+    )
+    return done.returncode, done.stdout.splitlines(), done.stderr
+
+
+def test_a_topic_becomes_clean_objects(
+    program: Path, kafka_broker: Broker, gate: Gate, gate_bucket: str
+) -> None:
+    values = [as_json(PIN | {"index": n, "title": f"naïve {n} 😀"}) for n in range(3000)]
+    with kafka.Admin(kafka_broker.brokers) as admin:
+        admin.create_topic(TOPIC, 2)
+    with kafka.Producer(kafka_broker.brokers) as producer:
+        for n, value in enumerate([*values, b'{"title": "no key"}']):
+            producer.write(TOPIC, value, str(n))
+        producer.flush()
+    code, links, said = ran(program, gate, kafka_broker.brokers, "no-such-bucket")
+    assert (code, links) == (1, []), said
+    assert "no-such-bucket" in said  # nothing was committed: all of it comes again
+    code, links, said = ran(program, gate, kafka_broker.brokers, gate_bucket)
+    assert (code, said) == (0, "3001 records, 1 rejected\n")
+    bodies = {link: urllib.request.urlopen(link, timeout=30).read() for link in links}
+    rows = [line for link, body in bodies.items() if "/clean/" in link for line in body.splitlines()]
+    wanted = pinpipe.encode(pinpipe.clean("pin", b"\n".join(values)), "ndjson").splitlines()
+    assert sorted(rows) == sorted(wanted)
+    (rejects,) = [body for link, body in bodies.items() if "/rejects/" in link]
+    assert "ind" in json.loads(rejects)["reason"]
+    assert gate.journal.refused == []
+    code, links, said = ran(program, gate, kafka_broker.brokers, gate_bucket)
+    assert (code, links, said) == (0, [], "0 records, 0 rejected\n")  # what is stored is committed
+
+
+def test_what_is_wrong_is_said(program: Path, gate: Gate) -> None:
+    code, links, said = ran(program, gate, "127.0.0.1:1", "b")
+    assert code == 1 and links == [] and said.count("\n") == 1
+    code, _, said = ran(program, gate, "127.0.0.1:1", "b", AWS_ACCESS_KEY_ID="", AWS_SECRET_ACCESS_KEY="")
+    assert code == 1
+    done = subprocess.run([str(program)], capture_output=True, text=True, check=False, timeout=60)
+    assert done.returncode == 2 and "usage: " in done.stderr
