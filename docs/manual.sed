@@ -8,3 +8,5 @@ s%([,;{=(A-Za-z0-9_]) +/\* %\1 /**< %
 s%^( *uint32_t struct_size;)$%\1 /**< sizeof of the struct, as its _INIT macro sets it */%
 s%^( *u?int32_t reserved;).*$%\1 /**< 0 */%
 s%^#define (PINPIPE_[A-Z0-9_]+_INIT)( .*)?$%/** The struct with every field at its default and its size set. */\n&%
+# The pages that docs/c.md links are no part of the manual.
+s%\[([^]]*)\]\([^)]*\)%\1%g
