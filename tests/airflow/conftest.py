@@ -7,6 +7,7 @@ Rules: docs/testing.md, "Airflow".
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import tempfile
 from collections.abc import Callable, Iterator
@@ -24,6 +25,12 @@ DAGS.mkdir()
 for folder in DAG_FOLDERS:
     for path in folder.glob("*.py"):
         shutil.copy(path, DAGS)
+(README,) = re.findall(
+    r"^```python airflow\n(.*?)^```$", (ROOT / "README.md").read_text(), re.DOTALL | re.MULTILINE
+)
+#: Where README's DAG writes; here it writes into the home of the test.
+README_DATA = "/tmp/pinpipe"
+(DAGS / "daily_pins_dag.py").write_text(README.replace(README_DATA, str(HOME / "readme")))
 shutil.copy(os.environ["PINPIPE_AIRFLOW_DATABASE"], HOME / "airflow.db")
 os.environ.update(
     {
@@ -43,15 +50,20 @@ def pytest_sessionfinish() -> None:
     shutil.rmtree(HOME, ignore_errors=True)
 
 
-@pytest.fixture(scope="session")
-def dagbag() -> Any:
-    """Every DAG of the examples and of the tests, parsed once."""
+def read_dags(path: Path) -> Any:
+    """The DAGs of a file or a folder."""
     try:
         from airflow.dag_processing.dagbag import DagBag
     except ImportError:
         from airflow.models import DagBag
 
-    return DagBag(dag_folder=str(DAGS))
+    return DagBag(dag_folder=str(path))
+
+
+@pytest.fixture(scope="session")
+def dagbag() -> Any:
+    """Every DAG of the examples and of the tests, parsed once."""
+    return read_dags(DAGS)
 
 
 @pytest.fixture

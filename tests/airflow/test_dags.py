@@ -7,18 +7,33 @@ Rules: docs/airflow.md; the course's brief.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+import os
+import sys
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import pinpipe
 import pyarrow as pa
 import pytest
+from airflow_provider_pinpipe._compat import AIRFLOW_3
 from deltalake import DeltaTable
+
+from tests.airflow.conftest import HOME, README, ROOT, read_dags
+from tests.doubles.databricks import Workspace
+
+PUBLISHED = ROOT / "tests/airflow/published/0a1b2c3d4e5f_dag.py"
 
 
 def test_every_dag_is_parsed(dagbag: Any) -> None:
     assert dagbag.import_errors == {}
     assert {"demo_dag", "demo_local_dag"} <= set(dagbag.dags)
+
+
+def test_the_readmes_dag_runs(run: Callable[..., Any], monkeypatch: pytest.MonkeyPatch) -> None:
+    assert README.count("\n") <= 15
+    assert run("daily_pins", rows=20).state == "success"
+    assert (HOME / "readme/report.html").read_text().startswith("<!doctype html>")
 
 
 def test_the_twin_answers_the_questions(
@@ -41,3 +56,43 @@ def test_the_twin_answers_the_questions(
     page = Path(answered["report"]).read_text()
     assert page.startswith("<!doctype html>") and "What cleaning changed" in page
     assert xcom(done, "answer", "pinpipe_report_link") == f"file://{answered['report']}"
+
+
+@pytest.fixture
+def workspace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Workspace]:
+    """Databricks, as far as one-time runs go, with the connection to it; notebooks read and write `tmp_path`."""
+    environment = {**os.environ, "NOTEBOOK_DATA": str(tmp_path)}
+    notebooks = ROOT / "tests/airflow/notebooks"
+    with Workspace(notebooks, "dapi-of-the-test", sys.executable, environment, answers_lost=1) as opened:
+        monkeypatch.setenv("AIRFLOW_CONN_DATABRICKS_DEFAULT", opened.connection())
+        yield opened
+
+
+def test_the_courses_dag_runs_the_notebook_once(
+    run: Callable[..., Any], workspace: Workspace, tmp_path: Path
+) -> None:
+    """The first answer is lost: the request that is repeated must find the run that it began."""
+    pinpipe.emulate(None, f"file://{tmp_path}", rows=20)
+    done = run("demo_dag", {"notebook_path": "batch.py"}, polling_period_seconds=1)
+    assert done.state == "success"
+    (asked,) = (each.asked for each in workspace.runs)
+    assert asked["notebook_task"]["notebook_path"] == "batch.py"
+    assert asked["existing_cluster_id"] == "1108-162752-8okw8dgg"
+    day = asked["notebook_task"]["base_parameters"]["day"]
+    assert json.loads((tmp_path / f"{day}.json").read_text())
+    assert workspace.refused == []
+
+
+def test_a_notebook_that_fails_fails_the_dag(run: Callable[..., Any], workspace: Workspace) -> None:
+    done = run("demo_dag", {"notebook_path": "batch.py"}, polling_period_seconds=1)
+    assert done.state == "failed"
+    assert len(workspace.runs) == 1 and "demo.pin.ndjson" in workspace.runs[0].output
+
+
+def test_the_courses_dag_as_published_is_for_airflow_2_only() -> None:
+    bag = read_dags(PUBLISHED)
+    if AIRFLOW_3:
+        (told,) = bag.import_errors.values()
+        assert "schedule_interval" in told and not bag.dags
+    else:
+        assert bag.import_errors == {} and list(bag.dags) == [PUBLISHED.stem]

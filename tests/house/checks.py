@@ -152,6 +152,8 @@ def check_tree(root: Path) -> Iterator[str]:
     ]
     yield from _run(root, ".", iter(c_files), c_lengths, header, marks)
     python = [
-        path for folder in ("bindings", "tests", "bench", "examples") for path in _files(root, folder, "*.py")
+        path
+        for folder in ("bindings", "deploy", "tests", "bench", "examples")
+        for path in _files(root, folder, "*.py")
     ]
     yield from _run(root, ".", iter(python), python_lengths, header, marks)

@@ -80,7 +80,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description="all of the house's checks that need no run of the code")
     parser.add_argument("--build", type=Path, required=True, help="build tree made with warnings as errors")
     build = (ROOT / parser.parse_args().build).resolve()
-    python = ("bindings/python", "tests", "bench", "examples")
+    python = ("bindings/python", "bindings/airflow", "deploy", "tests", "bench", "examples")
     folders = [folder for folder in python if any((ROOT / folder).rglob("*.py"))]
     parts: tuple[tuple[str, Iterator[str]], ...] = (
         ("clang-format", _formatted()),

@@ -79,19 +79,18 @@ def _install(folder: Path) -> None:
     """The provider by its wheel; pinpipe as it lies where these tests found it, which is what they test."""
     wheels = folder / "wheels"
     shutil.rmtree(wheels, ignore_errors=True)
-    build_provider(wheels)
+    provider = str(build_wheel(ROOT / "bindings/airflow", wheels))
     python = str(folder / "bin/python")
-    provider = [str(path) for path in wheels.glob("*.whl")]
-    _must_run([uv(), "-q", "pip", "install", "--no-deps", "--reinstall", "--python", python, *provider])
+    _must_run([uv(), "-q", "pip", "install", "--no-deps", "--reinstall", "--python", python, provider])
     packages = folder / "lib" / f"python3.{sys.version_info.minor}" / "site-packages"
     shutil.rmtree(packages / "pinpipe", ignore_errors=True)
     shutil.copytree(Path(pinpipe.__file__).parent, packages / "pinpipe")
 
 
-def build_provider(folder: Path) -> Path:
-    """The provider's wheel."""
-    source = ROOT / "bindings/airflow"
+def build_wheel(source: Path, folder: Path) -> Path:
+    """The wheel of a source folder, by what is installed here."""
+    made = folder / source.name
     command = [sys.executable, "-m", "pip", "wheel", "-q", "--no-build-isolation", "--no-deps", "--no-index"]
-    _must_run([*command, "-w", str(folder), str(source)])
-    (wheel,) = folder.glob("airflow_provider_pinpipe-*.whl")
+    _must_run([*command, "-w", str(made), str(source)])
+    (wheel,) = made.glob("*.whl")
     return wheel

@@ -6,21 +6,38 @@ Rules: docs/airflow.md; docs/testing.md, "Airflow".
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
+import sys
+import zipfile
 from pathlib import Path
 
 import pytest
-from airflow_lines import LINES, ROOT, airflow_environment
+from airflow_lines import LINES, LOCKS, ROOT, airflow_environment, build_wheel, uv
+from kafka_broker import Broker
+from pinpipe import _store
 
 TIMEOUT_S = 900
 
 
 @pytest.mark.parametrize("line", LINES)
-def test_provider_and_dags(line: str, tmp_path: Path) -> None:
+def test_provider_and_dags(
+    line: str, kafka_broker: Broker, kinesis_ministack: _store.Store, tmp_path: Path
+) -> None:
     folder = airflow_environment(line)
+    told = {
+        "brokers": kafka_broker.brokers,
+        "endpoint": kinesis_ministack.endpoint,
+        "region": kinesis_ministack.region,
+        "key": kinesis_ministack.environment()["AWS_ACCESS_KEY_ID"],
+        "secret": kinesis_ministack.environment()["AWS_SECRET_ACCESS_KEY"],
+    }
+    services = tmp_path / "services.json"
+    services.write_text(json.dumps(told))
     environment = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
     environment["PINPIPE_AIRFLOW_DATABASE"] = str(folder / "airflow.db")
+    environment["PINPIPE_AIRFLOW_SERVICES"] = str(services)
     command = [
         str(folder / "bin/python"),
         "-m",
@@ -36,3 +53,43 @@ def test_provider_and_dags(line: str, tmp_path: Path) -> None:
     )
     print(done.stdout[-3000:])
     assert done.returncode == 0, done.stdout[-12000:] + done.stderr[-2000:]
+
+
+@pytest.fixture(scope="module")
+def wheels(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
+    """pinpipe's wheel and the provider's."""
+    folder = tmp_path_factory.mktemp("wheels")
+    return [build_wheel(ROOT, folder), build_wheel(ROOT / "bindings/airflow", folder)]
+
+
+def mwaa(wheels: list[Path], pins: Path, out: Path) -> subprocess.CompletedProcess[str]:
+    """The kit for an image with these pins."""
+    build = [sys.executable, str(ROOT / "deploy/mwaa/build.py"), *map(str, wheels), "--uv", uv()]
+    build += ["--pins", str(pins), "--airflow", "2.11.2", "--python", "3.11", "-o", str(out)]
+    return subprocess.run(build, capture_output=True, text=True, check=False, timeout=TIMEOUT_S)
+
+
+def test_the_kit_for_mwaa_resolves_to_the_images_pins(wheels: list[Path], tmp_path: Path) -> None:
+    lock = LOCKS / "2.11.txt"
+    done = mwaa(wheels, lock, tmp_path)
+    assert done.returncode == 0, done.stderr
+    own = {"pinpipe==0.1.0", "airflow-provider-pinpipe==0.1.0"}
+    installed = set(done.stdout.split())
+    assert own <= installed and installed - own <= set(lock.read_text().split())
+    assert "apache-airflow==2.11.2" in installed
+    with zipfile.ZipFile(tmp_path / "plugins.zip") as archive:
+        assert set(archive.namelist()) == {*(path.name for path in wheels), "constraints.txt"}
+    told = (tmp_path / "requirements.txt").read_text()
+    assert "--find-links /usr/local/airflow/plugins\n" in told and "\npinpipe==0.1.0\n" in told
+    shell = subprocess.run(["sh", "-n", str(tmp_path / "startup.sh")], capture_output=True, check=False)
+    assert shell.returncode == 0 and b"exit" not in (tmp_path / "startup.sh").read_bytes()
+    first = (tmp_path / "plugins.zip").read_bytes()
+    assert mwaa(wheels, lock, tmp_path).returncode == 0
+    assert (tmp_path / "plugins.zip").read_bytes() == first, "the same wheels are the same archive"
+
+
+def test_a_pin_that_contradicts_is_told(wheels: list[Path], tmp_path: Path) -> None:
+    pins = tmp_path / "pins.txt"
+    pins.write_text((LOCKS / "2.11.txt").read_text().replace("pyarrow==26.0.1", "pyarrow==12.0.0"))
+    done = mwaa(wheels, pins, tmp_path / "out")
+    assert done.returncode == 1 and "pyarrow" in done.stderr

@@ -6,6 +6,7 @@ Rules: Airflow's provider_info.schema.json; docs/airflow.md.
 
 from __future__ import annotations
 
+from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
 from airflow_provider_pinpipe import _form
@@ -31,6 +32,13 @@ def _uris() -> list[dict[str, Any]]:
     ]
 
 
+def _is_airflow_2() -> bool:
+    try:
+        return version("apache-airflow").startswith("2.")
+    except PackageNotFoundError:  # Airflow 3's core can be had alone
+        return False
+
+
 def get_provider_info() -> dict[str, Any]:
     """What Airflow shows and loads; its keys are those of the schema of each supported line."""
     return {
@@ -52,6 +60,5 @@ def get_provider_info() -> dict[str, Any]:
             }
         ],
         "extra-links": [f"{_PACKAGE}.links.{name}" for name in _LINKS],
-        "dataset-uris": _uris(),
-        "asset-uris": _uris(),
+        "dataset-uris" if _is_airflow_2() else "asset-uris": _uris(),
     }
