@@ -1,69 +1,30 @@
-"""Turns one line of Airflow into a home of its own: database, DAGs folder, connections, before airflow is imported.
+"""Turns a line of Airflow into fixtures: its DAGs, runs of them, what their tasks left.
 
-Never runs a scheduler and never reaches beyond this machine; it is started by tests/integration/test_airflow.py.
+Never imports airflow before its home is made; it is started by tests/integration/test_airflow.py.
 Rules: docs/testing.md, "Airflow".
 """
 
 from __future__ import annotations
 
-import os
-import re
 import shutil
-import tempfile
 from collections.abc import Callable, Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
 
-ROOT = Path(__file__).resolve().parents[2]
-HOME = Path(tempfile.mkdtemp(prefix="pinpipe-airflow-"))
-DAGS = HOME / "dags"
-DAG_FOLDERS = (ROOT / "examples/airflow", ROOT / "tests/airflow/dags")
+from tests.airflow import home
 
-DAGS.mkdir()
-for folder in DAG_FOLDERS:
-    for path in folder.glob("*.py"):
-        shutil.copy(path, DAGS)
-(README,) = re.findall(
-    r"^```python airflow\n(.*?)^```$", (ROOT / "README.md").read_text(), re.DOTALL | re.MULTILINE
-)
-#: Where README's DAG writes; here it writes into the home of the test.
-README_DATA = "/tmp/pinpipe"
-(DAGS / "daily_pins_dag.py").write_text(README.replace(README_DATA, str(HOME / "readme")))
-shutil.copy(os.environ["PINPIPE_AIRFLOW_DATABASE"], HOME / "airflow.db")
-os.environ.update(
-    {
-        "AIRFLOW_HOME": str(HOME),
-        "AIRFLOW__CORE__DAGS_FOLDER": str(DAGS),
-        "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
-        "AIRFLOW__CORE__TEST_CONNECTION": "Enabled",
-        "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": f"sqlite:///{HOME}/airflow.db",
-        "AIRFLOW__LOGGING__LOGGING_LEVEL": "WARNING",
-        "AIRFLOW__USAGE_DATA_COLLECTION__ENABLED": "False",
-        "NO_PROXY": "*",
-    }
-)
+home.make()
 
 
 def pytest_sessionfinish() -> None:
-    shutil.rmtree(HOME, ignore_errors=True)
-
-
-def read_dags(path: Path) -> Any:
-    """The DAGs of a file or a folder."""
-    try:
-        from airflow.dag_processing.dagbag import DagBag
-    except ImportError:
-        from airflow.models import DagBag
-
-    return DagBag(dag_folder=str(path))
+    shutil.rmtree(home.HOME, ignore_errors=True)
 
 
 @pytest.fixture(scope="session")
 def dagbag() -> Any:
     """Every DAG of the examples and of the tests, parsed once."""
-    return read_dags(DAGS)
+    return home.read_dags(home.DAGS)
 
 
 @pytest.fixture

@@ -6,11 +6,16 @@ Rules: docs/airflow.md, "Assets"; OpenLineage's naming.
 
 from __future__ import annotations
 
+import re
+from typing import Any
+
 import pytest
 from airflow_provider_pinpipe import assets, links
 from airflow_provider_pinpipe._compat import AIRFLOW_3, BaseEventTrigger, BaseTrigger
 from airflow_provider_pinpipe.operators import CleanOperator, KinesisToDeltaOperator, QueryOperator
 from airflow_provider_pinpipe.triggers import KinesisRecordsTrigger
+
+from tests.airflow.home import ROOT
 
 
 def test_assets_have_uris_that_airflow_keeps() -> None:
@@ -73,6 +78,32 @@ def test_lineage_has_the_names_of_openlineage() -> None:
         [[("kinesis://us-east-1", "streaming-demo-pin")], [("file", "/data/pin")]],
         [[("file", "/data/pin.parquet")], [("s3://bucket", "report.html")]],
     ]
+
+
+def test_openlineage_asks_the_provider_about_its_assets() -> None:
+    from airflow.providers.openlineage.utils.utils import translate_airflow_asset
+
+    stream, answers = assets.stream("streaming-demo-pin"), assets.dataset("answers/daily")
+    found = [translate_airflow_asset(asset, None) for asset in (stream, answers)]
+    assert [(each.namespace, each.name) for each in found] == [
+        ("kinesis://us-east-1", "streaming-demo-pin"),
+        ("pinpipe://answers", "daily"),
+    ]
+
+
+def test_the_manuals_event_driven_dag_is_one() -> None:
+    page = (ROOT / "docs/airflow.md").read_text()
+    (block,) = re.findall(r"^```python\n(from airflow\.sdk.*?)^```$", page, re.DOTALL | re.MULTILINE)
+    if not AIRFLOW_3:
+        with pytest.raises(ModuleNotFoundError, match=r"airflow\.sdk"):
+            exec(block, {})
+        return
+    made: dict[str, Any] = {}
+    exec(block, made)
+    (watcher,) = made["records"].watchers
+    assert isinstance(watcher.trigger, KinesisRecordsTrigger) or "KinesisRecordsTrigger" in str(
+        watcher.trigger
+    )
 
 
 def test_links_lead_to_amazons_console() -> None:

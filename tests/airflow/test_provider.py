@@ -20,7 +20,7 @@ from airflow.providers_manager import ProvidersManager
 from airflow_provider_pinpipe import _compat, _form
 from airflow_provider_pinpipe.hook import PinpipeHook, Services
 
-from tests.airflow.conftest import DAGS
+from tests.airflow.home import DAGS
 
 VERSION = tuple(int(part) for part in importlib.metadata.version("apache-airflow").split(".")[:2])
 HEAVY = ("pinpipe", "pyarrow", "pandas", "duckdb", "deltalake", "matplotlib", "numpy")

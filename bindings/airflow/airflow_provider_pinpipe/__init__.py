@@ -27,7 +27,11 @@ def _module(name: str) -> list[dict[str, Any]]:
 def _uris() -> list[dict[str, Any]]:
     schemes = {"kinesis": "sanitize_stream", "pinpipe": "sanitize_name"}
     return [
-        {"schemes": [scheme], "handler": f"{_PACKAGE}.assets.{handler}"}
+        {
+            "schemes": [scheme],
+            "handler": f"{_PACKAGE}.assets.{handler}",
+            "to_openlineage_converter": f"{_PACKAGE}.assets.to_openlineage",
+        }
         for scheme, handler in schemes.items()
     ]
 

@@ -15,6 +15,8 @@ from airflow_provider_pinpipe._compat import Asset
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from openlineage.client.event_v2 import Dataset
+
 DEFAULT_REGION = "us-east-1"
 
 
@@ -46,6 +48,14 @@ def sanitize_name(uri: SplitResult) -> SplitResult:
     if not uri.netloc:
         raise ValueError("URI format pinpipe:// must contain a name")
     return uri._replace(path=uri.path.rstrip("/"), query="", fragment="")
+
+
+def to_openlineage(asset: Asset, lineage_context: object) -> Dataset:
+    """What OpenLineage calls an asset of this provider's schemes."""
+    from openlineage.client.event_v2 import Dataset
+
+    ((namespace, name),) = lineage_names([asset.uri])
+    return Dataset(namespace=namespace, name=name)
 
 
 def lineage_names(urls: Sequence[str | None]) -> list[tuple[str, str]]:
