@@ -7,7 +7,7 @@ Rules: docs/airflow.md, "Assets"; OpenLineage's naming of Kafka, S3 and files.
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from urllib.parse import SplitResult, quote
 
 from airflow_provider_pinpipe._compat import Asset
@@ -20,19 +20,19 @@ if TYPE_CHECKING:
 DEFAULT_REGION = "us-east-1"
 
 
-def stream(name: str, region: str = DEFAULT_REGION, **told: object) -> Asset:
+def stream(name: str, region: str = DEFAULT_REGION, **told: Any) -> Asset:
     """The asset kinesis://region/name."""
-    return Asset(f"kinesis://{region}/{name}", **told)
+    return Asset(uri=f"kinesis://{region}/{name}", **told)
 
 
-def table(url: str, **told: object) -> Asset:
+def table(url: str, **told: Any) -> Asset:
     """The asset of a table or of objects: s3://bucket/prefix or file:///dir, whatever format lies there."""
-    return Asset(_plain(url), **told)
+    return Asset(uri=_plain(url), **told)
 
 
-def dataset(name: str, **told: object) -> Asset:
+def dataset(name: str, **told: Any) -> Asset:
     """The asset pinpipe://name of what has a name only, such as the answers of a day."""
-    return Asset(f"pinpipe://{quote(name, safe='/')}", **told)
+    return Asset(uri=f"pinpipe://{quote(name, safe='/')}", **told)
 
 
 def sanitize_stream(uri: SplitResult) -> SplitResult:

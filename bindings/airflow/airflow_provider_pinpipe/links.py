@@ -6,13 +6,10 @@ Rules: docs/airflow.md, "Links".
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from urllib.parse import quote
 
 from airflow_provider_pinpipe._compat import BaseOperatorLink, XCom
-
-if TYPE_CHECKING:
-    from airflow.models.taskinstancekey import TaskInstanceKey
 
 CONSOLE = "https://{region}.console.aws.amazon.com"
 
@@ -22,7 +19,7 @@ class _PushedLink(BaseOperatorLink):
 
     key = ""
 
-    def get_link(self, operator: Any, *, ti_key: TaskInstanceKey) -> str:
+    def get_link(self, operator: Any, *, ti_key: Any) -> str:
         """The link; empty before the task has run."""
         return str(XCom.get_value(key=self.key, ti_key=ti_key) or "")
 

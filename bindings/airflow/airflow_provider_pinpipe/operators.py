@@ -9,7 +9,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from airflow_provider_pinpipe import assets, links
 from airflow_provider_pinpipe._compat import (
@@ -75,7 +75,7 @@ class PinpipeOperator(BaseOperator):
         """URLs that are read, and URLs that are written."""
         raise NotImplementedError
 
-    def get_openlineage_facets_on_complete(self, task_instance: Any) -> OperatorLineage:
+    def get_openlineage_facets_on_complete(self, task_instance: Any) -> OperatorLineage[Any, Any]:
         """What was read and written, for OpenLineage's listener."""
         from airflow.providers.openlineage.extractors import OperatorLineage
         from openlineage.client.event_v2 import Dataset
@@ -238,7 +238,7 @@ class KinesisToDeltaOperator(PinpipeOperator):
         stream: str,
         table: str,
         record: str | None = None,
-        mode: str = "append",
+        mode: Literal["append", "merge"] = "append",
         start: str = "earliest",
         checkpoint: str | None = None,
         rejects: str | None = None,
