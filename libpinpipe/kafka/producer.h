@@ -70,6 +70,8 @@ struct pinpipe_kafka_producer {
     int64_t rescued_next; /* those before are in the new handle */
     int64_t recoveries;
     int64_t recoveries_in_vain; /* since a record was delivered */
+    int wake;                   /* that reports make ready, where `wakes` */
+    bool wakes;
 };
 
 /* ---- producer.c ---- */
@@ -101,6 +103,11 @@ pinpipe_status pp_kafka_topic_wait(int64_t *topic, pinpipe_kafka_producer *produ
 /** Waits one step for room in the queue. Errors: ETIMEOUT, ENET, EAUTH: there will be none by the deadline.
  */
 pinpipe_status pp_kafka_room_wait(pinpipe_kafka_producer *producer, int64_t deadline_ms, pinpipe_error *err);
+
+/* ---- wake.c ---- */
+
+/** Does in a new handle what pp_kafka_producer_wake_set did in the one before. */
+void pp_kafka_producer_wake_renew(pinpipe_kafka_producer *producer);
 
 /* ---- producer_topics.c ---- */
 

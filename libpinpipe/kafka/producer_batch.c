@@ -6,6 +6,7 @@
 #if PINPIPE_WITH_KAFKA
 
 #include "kafka/producer.h"
+#include "kafka/wake.h"
 
 #include <stdatomic.h>
 #include <stdio.h>
@@ -306,13 +307,24 @@ void pp_kafka_deliveries_settle(pinpipe_kafka_producer *producer, rd_kafka_resp_
     }
 }
 
+static void unqueued_fail(pinpipe_kafka_delivery *delivery) {
+    for (int64_t row = delivery->queued; row < delivery->columns.count; row++) {
+        outcome_set(delivery, row, PINPIPE_KAFKA_FAILED, RD_KAFKA_RESP_ERR__PURGE_QUEUE);
+    }
+    delivery->queued = delivery->columns.count;
+}
+
 void pp_kafka_deliveries_close(pinpipe_kafka_producer *producer) {
     while (producer->deliveries) {
-        pinpipe_kafka_delivery *delivery = producer->deliveries;
-        for (int64_t row = delivery->queued; row < delivery->columns.count; row++) {
-            outcome_set(delivery, row, PINPIPE_KAFKA_FAILED, RD_KAFKA_RESP_ERR__PURGE_QUEUE);
-        }
-        delivery->queued = delivery->columns.count;
+        unqueued_fail(producer->deliveries);
+        delivery_unlink(producer, producer->deliveries);
+    }
+}
+
+void pp_kafka_delivery_give_up(pinpipe_kafka_producer *producer, pinpipe_kafka_delivery *delivery) {
+    bool is_linked = delivery->producer && !delivery_is_done(delivery);
+    unqueued_fail(delivery);
+    if (is_linked && delivery_is_done(delivery)) {
         delivery_unlink(producer, delivery);
     }
 }

@@ -189,6 +189,7 @@ static pinpipe_status handle_renew(pinpipe_kafka_producer *producer, rd_kafka_re
         client->handle = ended;
         return status;
     }
+    pp_kafka_producer_wake_renew(producer);
     pp_kafka_topics_close(producer);
     rd_kafka_destroy(ended);
     pp_kafka_client_answered(client);
