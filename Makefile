@@ -12,7 +12,7 @@ FUZZ_SECONDS ?= 300
 DEMO_ARGS ?=
 BENCH_ARGS ?=
 PYTEST_ARGS ?=
-THREAD_TESTS := threads parallel provider kafka_login kafka_batch kinesis_loop work_pool
+THREAD_TESTS := threads parallel provider kafka_login kafka_batch kinesis_loop work_pool gateway
 
 VENV := $(CURDIR)/.venv
 BIN := $(VENV)/bin

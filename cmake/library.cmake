@@ -36,7 +36,13 @@ if(PINPIPE_WITH_KAFKA)
   list(APPEND pinpipe_private_flags ${pinpipe_rdkafka_LDFLAGS})
   list(APPEND pinpipe_static_modules "rdkafka rdkafka>=2.0.2")
 endif()
-list(APPEND pinpipe_folders s3 kafka rest kinesis pipeline)
+if(PINPIPE_WITH_GATEWAY)
+  pkg_check_modules(pinpipe_microhttpd REQUIRED IMPORTED_TARGET libmicrohttpd>=0.9.75)
+  list(APPEND pinpipe_links PkgConfig::pinpipe_microhttpd)
+  list(APPEND pinpipe_private_flags ${pinpipe_microhttpd_LDFLAGS})
+  list(APPEND pinpipe_static_modules "microhttpd libmicrohttpd>=0.9.75")
+endif()
+list(APPEND pinpipe_folders s3 kafka rest kinesis gateway pipeline)
 
 set(pinpipe_sources)
 foreach(folder IN LISTS pinpipe_folders)
@@ -52,7 +58,8 @@ endif()
 target_include_directories(pinpipe_objects PUBLIC ${PROJECT_SOURCE_DIR}/include PRIVATE ${PROJECT_SOURCE_DIR}/libpinpipe)
 target_compile_definitions(pinpipe_objects PRIVATE
   PINPIPE_WITH_KAFKA=$<BOOL:${PINPIPE_WITH_KAFKA}> PINPIPE_WITH_S3=$<BOOL:${PINPIPE_WITH_S3}>
-  PINPIPE_WITH_KINESIS=$<BOOL:${PINPIPE_WITH_KINESIS}> PINPIPE_WITH_ISAL=$<BOOL:${pinpipe_isal_FOUND}>)
+  PINPIPE_WITH_KINESIS=$<BOOL:${PINPIPE_WITH_KINESIS}> PINPIPE_WITH_GATEWAY=$<BOOL:${PINPIPE_WITH_GATEWAY}>
+  PINPIPE_WITH_ISAL=$<BOOL:${pinpipe_isal_FOUND}>)
 target_link_libraries(pinpipe_objects PRIVATE pinpipe_warnings ${pinpipe_links})
 target_include_directories(pinpipe_objects SYSTEM PRIVATE ${xxhash_INCLUDE_DIRS})
 

@@ -6,9 +6,9 @@ set -euo pipefail
 
 declare -A packages=(
     [build]="ca-certificates cmake gcc libc6-dev libcurl4-openssl-dev libexpat1-dev librdkafka-dev libssl-dev
-             libisal-dev libjansson-dev libxxhash-dev libzstd-dev ninja-build pkg-config python3 python3-dev python3-venv
-             zlib1g-dev"
-    [bench]="valgrind"
+             libisal-dev libjansson-dev libmicrohttpd-dev libxxhash-dev libzstd-dev ninja-build pkg-config python3
+             python3-dev python3-venv zlib1g-dev"
+    [bench]="valgrind wrk"
     [lint]="clang-format clang-tidy g++"
     [fuzz]="clang libclang-rt-dev"
     [debian]="abigail-tools dpkg-dev gzip lintian"

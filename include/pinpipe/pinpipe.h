@@ -23,6 +23,7 @@
 #include "kafka_rest.h"
 #include "kafka_batch.h"
 #include "kafka_rows.h"
+#include "gateway.h"
 #include "kinesis.h"
 #include "kinesis_consumer.h"
 #include "kinesis_gateway.h"

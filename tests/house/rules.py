@@ -20,6 +20,7 @@ FOLDERS: dict[str, frozenset[str]] = {
     "kafka": frozenset({"base", "text", "aws", "io"}),
     "rest": frozenset({"base", "text", "aws", "io"}),
     "kinesis": frozenset({"base", "text", "aws", "io"}),
+    "gateway": frozenset({"base", "text", "aws", "io", "kafka", "kinesis"}),
     "pipeline": frozenset(
         {"base", "text", "schema", "record", "codec", "clean", "aws", "io", "s3", "kafka", "rest", "kinesis"},
     ),
@@ -30,6 +31,7 @@ OUTSIDE_HEADERS: dict[str, frozenset[str]] = {
     "curl/": frozenset({"io", "s3"}),
     "librdkafka/": frozenset({"kafka"}),
     "expat.h": frozenset({"aws", "s3"}),
+    "microhttpd.h": frozenset({"gateway"}),
     "jansson.h": frozenset({"clean", "aws", "kafka"}),
     "openssl/": frozenset({"base", "io"}),
     "isa-l/": frozenset({"base"}),

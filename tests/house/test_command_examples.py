@@ -22,7 +22,7 @@ from pinpipe._cli import build_parser
 
 COMMANDS = sorted(module.name for module in pkgutil.iter_modules(_commands.__path__))
 #: They name a broker, a bucket or a database.
-WITH_SERVERS = frozenset({"doctor", "emulate", "sink", "stream"})
+WITH_SERVERS = frozenset({"doctor", "emulate", "gateway", "sink", "stream"})
 #: Files that an example leaves.
 LEFT = {
     "clean": ("pins.parquet", "bad.ndjson", "census.json"),

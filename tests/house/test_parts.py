@@ -18,17 +18,27 @@ from tests.house.outside import EXAMPLES, ROOT, compiled, needed, run
 
 PARTS_PROGRAM = Path(__file__).resolve().parent / "consumer/parts.c"
 
-PARTS = {"KAFKA": ("librdkafka",), "S3": ("libcurl", "libexpat"), "KINESIS": ()}
+PARTS = {
+    "KAFKA": ("librdkafka",),
+    "S3": ("libcurl", "libexpat"),
+    "KINESIS": (),
+    "GATEWAY": ("libmicrohttpd",),
+}
 CALLS = {
     "KAFKA": ("producer", "consumer", "admin", "mock", "sink"),
     "S3": ("s3", "kafka_rest"),
     "KINESIS": ("kinesis", "kinesis_producer"),
+    "GATEWAY": ("gateway",),
 }
 UNIT_TESTS = {
     "KAFKA": ("kafka_test", "sink_test"),
     "S3": ("s3_test", "aws_test", "rest_test"),
     "KINESIS": ("kinesis_test",),
+    "GATEWAY": ("gateway_test",),
 }
+
+
+STANDS_ON = {"KINESIS": "S3", "GATEWAY": "KAFKA"}
 
 
 @dataclass(frozen=True)
@@ -48,7 +58,7 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> Build:
 
 def build_without(chosen: tuple[str, ...], prefix: Path) -> Build:
     """Built, with the unit tests of these parts, and installed at `prefix`; not optimised: nothing here is timed."""
-    off = (*chosen, "KINESIS") if "S3" in chosen else chosen
+    off = (*chosen, *(part for part, needed_part in STANDS_ON.items() if needed_part in chosen))
     build = BUILD / "parts" / "-".join(chosen).lower()
     options = [f"-DPINPIPE_WITH_{part}=OFF" for part in chosen]
     options += ["-DPINPIPE_BUILD_TESTS=ON", "-DPINPIPE_WERROR=ON", "-DCMAKE_BUILD_TYPE=Debug"]

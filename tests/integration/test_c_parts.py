@@ -29,7 +29,7 @@ __all__ = [
 ]
 
 
-@pytest.fixture(scope="module", params=["KAFKA", "S3", "KINESIS"])
+@pytest.fixture(scope="module", params=["KAFKA", "S3", "KINESIS", "GATEWAY"])
 def built(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Build:
     """The library without one of its parts."""
     return build_without((request.param,), tmp_path_factory.mktemp("parts"))

@@ -41,6 +41,16 @@ static void kafka(void) {
     pinpipe_kafka_producer_free(producer);
 }
 
+static void gateway(void) {
+    pinpipe_error err = PINPIPE_ERROR_INIT;
+    pinpipe_gateway *server = NULL;
+    pinpipe_gateway_options options = PINPIPE_GATEWAY_OPTIONS_INIT;
+    options.listen = text("127.0.0.1:0");
+    options.brokers = text("127.0.0.1:1");
+    print("gateway", pinpipe_gateway_open(&server, &options, &err), &err);
+    pinpipe_gateway_free(server);
+}
+
 static void s3(void) {
     pinpipe_error err = PINPIPE_ERROR_INIT;
     pinpipe_s3 *client = NULL;
@@ -84,6 +94,7 @@ static void kinesis(void) {
 
 int main(void) {
     kafka();
+    gateway();
     s3();
     rest();
     kinesis();

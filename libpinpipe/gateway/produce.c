@@ -1,0 +1,234 @@
+/* Turns the body of a produce request into records of a batch.
+ * Never takes a part of a request: all of its records, or none.
+ * Rules: Confluent REST Proxy API Reference, "API v2"; reference/kafka.md §3.1; of a key that comes twice the
+ * last counts. */
+#include "gateway/produce.h"
+
+#if PINPIPE_WITH_GATEWAY
+
+#include "base/buffer.h"
+#include "gateway/answer.h"
+#include "gateway/batch.h"
+#include "text/base64.h"
+#include "text/json_compact.h"
+#include "text/json_value.h"
+#include "text/number.h"
+
+/* Members of an envelope stand that deep. */
+#define BODY_DEPTH 1
+#define RECORD_DEPTH 3
+#define FIELD_QUOTE_BYTES 80
+
+/* One request on its way into a batch. */
+typedef struct reading {
+    pinpipe_gateway *gateway;
+    pp_gateway_request *request;
+    const pp_gateway_topic *topic;
+    pp_gateway_batch *batch;
+    pp_json_walk walk;
+    pp_gateway_mark mark; /* where its records begin */
+    bool has_records;
+} reading;
+
+/* The parts of one record. */
+typedef struct record_parts {
+    pinpipe_str key, value; /* ptr NULL = null */
+    int64_t partition;      /* -1 = none */
+} record_parts;
+
+static bool refuse(reading *in, pp_gateway_error error, const char *says) {
+    pp_gateway_refuse(in->request, error, says);
+    return false;
+}
+
+static bool refuse_syntax(reading *in, const char *fault) {
+    pp_gateway_refuse_for(in->request, PP_GATEWAY_ERROR_BAD_BODY, "the body is not JSON: byte %lld: %s",
+                          (long long)(in->walk.at - in->request->body.ptr),
+                          fault            ? fault
+                          : in->walk.fault ? in->walk.fault
+                                           : "it ends early");
+    return false;
+}
+
+static bool refuse_field(reading *in, pinpipe_str key) {
+    int len = key.len < FIELD_QUOTE_BYTES ? (int)key.len : FIELD_QUOTE_BYTES;
+    pp_gateway_refuse_for(in->request, PP_GATEWAY_ERROR_BAD_FIELD, "Unrecognized field: %.*s", len, key.ptr);
+    return false;
+}
+
+/* The extent of the value that follows. */
+static bool extent_take(pinpipe_str *out, reading *in, int32_t depth) {
+    if (pp_json_walk_ended(&in->walk)) { /* it passes blanks */
+        return refuse_syntax(in, NULL);
+    }
+    const char *from = in->walk.at;
+    if (!pp_json_value_pass(&in->walk, depth)) {
+        return refuse_syntax(in, NULL);
+    }
+    *out = (pinpipe_str){from, (size_t)(in->walk.at - from)};
+    if (pp_str_is(*out, "null")) {
+        *out = (pinpipe_str){NULL, 0};
+    }
+    return true;
+}
+
+static bool partition_take(int64_t *out, reading *in) {
+    pinpipe_str text;
+    if (!extent_take(&text, in, RECORD_DEPTH)) {
+        return false;
+    }
+    *out = -1;
+    if (text.ptr && (pp_number_i64(out, text) != PP_NUMBER_OK || *text.ptr == '"' || *out < 0)) {
+        return refuse(in, PP_GATEWAY_ERROR_NO_RECORDS, "partition must be greater than or equal to 0");
+    }
+    return *out < in->topic->partition_count || refuse(in, PP_GATEWAY_ERROR_NO_PARTITION, NULL);
+}
+
+static bool parts_take(record_parts *out, reading *in) {
+    pinpipe_str key;
+    *out = (record_parts){.partition = in->request->route.partition};
+    if (!pp_json_byte_pass(&in->walk, '{')) {
+        return refuse(in, PP_GATEWAY_ERROR_BAD_BODY,
+                      "a record is an object with \"value\" and, if any, \"key\"");
+    }
+    for (int64_t i = 0; pp_json_member_next(&in->walk, &key, i); i++) {
+        bool is_taken = false;
+        if (pp_str_is(key, "value")) {
+            is_taken = extent_take(&out->value, in, RECORD_DEPTH);
+        } else if (pp_str_is(key, "key")) {
+            is_taken = extent_take(&out->key, in, RECORD_DEPTH);
+        } else if (pp_str_is(key, "partition") && in->request->route.partition < 0) {
+            is_taken = partition_take(&out->partition, in);
+        } else {
+            return refuse_field(in, key);
+        }
+        if (!is_taken) {
+            return false;
+        }
+    }
+    return !in->walk.fault || refuse_syntax(in, NULL);
+}
+
+/* Writes one part behind a column's bytes; its length, -1 for null, -2 where it is refused. */
+static int64_t part_put(reading *in, pp_gateway_column *column, pinpipe_str part) {
+    if (!part.ptr) {
+        return -1;
+    }
+    char *to = column->data.ptr + column->data.len;
+    if (in->request->route.format == PP_GATEWAY_JSON) {
+        return (int64_t)pp_json_compact(to, part);
+    }
+    size_t len = pp_json_compact(to, part); /* base64 may have its '/' escaped */
+    bool is_text = len >= 2 && to[0] == '"';
+    if (!is_text || !pp_base64_read(to, &len, to + 1, len - 2)) {
+        refuse(in, PP_GATEWAY_ERROR_BAD_BODY, "a key or value is not base64 in a string");
+        return -2;
+    }
+    return (int64_t)len;
+}
+
+static bool record_take(reading *in) {
+    record_parts parts;
+    pinpipe_error cause = PINPIPE_ERROR_INIT;
+    if (!parts_take(&parts, in)) {
+        return false;
+    }
+    size_t room = parts.value.len > parts.key.len ? parts.value.len : parts.key.len;
+    if (pp_gateway_batch_reserve(in->batch, room, &cause) < 0) {
+        return refuse(in, PP_GATEWAY_ERROR_BUSY, cause.message);
+    }
+    int64_t key_len = part_put(in, &in->batch->keys, parts.key);
+    int64_t value_len = key_len > -2 ? part_put(in, &in->batch->values, parts.value) : -2;
+    if (value_len < -1) {
+        return false;
+    }
+    pp_gateway_batch_add(in->batch, key_len, value_len, (int32_t)parts.partition);
+    return true;
+}
+
+static bool records_take(reading *in) {
+    pp_gateway_batch_cut(in->batch, &in->mark);
+    in->has_records = true;
+    if (!pp_json_byte_pass(&in->walk, '[')) {
+        pinpipe_str other;
+        return extent_take(&other, in, BODY_DEPTH) &&
+               (!other.ptr || refuse(in, PP_GATEWAY_ERROR_BAD_BODY, "\"records\" is a list"));
+    }
+    for (int64_t i = 0; pp_json_element_next(&in->walk, i); i++) {
+        if (!record_take(in)) {
+            return false;
+        }
+    }
+    return !in->walk.fault || refuse_syntax(in, NULL);
+}
+
+/* Schemas go with formats that are refused; with these they say nothing. */
+static bool is_schema(pinpipe_str key) {
+    return pp_str_is(key, "key_schema") || pp_str_is(key, "value_schema") ||
+           pp_str_is(key, "key_schema_id") || pp_str_is(key, "value_schema_id");
+}
+
+static bool body_take(reading *in) {
+    pinpipe_str key, ignored;
+    if (!pp_json_byte_pass(&in->walk, '{')) {
+        return extent_take(&ignored, in, 0) &&
+               refuse(in, PP_GATEWAY_ERROR_BAD_BODY, "the body is no object with \"records\"");
+    }
+    for (int64_t i = 0; pp_json_member_next(&in->walk, &key, i); i++) {
+        bool is_taken = false;
+        if (pp_str_is(key, "records")) {
+            is_taken = records_take(in);
+        } else if (is_schema(key)) {
+            is_taken = extent_take(&ignored, in, BODY_DEPTH);
+        } else {
+            return refuse_field(in, key);
+        }
+        if (!is_taken) {
+            return false;
+        }
+    }
+    if (in->walk.fault || !pp_json_walk_ended(&in->walk)) {
+        return refuse_syntax(in, in->walk.fault ? NULL : "more follows the object");
+    }
+    return in->batch->count > in->mark.count || refuse(in, PP_GATEWAY_ERROR_NO_RECORDS, NULL);
+}
+
+static bool is_room(reading *in) {
+    const int64_t *counters = in->gateway->counters;
+    int64_t waiting =
+        counters[PINPIPE_GATEWAY_RECORDS] - counters[PINPIPE_GATEWAY_STORED] - counters[PINPIPE_GATEWAY_LOST];
+    int64_t count = in->batch->count - in->mark.count;
+    if (waiting + count <= in->gateway->options.records_max) {
+        return true;
+    }
+    pp_gateway_refuse_for(in->request, PP_GATEWAY_ERROR_BUSY,
+                          "%lld records wait for Kafka, with these %lld they would be more than %lld",
+                          (long long)waiting, (long long)count, (long long)in->gateway->options.records_max);
+    return false;
+}
+
+void pp_gateway_produce(pinpipe_gateway *gateway, pp_gateway_connection *connection,
+                        pp_gateway_topic *topic) {
+    pinpipe_error cause = PINPIPE_ERROR_INIT;
+    pp_gateway_request *request = &connection->request;
+    reading in = {.gateway = gateway, .request = request, .topic = topic};
+    if (request->route.partition >= topic->partition_count) {
+        pp_gateway_refuse(request, PP_GATEWAY_ERROR_NO_PARTITION, NULL);
+        return;
+    }
+    if (pp_json_pad(&request->body, &cause) < 0 ||
+        pp_gateway_batch_of(&in.batch, gateway, topic, &cause) < 0) {
+        pp_gateway_refuse(request, PP_GATEWAY_ERROR_BUSY, cause.message);
+        return;
+    }
+    in.mark = pp_gateway_batch_mark(in.batch);
+    in.walk = (pp_json_walk){request->body.ptr, request->body.ptr + request->body.len, NULL, false};
+    if (!body_take(&in) || !is_room(&in)) {
+        pp_gateway_batch_cut(in.batch, &in.mark);
+        return;
+    }
+    pp_gateway_batch_join(in.batch, connection, in.mark.count);
+    gateway->counters[PINPIPE_GATEWAY_RECORDS] += request->count;
+}
+
+#endif

@@ -1,0 +1,199 @@
+/* Turns the target of a request into what it asks for.
+ * Never takes a path for another that only looks alike.
+ * Rules: docs/gateway.md, "Paths"; RFC 3986 §2.1 (escapes), RFC 9110 §8.3, §12.5.1 (media types). */
+#include "gateway/route.h"
+
+#if PINPIPE_WITH_GATEWAY
+
+#include <string.h>
+
+#include "base/buffer.h"
+#include "text/number.h"
+
+/* stage, topics, name, partitions, number, and one more that is too many */
+#define SEGMENTS_MAX 6
+
+typedef struct path_parts {
+    pinpipe_str part[SEGMENTS_MAX];
+    int count;
+} path_parts;
+
+static const char *const roots[] = {"topics", "healthz", "metrics"};
+
+static bool is_root(pinpipe_str part) {
+    bool is_one = false;
+    for (size_t i = 0; i < sizeof roots / sizeof roots[0]; i++) {
+        is_one = is_one || pp_str_is(part, roots[i]);
+    }
+    return is_one;
+}
+
+/* One '/' at the end is passed over. */
+static void path_split(path_parts *out, pinpipe_str path) {
+    const char *at = path.ptr, *end = path.ptr + path.len;
+    out->count = 0;
+    while (at < end && *at == '/' && out->count < SEGMENTS_MAX) {
+        const char *from = ++at;
+        const char *slash = memchr(from, '/', (size_t)(end - from));
+        at = slash ? slash : end;
+        if (at > from || at < end) {
+            out->part[out->count++] = (pinpipe_str){from, (size_t)(at - from)};
+        }
+    }
+}
+
+static bool stage_is_taken(pinpipe_str stage, pinpipe_str stages) {
+    bool is_taken = stages.len == 0;
+    while (stages.len && !is_taken) {
+        const char *comma = memchr(stages.ptr, ',', stages.len);
+        size_t len = comma ? (size_t)(comma - stages.ptr) : stages.len;
+        is_taken = pp_str_equal(stage, (pinpipe_str){stages.ptr, len});
+        size_t passed = comma ? len + 1 : len;
+        stages = (pinpipe_str){stages.ptr + passed, stages.len - passed};
+    }
+    return is_taken;
+}
+
+static int hex_digit(char byte) {
+    return byte >= '0' && byte <= '9'   ? byte - '0'
+           : byte >= 'a' && byte <= 'f' ? byte - 'a' + 10
+           : byte >= 'A' && byte <= 'F' ? byte - 'A' + 10
+                                        : -1;
+}
+
+static bool is_topic_byte(char byte) {
+    return (byte >= 'a' && byte <= 'z') || (byte >= 'A' && byte <= 'Z') || (byte >= '0' && byte <= '9') ||
+           byte == '.' || byte == '_' || byte == '-';
+}
+
+/* A name that Kafka does not allow stays empty: no topic has it. */
+static void topic_take(pp_gateway_route *out, pinpipe_str part) {
+    int64_t len = 0;
+    bool is_name = true;
+    for (size_t i = 0; i < part.len && is_name; i++) {
+        char byte = part.ptr[i];
+        if (byte == '%' && part.len - i > 2 && hex_digit(part.ptr[i + 1]) >= 0 &&
+            hex_digit(part.ptr[i + 2]) >= 0) {
+            byte = (char)(hex_digit(part.ptr[i + 1]) * 16 + hex_digit(part.ptr[i + 2]));
+            i += 2;
+        }
+        is_name = is_topic_byte(byte) && len < PP_GATEWAY_TOPIC_BYTES_MAX;
+        if (is_name) {
+            out->topic[len++] = byte;
+        }
+    }
+    out->topic_len = is_name ? len : 0;
+}
+
+static void topics_read(pp_gateway_route *out, const pinpipe_str *part, int count) {
+    if (count > 1) {
+        topic_take(out, part[1]);
+    }
+    bool has_partitions = count > 2 && pp_str_is(part[2], "partitions");
+    bool has_number = count == 4 && pp_number_i64(&out->partition, part[3]) == PP_NUMBER_OK;
+    if (count == 1) {
+        out->resource = PP_GATEWAY_TOPICS;
+    } else if (count == 2) {
+        out->resource = PP_GATEWAY_TOPIC;
+    } else if (has_partitions && count == 3) {
+        out->resource = PP_GATEWAY_PARTITIONS;
+    } else if (has_partitions && has_number && out->partition >= 0) {
+        out->resource = PP_GATEWAY_PARTITION;
+    }
+}
+
+void pp_gateway_route_read(pp_gateway_route *out, pinpipe_str path, pinpipe_str stages) {
+    path_parts parts;
+    out->resource = PP_GATEWAY_NOTHING;
+    out->partition = -1;
+    out->topic_len = 0;
+    path_split(&parts, path);
+    const pinpipe_str *part = parts.part;
+    int count = parts.count;
+    if (count > 1 && !is_root(part[0]) && is_root(part[1]) && stage_is_taken(part[0], stages)) {
+        part++;
+        count--;
+    }
+    if (count && pp_str_is(part[0], "topics")) {
+        topics_read(out, part, count);
+    } else if (count == 1 && pp_str_is(part[0], "healthz")) {
+        out->resource = PP_GATEWAY_HEALTH;
+    } else if (count == 1 && pp_str_is(part[0], "metrics")) {
+        out->resource = PP_GATEWAY_METRICS;
+    }
+}
+
+pp_gateway_method pp_gateway_method_of(const char *text) {
+    static const struct {
+        const char *text;
+        pp_gateway_method method;
+    } rows[] = {{"POST", PP_GATEWAY_POST}, {"GET", PP_GATEWAY_GET}, {"HEAD", PP_GATEWAY_HEAD_ONLY}};
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        if (strcmp(text, rows[i].text) == 0) {
+            return rows[i].method;
+        }
+    }
+    return PP_GATEWAY_OTHER_METHOD;
+}
+
+/* "type/subtype" of what may have parameters behind it, blanks off. */
+static pinpipe_str media_type(pinpipe_str text) {
+    const char *semicolon = text.len ? memchr(text.ptr, ';', text.len) : NULL;
+    text.len = semicolon ? (size_t)(semicolon - text.ptr) : text.len;
+    while (text.len && (*text.ptr == ' ' || *text.ptr == '\t')) {
+        text.ptr++;
+        text.len--;
+    }
+    while (text.len && (text.ptr[text.len - 1] == ' ' || text.ptr[text.len - 1] == '\t')) {
+        text.len--;
+    }
+    return text;
+}
+
+static bool media_is(pinpipe_str text, const char *name) {
+    bool is_same = text.len == strlen(name);
+    for (size_t i = 0; i < text.len && is_same; i++) {
+        char byte = text.ptr[i];
+        is_same = (byte >= 'A' && byte <= 'Z' ? byte + ('a' - 'A') : byte) == name[i];
+    }
+    return is_same;
+}
+
+pp_gateway_format pp_gateway_format_of(pinpipe_str content_type) {
+    static const struct {
+        const char *name;
+        pp_gateway_format format;
+    } rows[] = {
+        {"application/vnd.kafka.json.v2+json", PP_GATEWAY_JSON},
+        {"application/vnd.kafka.binary.v2+json", PP_GATEWAY_BINARY},
+        {"application/vnd.kafka.avro.v2+json", PP_GATEWAY_SCHEMA},
+        {"application/vnd.kafka.protobuf.v2+json", PP_GATEWAY_SCHEMA},
+        {"application/vnd.kafka.jsonschema.v2+json", PP_GATEWAY_SCHEMA},
+    };
+    pinpipe_str type = media_type(content_type);
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        if (media_is(type, rows[i].name)) {
+            return rows[i].format;
+        }
+    }
+    return PP_GATEWAY_OTHER_FORMAT;
+}
+
+bool pp_gateway_is_acceptable(pinpipe_str accept) {
+    static const char *const names[] = {"*/*", "application/*", "application/vnd.kafka.v2+json",
+                                        "application/vnd.kafka+json", "application/json"};
+    bool is_taken = media_type(accept).len == 0;
+    while (accept.len && !is_taken) {
+        const char *comma = memchr(accept.ptr, ',', accept.len);
+        size_t len = comma ? (size_t)(comma - accept.ptr) : accept.len;
+        pinpipe_str type = media_type((pinpipe_str){accept.ptr, len});
+        for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
+            is_taken = is_taken || media_is(type, names[i]);
+        }
+        size_t passed = comma ? len + 1 : len;
+        accept = (pinpipe_str){accept.ptr + passed, accept.len - passed};
+    }
+    return is_taken;
+}
+
+#endif

@@ -1,0 +1,58 @@
+/* Turns the target of a request into what it asks for.
+ * Never looks at headers or body.
+ * Rules: docs/gateway.md, "Paths"; Confluent REST Proxy API Reference, "API v2". */
+#ifndef PP_GATEWAY_ROUTE_H
+#define PP_GATEWAY_ROUTE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "pinpipe/value.h"
+
+/** Longest name of a topic; a longer one is none. */
+#define PP_GATEWAY_TOPIC_BYTES_MAX 249
+
+typedef enum pp_gateway_resource {
+    PP_GATEWAY_NOTHING, /* no such path */
+    PP_GATEWAY_TOPICS,
+    PP_GATEWAY_TOPIC,
+    PP_GATEWAY_PARTITIONS,
+    PP_GATEWAY_PARTITION,
+    PP_GATEWAY_HEALTH,
+    PP_GATEWAY_METRICS,
+} pp_gateway_resource;
+
+typedef enum pp_gateway_method {
+    PP_GATEWAY_GET,
+    PP_GATEWAY_HEAD_ONLY,
+    PP_GATEWAY_POST,
+    PP_GATEWAY_OTHER_METHOD,
+} pp_gateway_method;
+
+typedef enum pp_gateway_format {
+    PP_GATEWAY_NO_FORMAT,
+    PP_GATEWAY_JSON,
+    PP_GATEWAY_BINARY,
+    PP_GATEWAY_SCHEMA, /* avro, protobuf, jsonschema: these want a registry */
+    PP_GATEWAY_OTHER_FORMAT,
+} pp_gateway_format;
+
+typedef struct pp_gateway_route {
+    pp_gateway_resource resource;
+    pp_gateway_method method;
+    pp_gateway_format format; /* of the body */
+    int64_t partition;        /* -1 = none is named */
+    int64_t topic_len;
+    char topic[PP_GATEWAY_TOPIC_BYTES_MAX]; /* empty where no topic can have the name */
+} pp_gateway_route;
+
+/** Reads a path as it was sent, without its query. `stages` are first segments that are taken off, parted by
+ * commas; empty = any. */
+void pp_gateway_route_read(pp_gateway_route *out, pinpipe_str path, pinpipe_str stages);
+
+pp_gateway_method pp_gateway_method_of(const char *text);
+pp_gateway_format pp_gateway_format_of(pinpipe_str content_type);
+/** Whether a header Accept takes application/vnd.kafka.v2+json. */
+bool pp_gateway_is_acceptable(pinpipe_str accept);
+
+#endif

@@ -1,0 +1,131 @@
+/* Turns the parts of a gateway into structs that its files share: connections, requests, batches, topics.
+ * Never outside gateway/.
+ * Rules: docs/gateway.md; libmicrohttpd's manual ("Suspend and resume"). */
+#ifndef PP_GATEWAY_SERVER_H
+#define PP_GATEWAY_SERVER_H
+
+#include <stdatomic.h>
+#include <stdbool.h>
+
+#include <microhttpd.h>
+
+#include "base/error.h"
+#include "gateway/lookout.h"
+#include "gateway/route.h"
+#include "pinpipe/gateway.h"
+#include "pinpipe/kafka_batch.h"
+
+typedef struct pp_gateway_batch pp_gateway_batch;
+typedef struct pp_gateway_connection pp_gateway_connection;
+
+/** A topic that exists, as far as is known. */
+typedef struct pp_gateway_topic {
+    struct pp_gateway_topic *after; /* of one hash */
+    pinpipe_buf name;
+    int64_t partition_count;
+    bool is_doubtful;            /* a record failed: the next request looks again */
+    bool is_written;             /* the producer knows it, too */
+    pp_gateway_batch *gathering; /* records of this turn */
+} pp_gateway_topic;
+
+/** Where a connection is; each place has its list, in the order of deadlines. */
+typedef enum pp_gateway_place {
+    PP_GATEWAY_HEAD, /* the next request's head has not come whole */
+    PP_GATEWAY_BODY,
+    PP_GATEWAY_WORK, /* suspended: records, or the cluster's answer, are waited for */
+    PP_GATEWAY_PLACE_COUNT
+} pp_gateway_place;
+
+/** The request that a connection is at. */
+typedef struct pp_gateway_request {
+    pp_gateway_route route;
+    pinpipe_buf body;
+    pinpipe_buf answer;
+    int64_t reserved_bytes; /* of the memory of all requests */
+    int32_t status;         /* 0 = there is no answer yet */
+    int32_t retry_after_s;  /* 0 = it does not say */
+    const char *content_type;
+    const char *allow; /* methods, of a 405 */
+    bool is_whole;     /* its body has come */
+    bool is_begun;
+    int64_t listing;         /* that it waits for; 0 = none */
+    pp_gateway_batch *batch; /* that its records are in; NULL = none */
+    int64_t first, count;    /* which of them */
+} pp_gateway_request;
+
+struct pp_gateway_connection {
+    pp_gateway_connection *before, *after; /* in the list of its place */
+    pp_gateway_connection *batched_after;  /* of the same batch */
+    struct pinpipe_gateway *gateway;
+    struct MHD_Connection *handle;
+    int socket;
+    pp_gateway_place place;
+    int64_t due_ms;
+    pp_gateway_request request;
+};
+
+typedef struct pp_gateway_list {
+    pp_gateway_connection *first, *last;
+} pp_gateway_list;
+
+struct pinpipe_gateway {
+    pinpipe_gateway_options options; /* as they hold; texts are the buffers below */
+    pinpipe_buf address, stages;
+    struct MHD_Daemon *daemon;
+    int listening, epoll, wake;
+    uint32_t forks; /* at its making */
+    atomic_bool is_stopped;
+    bool is_draining;
+    int64_t now_ms;
+    int64_t block_after_ms;         /* when the producer may be waited for again */
+    pinpipe_kafka_config *settings; /* its own, where the caller has none */
+    pinpipe_kafka_producer *producer;
+    pp_gateway_lookout *lookout;
+    pp_gateway_topic **topics; /* by hash */
+    int64_t topic_count;
+    pp_gateway_list places[PP_GATEWAY_PLACE_COUNT];
+    int64_t listing_waits;       /* requests that wait for a listing */
+    pp_gateway_batch *gathering; /* of this turn */
+    pp_gateway_batch *under_way, *spare;
+    int64_t memory_bytes; /* of requests under way */
+    pinpipe_error ended;  /* why the producer has, where it has */
+    int64_t counters[PINPIPE_GATEWAY_COUNTER_COUNT];
+};
+
+/* ---- connection.c ---- */
+
+/** libmicrohttpd's callbacks. */
+enum MHD_Result pp_gateway_handle(void *user, struct MHD_Connection *handle, const char *url,
+                                  const char *method, const char *version, const char *upload,
+                                  size_t *upload_size, void **context);
+void pp_gateway_connection_note(void *user, struct MHD_Connection *handle, void **context,
+                                enum MHD_ConnectionNotificationCode code);
+void pp_gateway_request_ended(void *user, struct MHD_Connection *handle, void **context,
+                              enum MHD_RequestTerminationCode code);
+size_t pp_gateway_target_keep(void *user, struct MHD_Connection *handle, char *text);
+
+/** Goes on with a connection whose request has its answer. */
+void pp_gateway_connection_resume(pp_gateway_connection *connection);
+
+/** Cuts who is too slow, and answers what has waited too long. */
+void pp_gateway_deadlines_keep(pinpipe_gateway *gateway);
+
+/** The next deadline; INT64_MAX = none. */
+int64_t pp_gateway_deadline_next(const pinpipe_gateway *gateway);
+
+/* ---- topics.c ---- */
+
+/** A topic that need not be looked for; NULL = it has to be. */
+pp_gateway_topic *pp_gateway_topic_find(const pinpipe_gateway *gateway, pinpipe_str name);
+
+/** Takes in a listing that has come, and goes on with the requests that wait for it. */
+void pp_gateway_listing_take(pinpipe_gateway *gateway);
+
+void pp_gateway_topics_free(pinpipe_gateway *gateway);
+
+/* ---- work.c ---- */
+
+/** A request whose body has come: answered, or on its way. */
+void pp_gateway_request_work(pinpipe_gateway *gateway, pp_gateway_connection *connection);
+
+#endif

@@ -1,0 +1,78 @@
+/* Turns a request whose body has come into an answer, or into what it waits for.
+ * Never waits itself.
+ * Rules: docs/gateway.md, "Paths"; Confluent REST Proxy API Reference, "API v2". */
+#include "gateway/server.h"
+
+#if PINPIPE_WITH_GATEWAY
+
+#include "base/buffer.h"
+#include "gateway/answer.h"
+#include "gateway/produce.h"
+
+static void listing_await(pinpipe_gateway *gateway, pp_gateway_request *request) {
+    request->listing = pp_gateway_lookout_ask(gateway->lookout);
+    gateway->listing_waits++;
+}
+
+static void records_work(pinpipe_gateway *gateway, pp_gateway_connection *connection) {
+    pp_gateway_request *request = &connection->request;
+    pinpipe_str name = {request->route.topic, (size_t)request->route.topic_len};
+    pp_gateway_topic *topic = pp_gateway_topic_find(gateway, name);
+    if (topic) {
+        pp_gateway_produce(gateway, connection, topic);
+    } else if (name.len) {
+        listing_await(gateway, request);
+    } else {
+        pp_gateway_refuse(request, PP_GATEWAY_ERROR_NO_TOPIC, NULL);
+    }
+}
+
+/* Prometheus' text format. */
+static void metrics_work(const pinpipe_gateway *gateway, pp_gateway_request *request) {
+    pinpipe_status status = PINPIPE_OK;
+    pp_buf_clear(&request->answer);
+    for (int32_t i = 0; i < PINPIPE_GATEWAY_COUNTER_COUNT && status == PINPIPE_OK; i++) {
+        const char *name = pinpipe_gateway_counter_name(i);
+        status =
+            pp_buf_printf(&request->answer, NULL,
+                          "# HELP pinpipe_gateway_%s_total %s\n# TYPE pinpipe_gateway_%s_total counter\n"
+                          "pinpipe_gateway_%s_total %lld\n",
+                          name, pinpipe_gateway_counter_text(i), name, name, (long long)gateway->counters[i]);
+    }
+    pp_gateway_answer(request, PP_GATEWAY_TYPE_TEXT);
+}
+
+static void health_work(const pinpipe_gateway *gateway, pp_gateway_request *request) {
+    pp_buf_clear(&request->answer);
+    if (gateway->is_draining) {
+        pp_gateway_refuse(request, PP_GATEWAY_ERROR_BUSY, "the gateway is ending");
+        return;
+    }
+    pinpipe_status status = pp_buf_append_text(&request->answer, "{\"status\":\"ok\"}", NULL);
+    (void)status; /* an answer without a body says the same */
+    pp_gateway_answer(request, PP_GATEWAY_TYPE_JSON);
+}
+
+void pp_gateway_request_work(pinpipe_gateway *gateway, pp_gateway_connection *connection) {
+    pp_gateway_request *request = &connection->request;
+    switch (request->route.resource) {
+    case PP_GATEWAY_TOPIC:
+    case PP_GATEWAY_PARTITION:
+        records_work(gateway, connection);
+        break;
+    case PP_GATEWAY_TOPICS:
+        listing_await(gateway, request);
+        break;
+    case PP_GATEWAY_METRICS:
+        metrics_work(gateway, request);
+        break;
+    case PP_GATEWAY_HEALTH:
+        health_work(gateway, request);
+        break;
+    default:
+        pp_gateway_refuse(request, PP_GATEWAY_ERROR_NO_PATH, NULL);
+        break;
+    }
+}
+
+#endif

@@ -1,0 +1,264 @@
+/* Turns clients that are honest, broken or hostile into checks of the gateway before the embedded cluster.
+ * Never waits for a fixed time before a check that must hold.
+ * Rules: docs/gateway.md, "Limits"; RFC 9112. */
+#include "pinpipe/gateway.h"
+
+#include <arpa/inet.h>
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <sys/socket.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "check.h"
+
+#if PINPIPE_WITH_GATEWAY
+
+#define ANSWER_MAX 65536
+#define PATIENCE_MS 60000
+#define BODY "{\"records\":[{\"value\":{\"n\":1}}]}"
+#define HEAD "POST /test/topics/t HTTP/1.1\r\nHost: h\r\nContent-Type: application/vnd.kafka.json.v2+json\r\n"
+#define REQUEST HEAD "Content-Length: 31\r\n\r\n" BODY
+#define STORED_END ",\"error_code\":null,\"error\":null}],\"key_schema_id\":null,\"value_schema_id\":null}"
+
+static pinpipe_str text(const char *bytes) {
+    return (pinpipe_str){bytes, strlen(bytes)};
+}
+
+typedef struct server {
+    pinpipe_kafka_mock *mock;
+    pinpipe_gateway *gateway;
+    pthread_t thread;
+    atomic_bool is_ending;
+    uint16_t port;
+} server;
+
+static void *serve(void *opaque) {
+    server *at = opaque;
+    while (!atomic_load(&at->is_ending)) {
+        CHECK_INT(pinpipe_gateway_poll(at->gateway, 1000, NULL), PINPIPE_OK);
+    }
+    return NULL;
+}
+
+static void server_begin(server *at, const pinpipe_gateway_options *options, const char *linger_ms) {
+    pinpipe_error err = PINPIPE_ERROR_INIT;
+    pinpipe_gateway_options wish = *options;
+    pinpipe_kafka_topic_options topic = PINPIPE_KAFKA_TOPIC_OPTIONS_INIT;
+    topic.name = text("t");
+    *at = (server){0};
+    CHECK_INT(pinpipe_kafka_mock_new(&at->mock, 1, &err), PINPIPE_OK);
+    CHECK_INT(pinpipe_kafka_mock_topic_create(at->mock, &topic, &err), PINPIPE_OK);
+    CHECK_INT(pinpipe_kafka_config_new(&wish.settings, &err), PINPIPE_OK);
+    CHECK_INT(pinpipe_kafka_config_set(wish.settings, text("linger.ms"), text(linger_ms), &err), PINPIPE_OK);
+    wish.listen = text("127.0.0.1:0");
+    wish.brokers = pinpipe_kafka_mock_brokers(at->mock);
+    CHECK_INT(pinpipe_gateway_open(&at->gateway, &wish, &err), PINPIPE_OK);
+    pinpipe_kafka_config_free(wish.settings);
+    pinpipe_str address = pinpipe_gateway_address(at->gateway);
+    at->port = (uint16_t)atoi((const char *)memchr(address.ptr, ':', address.len) + 1);
+    pthread_create(&at->thread, NULL, serve, at);
+}
+
+static void server_end(server *at) {
+    atomic_store(&at->is_ending, true);
+    pinpipe_gateway_stop(at->gateway);
+    pthread_join(at->thread, NULL);
+    CHECK_INT(pinpipe_gateway_drain(at->gateway, PATIENCE_MS, NULL), PINPIPE_OK);
+    CHECK_INT(pinpipe_gateway_count(at->gateway, PINPIPE_GATEWAY_RECORDS),
+              pinpipe_gateway_count(at->gateway, PINPIPE_GATEWAY_STORED) +
+                  pinpipe_gateway_count(at->gateway, PINPIPE_GATEWAY_LOST));
+    pinpipe_gateway_free(at->gateway);
+    pinpipe_kafka_mock_free(at->mock);
+}
+
+static int client_open(const server *at) {
+    struct sockaddr_in address = {.sin_family = AF_INET, .sin_port = htons(at->port)};
+    struct timeval patience = {.tv_sec = PATIENCE_MS / 1000};
+    int peer = socket(AF_INET, SOCK_STREAM, 0);
+    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    setsockopt(peer, SOL_SOCKET, SO_RCVTIMEO, &patience, (socklen_t)sizeof patience);
+    CHECK_INT(connect(peer, (const struct sockaddr *)&address, (socklen_t)sizeof address), 0);
+    return peer;
+}
+
+static void client_send(int peer, const char *bytes) {
+    size_t len = strlen(bytes);
+    CHECK_INT(send(peer, bytes, len, MSG_NOSIGNAL), len);
+}
+
+/* Reads until `end` has come so many times, or the connection is over; returns how many times. */
+static int client_read(char *out, int peer, const char *end, int times) {
+    size_t len = 0;
+    int seen = 0;
+    for (ssize_t count = 1; count > 0 && seen < times && len < ANSWER_MAX - 1;) {
+        count = recv(peer, out + len, ANSWER_MAX - 1 - len, 0);
+        len += count > 0 ? (size_t)count : 0;
+        out[len] = '\0';
+        seen = 0;
+        for (const char *at = strstr(out, end); at; at = strstr(at + 1, end)) {
+            seen++;
+        }
+    }
+    out[len] = '\0';
+    return seen;
+}
+
+/* One request on a connection of its own, and the status of its answer; 0 = there was none. */
+static int ask(const server *at, const char *request, const char *end) {
+    char answer[ANSWER_MAX];
+    int peer = client_open(at), status = 0;
+    client_send(peer, request);
+    if (client_read(answer, peer, end, 1) > 0) {
+        status = atoi(answer + sizeof "HTTP/1.1");
+    }
+    close(peer);
+    return status;
+}
+
+static void honest_check(const server *at) {
+    char answer[ANSWER_MAX];
+    int peer = client_open(at);
+    client_send(peer, REQUEST REQUEST REQUEST); /* pipelined */
+    CHECK_INT(client_read(answer, peer, STORED_END, 3), 3);
+    const char *first = strstr(answer, "\"offset\":"),
+               *second = first ? strstr(first + 1, "\"offset\":") : NULL;
+    CHECK(first && second && atoi(second + 9) == atoi(first + 9) + 1);
+    client_send(peer, HEAD "Transfer-Encoding: chunked\r\n\r\n"
+                           "a\r\n{\"records\"\r\n15\r\n:[{\"value\":{\"n\":1}}]}\r\n0\r\n\r\n");
+    CHECK_INT(client_read(answer, peer, STORED_END, 1), 1);
+    client_send(peer, HEAD "Expect: 100-continue\r\nContent-Length: 31\r\n\r\n");
+    CHECK_INT(client_read(answer, peer, "100 Continue\r\n\r\n", 1), 1);
+    client_send(peer, BODY);
+    CHECK_INT(client_read(answer, peer, STORED_END, 1), 1);
+    client_send(peer, REQUEST); /* and nothing more will come */
+    shutdown(peer, SHUT_WR);
+    CHECK_INT(client_read(answer, peer, STORED_END, 1), 1);
+    close(peer);
+}
+
+static void framing_check(const server *at) {
+    CHECK_INT(ask(at, HEAD "Content-Length: 31\r\nContent-Length: 3\r\n\r\n" BODY, "two ways\"}"), 400);
+    CHECK_INT(ask(at, HEAD "Content-Length: 31\r\nTransfer-Encoding: chunked\r\n\r\n" BODY, "two ways\"}"),
+              400);
+    CHECK_INT(ask(at, HEAD "Transfer-Encoding: gzip, chunked\r\n\r\n" BODY, "two ways\"}"), 400);
+    CHECK_INT(ask(at, HEAD "Content-Length: 30000000\r\n\r\n", "at most 10485760 bytes\"}"), 413);
+    CHECK_INT(ask(at, "POST /topics/t HTTP/1.1\r\nContent-Length: 0\r\n\r\n", "\r\n"), 400); /* no Host */
+}
+
+/* Whoever sends a byte now and then is cut all the same, and nobody else waits for it. */
+static void drip_check(const server *at, const char *begin) {
+    const struct timespec pause = {0, 20000000};
+    char answer[ANSWER_MAX];
+    int peer = client_open(at), sent = 0;
+    client_send(peer, begin);
+    while (send(peer, "x", 1, MSG_NOSIGNAL) == 1 && sent < PATIENCE_MS / 20) {
+        if (sent++ % 8 == 0) {
+            CHECK_INT(ask(at, REQUEST, STORED_END), 200);
+        }
+        nanosleep(&pause, NULL);
+    }
+    CHECK(sent < PATIENCE_MS / 20);
+    CHECK_INT(client_read(answer, peer, "HTTP/1.1 200", 1), 0);
+    close(peer);
+}
+
+/* Clients that leave before their answer leave their records behind. */
+static void hang_up_check(const server *at) {
+    enum { COUNT = 40 };
+    int peers[COUNT];
+    for (int i = 0; i < COUNT; i++) {
+        peers[i] = client_open(at);
+        client_send(peers[i], REQUEST);
+    }
+    for (int i = 0; i < COUNT; i++) {
+        const struct linger hard = {1, 0};
+        setsockopt(peers[i], SOL_SOCKET, SO_LINGER, &hard, (socklen_t)sizeof hard);
+        close(peers[i]);
+    }
+    CHECK_INT(ask(at, REQUEST, STORED_END), 200);
+}
+
+static void clients_check(void) {
+    server at;
+    pinpipe_gateway_options options = PINPIPE_GATEWAY_OPTIONS_INIT;
+    server_begin(&at, &options, "0");
+    honest_check(&at);
+    framing_check(&at);
+    server_end(&at);
+    options.head_timeout_ms = options.body_timeout_ms = 300;
+    server_begin(&at, &options, "50");
+    hang_up_check(&at);
+    drip_check(&at, "POST /topics/t HTTP/1.1\r\nHost: h\r\nA: ");
+    drip_check(&at, HEAD "Content-Length: 100000\r\n\r\n");
+    server_end(&at);
+}
+
+/* What is under way when it ends has no answer that lies. */
+static void end_check(void) {
+    server at;
+    char answer[ANSWER_MAX];
+    pinpipe_gateway_options options = PINPIPE_GATEWAY_OPTIONS_INIT;
+    server_begin(&at, &options, "500");
+    int peer = client_open(&at);
+    client_send(peer, REQUEST);
+    const struct timespec pause = {0, 5000000};
+    for (bool is_taken = false; !is_taken; nanosleep(&pause, NULL)) {
+        is_taken = ask(&at, "GET /metrics HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n",
+                       "gateway_records_total 1\n") == 200;
+    }
+    atomic_store(&at.is_ending, true);
+    pinpipe_gateway_stop(at.gateway);
+    pthread_join(at.thread, NULL);
+    pinpipe_gateway_free(at.gateway); /* without a drain */
+    CHECK_INT(client_read(answer, peer, "HTTP/1.1 200", 1), 0);
+    close(peer);
+    pinpipe_kafka_mock_free(at.mock);
+}
+
+static void options_check(void) {
+    pinpipe_gateway *gateway = NULL;
+    pinpipe_error err = PINPIPE_ERROR_INIT;
+    pinpipe_gateway_options options = PINPIPE_GATEWAY_OPTIONS_INIT;
+    options.brokers = text("127.0.0.1:1");
+    options.listen = text("nowhere");
+    CHECK_INT(pinpipe_gateway_open(&gateway, &options, &err), PINPIPE_EINVAL);
+    CHECK(strstr(err.message, "'nowhere'") && !gateway);
+    options.listen = text("127.0.0.1:0");
+    options.body_max_bytes = -1;
+    CHECK_INT(pinpipe_gateway_open(&gateway, &options, &err), PINPIPE_EINVAL);
+    CHECK(strstr(err.message, "body_max_bytes"));
+    options.body_max_bytes = 0;
+    options.failure = 7;
+    CHECK_INT(pinpipe_gateway_open(&gateway, &options, &err), PINPIPE_EINVAL);
+    options.struct_size = 4;
+    CHECK_INT(pinpipe_gateway_open(&gateway, &options, &err), PINPIPE_EINVAL);
+    pinpipe_gateway_free(NULL);
+    CHECK(!pinpipe_gateway_counter_name(PINPIPE_GATEWAY_COUNTER_COUNT));
+}
+
+int main(void) {
+    options_check();
+    clients_check();
+    end_check();
+    return check_report();
+}
+
+#else
+
+int main(void) {
+    pinpipe_gateway *gateway = NULL;
+    pinpipe_error err = PINPIPE_ERROR_INIT;
+    pinpipe_gateway_options options = PINPIPE_GATEWAY_OPTIONS_INIT;
+    CHECK_INT(pinpipe_gateway_open(&gateway, &options, &err), PINPIPE_ENOTSUP);
+    CHECK(!gateway && strstr(err.message, "PINPIPE_WITH_GATEWAY"));
+    CHECK_INT(pinpipe_gateway_poll(NULL, 0, &err), PINPIPE_ENOTSUP);
+    CHECK_INT(pinpipe_gateway_drain(NULL, 0, &err), PINPIPE_ENOTSUP);
+    CHECK_INT(pinpipe_gateway_count(NULL, 0), 0);
+    pinpipe_gateway_stop(NULL);
+    pinpipe_gateway_free(NULL);
+    return check_report();
+}
+
+#endif
