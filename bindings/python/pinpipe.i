@@ -24,6 +24,7 @@
 %include "kafka.i"
 %include "rest.i"
 %include "kafka_batch.i"
+%include "gateway.i"
 %include "log.i"
 %include "kinesis.i"
 %include "kinesis_consumer.i"

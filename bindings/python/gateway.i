@@ -1,0 +1,51 @@
+/* Turns the gateway before Kafka into pinpipe.native, its options spread out as arguments.
+ * Never holds the GIL while it serves.
+ * Rules: docs/architecture.md, "The Python border". */
+%{
+#include "pinpipe/gateway.h"
+%}
+
+PINPIPE_HANDLE(pinpipe_gateway)
+
+pinpipe_status pinpipe_gateway_poll(pinpipe_gateway *gateway, int64_t timeout_ms, pinpipe_error *err);
+void pinpipe_gateway_stop(pinpipe_gateway *gateway);
+pinpipe_status pinpipe_gateway_drain(pinpipe_gateway *gateway, int64_t timeout_ms, pinpipe_error *err);
+pinpipe_str pinpipe_gateway_address(const pinpipe_gateway *gateway);
+
+%constant int GATEWAY_FAILURE_TOLD = PINPIPE_GATEWAY_FAILURE_TOLD;
+%constant int GATEWAY_FAILURE_MASKED = PINPIPE_GATEWAY_FAILURE_MASKED;
+
+/* This builds Python objects. */
+%nothread gateway_counters;
+
+%inline %{
+static pinpipe_status gateway_open(pinpipe_gateway **out, pinpipe_str listen, pinpipe_str brokers,
+                                   pinpipe_kafka_config *settings, pinpipe_str stages, int32_t failure,
+                                   int64_t body_max_bytes, int64_t records_max, int64_t connections_max,
+                                   int64_t answer_timeout_ms, pinpipe_error *err) {
+    pinpipe_gateway_options options = PINPIPE_GATEWAY_OPTIONS_INIT;
+    options.listen = listen;
+    options.brokers = brokers;
+    options.settings = settings;
+    options.stages = stages;
+    options.failure = failure;
+    options.body_max_bytes = body_max_bytes;
+    options.records_max = records_max;
+    options.connections_max = connections_max;
+    options.answer_timeout_ms = answer_timeout_ms;
+    return pinpipe_gateway_open(out, &options, err);
+}
+
+/* A dict of a number a counter. */
+static PyObject *gateway_counters(const pinpipe_gateway *gateway) {
+    PyObject *counters = PyDict_New();
+    for (int32_t i = 0; counters && i < PINPIPE_GATEWAY_COUNTER_COUNT; i++) {
+        PyObject *number = PyLong_FromLongLong((long long)pinpipe_gateway_count(gateway, i));
+        if (!number || PyDict_SetItemString(counters, pinpipe_gateway_counter_name(i), number) != 0) {
+            Py_CLEAR(counters);
+        }
+        Py_XDECREF(number);
+    }
+    return counters;
+}
+%}

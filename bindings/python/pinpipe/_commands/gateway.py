@@ -1,0 +1,109 @@
+"""Turns the arguments of `pinpipe gateway` into a running HTTP gateway and a summary of what it stored.
+
+Never ends on a signal with a request unanswered; prints where it listens to stderr and nothing else before its end.
+Rules: CONTRACT §2 (arguments, exit codes); docs/gateway.md.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import threading
+from collections import Counter
+from contextlib import ExitStack
+
+from pinpipe import _printing
+from pinpipe._gateway import WORKERS_MAX, Gateway, serve
+from pinpipe._stopping import stopped_by_signals
+from pinpipe.errors import InvalidArgumentError
+
+HELP = "take records by HTTP, as Kafka's REST proxy does, and write them to Kafka"
+EXAMPLE = "pinpipe gateway --listen 127.0.0.1:8082 --brokers localhost:9092"
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """Adds the arguments."""
+    parser.add_argument(
+        "--listen", metavar="HOST:PORT", default="127.0.0.1:8082", help="address (default: 127.0.0.1:8082)"
+    )
+    parser.add_argument("--brokers", metavar="B", required=True, help="host:port,host:port")
+    parser.add_argument("--workers", type=int, default=1, metavar="N", help="threads that serve (default: 1)")
+    parser.add_argument(
+        "--stage",
+        action="append",
+        default=[],
+        metavar="NAME",
+        help="first segment of paths that is taken off, such as prod (default: any one)",
+    )
+    parser.add_argument(
+        "--failures",
+        choices=("told", "masked"),
+        default="told",
+        help="masked: 200 although no record was stored, as kafka-rest answers",
+    )
+    parser.add_argument(
+        "--body-max-bytes", type=int, default=0, metavar="N", help="of a request (default: 10 MiB)"
+    )
+    parser.add_argument(
+        "--records-max", type=int, default=0, metavar="N", help="without an acknowledgement (default: 50,000)"
+    )
+    parser.add_argument(
+        "--connections-max", type=int, default=0, metavar="N", help="of one worker (default: 1,000)"
+    )
+    parser.add_argument(
+        "--answer-timeout", type=float, default=0.0, metavar="SECONDS", help="for Kafka (default: 25)"
+    )
+    parser.add_argument(
+        "--set",
+        action="append",
+        default=[],
+        metavar="NAME=VALUE",
+        help="a librdkafka setting, such as security.protocol=ssl",
+    )
+    parser.add_argument(
+        "--properties", metavar="FILE", help="a client.properties of Java's clients, below --set"
+    )
+    parser.add_argument(
+        "--iam", action="store_true", help="log in to MSK by IAM, with the key that `pinpipe doctor` shows"
+    )
+    parser.add_argument(
+        "--region", metavar="R", help="of the cluster, where its brokers' names do not tell it (IAM login)"
+    )
+    parser.add_argument("--format", choices=_printing.FORMATS, default="table", help="of the summary")
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Serves until Ctrl-C or SIGTERM; returns the exit code."""
+    if not 1 <= arguments.workers <= WORKERS_MAX:
+        raise InvalidArgumentError(f"--workers {arguments.workers}: it is 1 to {WORKERS_MAX}")
+    stop = threading.Event()
+    with stopped_by_signals(stop), ExitStack() as open_gateways:
+        gateways: list[Gateway] = []
+        for _ in range(arguments.workers):
+            listen = gateways[0].address if gateways else arguments.listen
+            gateways.append(open_gateways.enter_context(_gateway(listen, arguments)))
+        print(f"pinpipe gateway: listens on http://{gateways[0].address}", file=sys.stderr, flush=True)
+        serve(gateways, stop)
+        counters: Counter[str] = Counter()
+        for gateway in gateways:
+            counters.update(gateway.counters)
+    rows = [(name, value) for name, value in counters.items()]
+    print(_printing.render(("counter", "value"), rows, arguments.format))
+    return 0
+
+
+def _gateway(listen: str, arguments: argparse.Namespace) -> Gateway:
+    return Gateway(
+        listen,
+        arguments.brokers,
+        settings=dict(setting.partition("=")[::2] for setting in arguments.set) or None,
+        properties=arguments.properties,
+        iam=arguments.iam,
+        region=arguments.region,
+        stages=arguments.stage,
+        failures=arguments.failures,
+        body_max_bytes=arguments.body_max_bytes,
+        records_max=arguments.records_max,
+        connections_max=arguments.connections_max,
+        answer_timeout=arguments.answer_timeout,
+    )
