@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 import figures
+import gateway
 import kafka
 import kinesis
 import pinpipe
@@ -114,6 +115,7 @@ SECTIONS = {
     "s3": s3.section,
     "rest": rest.section,
     "kafka": kafka.section,
+    "gateway": gateway.section,
     "kinesis": kinesis.section,
     "sink": sink.section,
 }
