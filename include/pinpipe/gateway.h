@@ -40,7 +40,10 @@ typedef struct pinpipe_gateway_options {
 } pinpipe_gateway_options;
 
 #define PINPIPE_GATEWAY_OPTIONS_INIT                                                                         \
-    { .struct_size = (uint32_t)sizeof(pinpipe_gateway_options) }
+    {                                                                                                        \
+        (uint32_t)sizeof(pinpipe_gateway_options), 0, {NULL, 0}, {NULL, 0}, NULL, {NULL, 0}, 0, 0, 0, 0, 0,  \
+            0, 0                                                                                             \
+    }
 
 /* name, its text, meaning */
 #define PINPIPE_GATEWAY_COUNTER_MAP(X)                                                                       \

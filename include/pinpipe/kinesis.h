@@ -376,7 +376,7 @@ typedef struct pinpipe_kinesis_shard_metrics {
 } pinpipe_kinesis_shard_metrics;
 
 #define PINPIPE_KINESIS_SHARD_METRICS_INIT                                                                   \
-    { .struct_size = (uint32_t)sizeof(pinpipe_kinesis_shard_metrics) }
+    { (uint32_t)sizeof(pinpipe_kinesis_shard_metrics), 0, "", 0, 0, 0, 0 }
 
 /** The shard with this index, from 0, in the order of hash keys; DONE = there are no more. A shard that was
  * closed goes with its counts. Errors: EINVAL no struct_size, a negative index; EFORK. */
@@ -395,7 +395,7 @@ typedef struct pinpipe_kinesis_code_metrics {
 } pinpipe_kinesis_code_metrics;
 
 #define PINPIPE_KINESIS_CODE_METRICS_INIT                                                                    \
-    { .struct_size = (uint32_t)sizeof(pinpipe_kinesis_code_metrics) }
+    { (uint32_t)sizeof(pinpipe_kinesis_code_metrics), 0, "", 0 }
 
 /** The code with this index, from 0, in the order in which they came first; DONE = there are no more. Beyond
  * 32 codes the last counts for all others, as "other". All counts together are the counter "errors". Errors:

@@ -37,7 +37,6 @@ UNIT_TESTS = {
     "GATEWAY": ("gateway_test",),
 }
 
-
 STANDS_ON = {"KINESIS": "S3", "GATEWAY": "KAFKA"}
 
 
