@@ -47,13 +47,15 @@ def consumer(double: Double, name: str, **options: Any) -> kinesis.Consumer:
 
 
 def batches(reader: kinesis.Consumer, quiet: float = QUIET_S, **options: Any) -> Iterator[kinesis.Batch]:
-    """What comes, until nothing came for a while."""
-    until = time.monotonic() + quiet
+    """What comes, until every shard that is read has answered and nothing came for a while."""
+    until, limit = time.monotonic() + quiet, time.monotonic() + 60
     while time.monotonic() < until:
         batch = reader.consume_batch(timeout=0.3, **options)
         if batch.num_records or batch.positions:
-            until = time.monotonic() + quiet
             yield batch
+        elif all(shard.behind_ms is not None for shard in reader.shards if shard.state == "reading"):
+            continue
+        until = min(time.monotonic() + quiet, limit)
 
 
 def received(reader: kinesis.Consumer, **options: Any) -> list[kinesis.Received]:

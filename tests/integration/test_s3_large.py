@@ -263,9 +263,8 @@ def test_orphans_are_swept_by_age(gate: Gate, gate_bucket: str, versitygw: Store
 
 CHILD = """
 import sys, pinpipe
-endpoint, bucket, key, secret, path, journal = sys.argv[1:]
-client = pinpipe.s3.Client(endpoint, region="us-east-1", part_bytes=5 << 20, in_flight=2,
-                           credentials=pinpipe.Credentials.static(key, secret))
+endpoint, bucket, path, journal = sys.argv[1:]
+client = pinpipe.s3.Client(endpoint, region="us-east-1", part_bytes=5 << 20, in_flight=2)
 print("begun", flush=True)
 client.upload(bucket, "large", path, journal=journal)
 print("done", flush=True)
@@ -276,19 +275,10 @@ def test_an_upload_killed_in_the_middle_goes_on(gate: Gate, gate_bucket: str, tm
     data, parts = os.urandom(58 * MIB), 12
     path, journal = tmp_path / "file", tmp_path / "journal"
     path.write_bytes(data)
-    command = [
-        sys.executable,
-        "-c",
-        CHILD,
-        gate.endpoint,
-        gate_bucket,
-        KEY.key_id,
-        KEY.secret,
-        str(path),
-        str(journal),
-    ]
+    command = [sys.executable, "-c", CHILD, gate.endpoint, gate_bucket, str(path), str(journal)]
+    environment = os.environ | {"AWS_ACCESS_KEY_ID": KEY.key_id, "AWS_SECRET_ACCESS_KEY": KEY.secret}
     gate.faults.add("delayed", method="PUT", seconds=0.2, count=None)
-    child = subprocess.Popen(command)
+    child = subprocess.Popen(command, env=environment)
     deadline = time.monotonic() + 30
     while len(parts_put(gate)) < 4 and time.monotonic() < deadline:
         time.sleep(0.02)
@@ -300,7 +290,7 @@ def test_an_upload_killed_in_the_middle_goes_on(gate: Gate, gate_bucket: str, tm
     gate.faults.clear()
     time.sleep(0.5)  # what the gate had taken whole goes to the store
     sent_before = len(parts_put(gate))
-    assert subprocess.run(command, timeout=60, check=False).returncode == 0
+    assert subprocess.run(command, env=environment, timeout=60, check=False).returncode == 0
     assert not journal.exists()
     assert client_of(gate).get(gate_bucket, "large") == data
     again = len(parts_put(gate)) - sent_before
