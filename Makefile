@@ -58,7 +58,7 @@ test-real: $(STAMPS)/packages-levels $(STAMPS)/packages-kafka $(STAMPS)/packages
 		$(VENV_STAMPS)/real
 	@missing=""; for tool in java mvn go node npm; do command -v $$tool >/dev/null || missing+=" $$tool"; done; \
 	[[ -z "$$missing" ]] || { echo "test-real: missing:$$missing (JDK 17, Maven, Go and Node are expected)"; exit 1; }
-	$(BIN)/python -m pytest tests/integration $(PYTEST_ARGS)
+	$(BIN)/python -m pytest -n 3 --dist loadfile tests/integration $(PYTEST_ARGS)
 
 bench: $(STAMPS)/packages-bench $(VENV_STAMPS)/test
 	cmake --preset default >build/configure.log || { cat build/configure.log; exit 1; }

@@ -6,7 +6,6 @@ Rules: docs/testing.md, "Airflow"; tests/airflow/locks.
 
 from __future__ import annotations
 
-import fcntl
 import os
 import shutil
 import subprocess
@@ -15,6 +14,7 @@ from pathlib import Path
 
 import pinpipe
 import pytest
+from servers import alone
 
 ROOT = Path(__file__).resolve().parents[2]
 LOCKS = ROOT / "tests/airflow/locks"
@@ -49,8 +49,7 @@ def airflow_environment(line: str) -> Path:
     folder = ROOT / "build" / "airflow" / line
     folder.parent.mkdir(parents=True, exist_ok=True)
     lock = LOCKS / f"{line}.txt"
-    with (folder.parent / f"{line}.lock").open("wb") as file:
-        fcntl.flock(file, fcntl.LOCK_EX)
+    with alone(f"airflow-{line}"):
         mark = folder / _MARK
         if not mark.exists() or mark.read_text() != lock.read_text():
             shutil.rmtree(folder, ignore_errors=True)

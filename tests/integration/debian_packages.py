@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from servers import alone
 
 from tests.house.outside import ROOT, run
 
@@ -27,13 +28,12 @@ class Packages:
 @pytest.fixture(scope="session")
 def packages(tmp_path_factory: pytest.TempPathFactory) -> Packages:
     """Built as `make packages` does it, but for lintian's judgement."""
-    run("cmake", "--preset", "debian", cwd=ROOT)
-    run("cmake", "--build", "--preset", "debian", cwd=ROOT)
-    for old in BUILD.glob("*.deb"):
-        old.unlink()
-    run("cpack", cwd=BUILD)
     folder = tmp_path_factory.mktemp("debian")
-    files = tuple(sorted(BUILD.glob("*.deb")))
+    with alone("debian"):
+        run("cmake", "--preset", "debian", cwd=ROOT)
+        run("cmake", "--build", "--preset", "debian", cwd=ROOT)
+        run("cpack", "-B", folder / "made", cwd=BUILD)
+    files = tuple(sorted((folder / "made").glob("*.deb")))
     for file in files:
         run("dpkg", "-x", file, folder)
     return Packages(files, folder / "usr")

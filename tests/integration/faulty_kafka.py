@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from servers import STOP_TIMEOUT_S, TOOLS
+from servers import STOP_TIMEOUT_S, TOOLS, alone
 
 SOURCE = Path(__file__).parents[1] / "doubles" / "kafka"
 
@@ -43,18 +43,18 @@ def faulty_kafka_program() -> Path:
     sources = [SOURCE / name for name in ("go.mod", "go.sum", "main.go")]
     digest = hashlib.sha256(b"".join(path.read_bytes() for path in sources)).hexdigest()[:16]
     program = TOOLS / f"faulty-kafka-{digest}"
-    if not program.exists():
-        go = shutil.which("go")
-        if not go:
-            pytest.fail("go is missing: it builds tests/doubles/kafka")
-        TOOLS.mkdir(exist_ok=True)
-        part = TOOLS / f"part-{os.getpid()}"
-        done = subprocess.run(
-            [go, "build", "-o", str(part), "."], cwd=SOURCE, capture_output=True, text=True, check=False
-        )
-        if done.returncode != 0:
-            pytest.fail(f"go build of tests/doubles/kafka: {done.stderr[-2000:]}")
-        part.rename(program)
+    with alone("faulty-kafka"):
+        if not program.exists():
+            go = shutil.which("go")
+            if not go:
+                pytest.fail("go is missing: it builds tests/doubles/kafka")
+            part = TOOLS / f"part-{os.getpid()}"
+            done = subprocess.run(
+                [go, "build", "-o", str(part), "."], cwd=SOURCE, capture_output=True, text=True, check=False
+            )
+            if done.returncode != 0:
+                pytest.fail(f"go build of tests/doubles/kafka: {done.stderr[-2000:]}")
+            part.rename(program)
     return program
 
 

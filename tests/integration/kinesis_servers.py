@@ -6,7 +6,6 @@ Rules: tests/README.md; docs/testing.md, "The strict gate".
 
 from __future__ import annotations
 
-import fcntl
 import shutil
 import subprocess
 from collections.abc import Iterator
@@ -18,7 +17,7 @@ import pinpipe
 import pytest
 from gates import KEY, TEMPORARY
 from pinpipe import _store, kinesis
-from servers import TOOLS, free_port, npm_environment, running
+from servers import TOOLS, alone, free_port, npm_environment, running
 
 from tests.doubles.backend import Backend
 from tests.doubles.gate import Gate
@@ -46,8 +45,7 @@ def packages() -> Path:
     """The folder of the npm packages, installed once."""
     folder = TOOLS / "kinesis"
     folder.mkdir(parents=True, exist_ok=True)
-    with (folder / "lock").open("wb") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
+    with alone("kinesis"):
         mark = folder / "installed"
         if not mark.exists() or mark.read_text() != "\n".join(PACKAGES):
             npm = shutil.which("npm")

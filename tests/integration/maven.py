@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Literal
 
 import pytest
-from servers import TOOLS
+from servers import TOOLS, alone
 
 _POM = """<project xmlns="http://maven.apache.org/POM/4.0.0">
   <modelVersion>4.0.0</modelVersion>
@@ -42,22 +42,30 @@ def jars(name: str, *coordinates: str, needs: Literal["too", "not"] = "too") -> 
     version = coordinates[0].rpartition(":")[2]
     home = TOOLS / name
     folder = home / f"lib-{version}"
-    if not folder.exists():
-        command = [program("mvn", f"to fetch {coordinates[0]}"), "-q", "-B", "dependency:copy-dependencies"]
-        part = home / f"part-{os.getpid()}"
-        part.mkdir(parents=True, exist_ok=True)
-        excluded = _ALONE if needs == "not" else ""
-        dependencies = "\n    ".join(_DEPENDENCY.format(*told.split(":"), excluded) for told in coordinates)
-        (part / "pom.xml").write_text(_POM.format(name=name, dependencies=dependencies))
-        done = subprocess.run(
-            [*command, "-DincludeScope=runtime", f"-DoutputDirectory={part / 'lib'}"],
-            cwd=part,
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-        if done.returncode != 0:
-            pytest.fail(f"Maven did not fetch {coordinates[0]}: {done.stdout[-2000:]}")
-        (part / "lib").rename(folder)
-        shutil.rmtree(part)
+    with alone("maven"):
+        if not folder.exists():
+            command = [
+                program("mvn", f"to fetch {coordinates[0]}"),
+                "-q",
+                "-B",
+                "dependency:copy-dependencies",
+            ]
+            part = home / f"part-{os.getpid()}"
+            part.mkdir(parents=True, exist_ok=True)
+            excluded = _ALONE if needs == "not" else ""
+            dependencies = "\n    ".join(
+                _DEPENDENCY.format(*told.split(":"), excluded) for told in coordinates
+            )
+            (part / "pom.xml").write_text(_POM.format(name=name, dependencies=dependencies))
+            done = subprocess.run(
+                [*command, "-DincludeScope=runtime", f"-DoutputDirectory={part / 'lib'}"],
+                cwd=part,
+                capture_output=True,
+                text=True,
+                check=False,
+            )
+            if done.returncode != 0:
+                pytest.fail(f"Maven did not fetch {coordinates[0]}: {done.stdout[-2000:]}")
+            (part / "lib").rename(folder)
+            shutil.rmtree(part)
     return folder

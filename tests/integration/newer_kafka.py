@@ -17,7 +17,7 @@ from pathlib import Path
 
 import pytest
 from maven import program
-from servers import npm_environment
+from servers import alone, npm_environment
 
 ROOT = Path(__file__).resolve().parents[2]
 PACKAGE, PACKAGE_VERSION = "@confluentinc/kafka-javascript", "1.10.1"
@@ -83,9 +83,10 @@ def librdkafka_newer() -> Path:
 @pytest.fixture(scope="session")
 def newer_kafka() -> Newer:
     """This library, its C tests of Kafka and its Python package over the newer librdkafka."""
-    pkgconfig, build = librdkafka_newer() / "lib/pkgconfig", ROOT / "build/newer"
-    options = ["-DPINPIPE_BUILD_TESTS=ON", "-DPINPIPE_BUILD_PYTHON=ON", "-DPINPIPE_WERROR=ON"]
-    options += ["-G", "Ninja", f"-DPython_EXECUTABLE={sys.executable}"]
-    run("cmake", "-S", ROOT, "-B", build, *options, folder=ROOT, PKG_CONFIG_PATH=str(pkgconfig))
-    run("cmake", "--build", build, "--target", "native", *UNIT_TESTS, folder=ROOT)
+    with alone("newer-kafka"):
+        pkgconfig, build = librdkafka_newer() / "lib/pkgconfig", ROOT / "build/newer"
+        options = ["-DPINPIPE_BUILD_TESTS=ON", "-DPINPIPE_BUILD_PYTHON=ON", "-DPINPIPE_WERROR=ON"]
+        options += ["-G", "Ninja", f"-DPython_EXECUTABLE={sys.executable}"]
+        run("cmake", "-S", ROOT, "-B", build, *options, folder=ROOT, PKG_CONFIG_PATH=str(pkgconfig))
+        run("cmake", "--build", build, "--target", "native", *UNIT_TESTS, folder=ROOT)
     return Newer(build)

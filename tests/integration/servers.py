@@ -6,8 +6,10 @@ Rules: tests/README.md.
 
 from __future__ import annotations
 
+import fcntl
 import os
 import pwd
+import random
 import shutil
 import socket
 import ssl
@@ -26,6 +28,7 @@ from tests.doubles.certificate import Certificate
 
 TOOLS = Path(__file__).parents[2] / ".tools"
 VERSITYGW_MODULE = "github.com/versity/versitygw/cmd/versitygw@v1.8.0"
+PORTS = (20_000, 32_000)
 START_TIMEOUT_S = 30.0
 STOP_TIMEOUT_S = 10.0
 
@@ -60,14 +63,25 @@ _given_ports: set[int] = set()
 
 
 def free_port() -> int:
-    """A loopback port that nobody listens on now, never the same twice: a broker has ten of them, drawn one by one."""
-    port = 0
-    while port == 0 or port in _given_ports:
+    """A loopback port that nobody listens on now, never the same twice: a broker has ten of them, drawn one by one.
+
+    Below those that the system gives to connections, and drawn at random: several processes of a run ask for ports.
+    """
+    while True:
+        port = random.randrange(*PORTS)
         with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            port = int(probe.getsockname()[1])
-    _given_ports.add(port)
-    return port
+            if port not in _given_ports and probe.connect_ex(("127.0.0.1", port)) != 0:
+                _given_ports.add(port)
+                return port
+
+
+@contextmanager
+def alone(name: str) -> Iterator[None]:
+    """No other process of the run makes the thing with this name meanwhile."""
+    TOOLS.mkdir(exist_ok=True)
+    with (TOOLS / f"{name}.lock").open("wb") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
 
 
 def wait_for_http(url: str, process: subprocess.Popen[bytes], log: Path) -> None:
@@ -114,17 +128,21 @@ def running(
 def versitygw_program() -> Path:
     """The strict S3 store, built once from its Go module."""
     program = TOOLS / "versitygw"
-    if not program.exists():
-        go = shutil.which("go")
-        if not go:
-            pytest.fail(f"go is missing: it builds {VERSITYGW_MODULE}")
-        TOOLS.mkdir(exist_ok=True)
-        environment = {**os.environ, "GOBIN": str(TOOLS)}
-        done = subprocess.run(
-            [go, "install", VERSITYGW_MODULE], env=environment, capture_output=True, text=True, check=False
-        )
-        if done.returncode != 0:
-            pytest.fail(f"go install {VERSITYGW_MODULE}: {done.stderr[-2000:]}")
+    with alone("versitygw"):
+        if not program.exists():
+            go = shutil.which("go")
+            if not go:
+                pytest.fail(f"go is missing: it builds {VERSITYGW_MODULE}")
+            environment = {**os.environ, "GOBIN": str(TOOLS)}
+            done = subprocess.run(
+                [go, "install", VERSITYGW_MODULE],
+                env=environment,
+                capture_output=True,
+                text=True,
+                check=False,
+            )
+            if done.returncode != 0:
+                pytest.fail(f"go install {VERSITYGW_MODULE}: {done.stderr[-2000:]}")
     return program
 
 

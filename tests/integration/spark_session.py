@@ -19,6 +19,7 @@ from typing import Any
 import maven
 import pinpipe
 import pytest
+from servers import alone
 
 ROOT = Path(__file__).parents[2]
 BUILD = ROOT / "build"
@@ -33,16 +34,17 @@ def spark_python(folder: str, packages: Sequence[str]) -> Path:
     maven.program("java", "by Spark, which wants JDK 17")
     home = BUILD / "spark" / folder
     python = home / "bin" / "python"
-    if not (home / "ready").exists():
-        shutil.rmtree(home, ignore_errors=True)
-        for command in (
-            [sys.executable, "-m", "venv", str(home)],
-            [str(python), "-m", "pip", "install", "-q", "--disable-pip-version-check", *packages],
-        ):
-            done = subprocess.run(command, capture_output=True, text=True, check=False)
-            if done.returncode != 0:
-                pytest.fail(f"{' '.join(command)}: {done.stderr[-2000:]}")
-        (home / "ready").touch()
+    with alone(f"spark-{folder}"):
+        if not (home / "ready").exists():
+            shutil.rmtree(home, ignore_errors=True)
+            for command in (
+                [sys.executable, "-m", "venv", str(home)],
+                [str(python), "-m", "pip", "install", "-q", "--disable-pip-version-check", *packages],
+            ):
+                done = subprocess.run(command, capture_output=True, text=True, check=False)
+                if done.returncode != 0:
+                    pytest.fail(f"{' '.join(command)}: {done.stderr[-2000:]}")
+            (home / "ready").touch()
     return python
 
 
