@@ -9,6 +9,8 @@
 
 static pinpipe_error err = PINPIPE_ERROR_INIT;
 
+#define EVENT_BYTES 1024
+
 static void byte_put(char *out, size_t *len, int byte) {
     out[(*len)++] = (char)(unsigned char)byte;
 }
@@ -31,7 +33,7 @@ static void header_put(char *out, size_t *len, const char *name, const char *val
 }
 
 /* A message with its checksums; its length. */
-static size_t event_write(char out[512], const char *kind, const char *name, const char *payload) {
+static size_t event_write(char out[EVENT_BYTES], const char *kind, const char *name, const char *payload) {
     size_t len = 12;
     header_put(out, &len, ":message-type", kind);
     byte_put(out, &len, 1); /* a header that nobody asks for: "x", a true */
@@ -50,7 +52,7 @@ static size_t event_write(char out[512], const char *kind, const char *name, con
 /* Cut anywhere, a message is waited for; with any byte changed it is none. */
 static void test_events(void) {
     static const char empty[] = "\x00\x00\x00\x10\x00\x00\x00\x00\x05\xc2\x48\xeb\x7d\x98\xc8\xff";
-    char text[512];
+    char text[EVENT_BYTES];
     pp_event event;
     size_t taken = 0, len = event_write(text, "event", "SubscribeToShardEvent", "{}");
     CHECK_INT(pp_event_read(&event, &taken, (pinpipe_str){empty, 16}, &err), PINPIPE_OK);
@@ -88,6 +90,70 @@ static void error_wait(pinpipe_kinesis_consumer *consumer, pinpipe_kinesis_recor
         is_said = said && strstr(said, text);
     }
     CHECK(is_said);
+}
+
+#define RECORD(number, data)                                                                                 \
+    "{\"SequenceNumber\":\"" number "\",\"Data\":\"" data                                                    \
+    "\",\"PartitionKey\":\"k\",\"ApproximateArrivalTimestamp\":1.5}"
+#define GOES_ON(number, records)                                                                             \
+    "{\"MillisBehindLatest\":0,\"ContinuationSequenceNumber\":\"" number "\",\"Records\":[" records "]}"
+#define ENDS(children) "{\"MillisBehindLatest\":0,\"ChildShards\":[" children "],\"Records\":[]}"
+#define CHILD(id, parents, first, last)                                                                      \
+    "{\"ShardId\":\"" id "\",\"ParentShards\":[" parents "],\"HashKeyRange\":{\"StartingHashKey\":\"" first  \
+    "\",\"EndingHashKey\":\"" last "\"}}"
+#define MERGED CHILD("s-3", "\"s-1\",\"s-2\"", "0", "340282366920938463463374607431768211455")
+
+/* A subscription's whole stream: two events. */
+typedef struct stream_text {
+    char text[2 * EVENT_BYTES];
+    size_t len;
+} stream_text;
+
+static loopback_answer stream_answer(stream_text *out, const char *first, const char *second) {
+    out->len = event_write(out->text, "event", "SubscribeToShardEvent", first);
+    out->len += event_write(out->text + out->len, "event", "SubscribeToShardEvent", second);
+    return (loopback_answer){.line = "POST", .status = 200, .body = out->text, .body_len = out->len};
+}
+
+/* A shard is split, and its children are merged, while each of them is subscribed to: none is left before its
+ * end, none is begun before those of all its parents, and each record comes once. */
+static void test_reshards_are_followed(void) {
+    static stream_text streams[4];
+    loopback_answer answers[] = {
+        {LIST, .status = 200, .body = SHARDS_ONE},
+        stream_answer(&streams[0], GOES_ON("11", RECORD("10", "YQ==") "," RECORD("11", "Yg==")),
+                      ENDS(CHILD("s-1", "\"s-0\"", "0", "170141183460469231731687303715884105727") "," CHILD(
+                          "s-2", "\"s-0\"", "170141183460469231731687303715884105728",
+                          "340282366920938463463374607431768211455"))),
+        stream_answer(&streams[1], GOES_ON("20", RECORD("20", "Yw==")), ENDS(MERGED)),
+        stream_answer(&streams[2], GOES_ON("30", RECORD("30", "ZA==")), ENDS(MERGED)),
+        stream_answer(&streams[3], GOES_ON("40", RECORD("40", "ZQ==")), ENDS("")),
+        {LIST, .status = 200, .body = "{\"Shards\":[]}"},
+    };
+    static const char *const shards[] = {"\"s-0\"", "\"s-1\"", "\"s-2\"", "\"s-3\""};
+    pinpipe_kinesis_records *records = NULL;
+    char joined[64] = "";
+    size_t len = 0;
+    for (int i = 0; i < 4; i++) {
+        answers[1 + i].has[0] = "Kinesis_20131202.SubscribeToShard";
+        answers[1 + i].has[1] = shards[i];
+        answers[1 + i].has[2] = "TRIM_HORIZON";
+    }
+    pinpipe_kinesis_consumer *consumer = consumer_begin(answers, 6, ARN);
+    CHECK_INT(pinpipe_kinesis_records_new(&records, &err), PINPIPE_OK);
+    for (int i = 0; i < 200 && (len < 10 || atomic_load(&server.requests) < 6); i++) {
+        pinpipe_status status = pinpipe_kinesis_consumer_read(records, consumer, NULL, 50, &err);
+        CHECK(status == PINPIPE_OK || status == PINPIPE_AGAIN);
+        for (int64_t k = 0; status == PINPIPE_OK && k < pinpipe_kinesis_records_count(records); k++) {
+            pinpipe_str data = pinpipe_kinesis_records_at(records, k).data;
+            len += (size_t)snprintf(joined + len, sizeof joined - len, "%.*s ", (int)data.len, data.ptr);
+        }
+    }
+    CHECK_TEXT(joined, len, "a b c d e ");
+    CHECK_INT(pinpipe_kinesis_consumer_count(consumer, PINPIPE_KINESIS_CONSUMER_FAILED), 0);
+    CHECK_INT(pinpipe_kinesis_consumer_count(consumer, PINPIPE_KINESIS_CONSUMER_VANISHED), 0);
+    pinpipe_kinesis_records_free(records);
+    consumer_end(consumer, 6);
 }
 
 static void test_subscriptions_end(void) {
@@ -132,6 +198,7 @@ int main(void) {
     setenv("AWS_REGION", "eu-west-1", 1);
     int64_t held = memory.held;
     test_subscriptions_end();
+    test_reshards_are_followed();
     CHECK_INT(memory.held, held);
 #endif
     return check_report();

@@ -28,6 +28,7 @@ typedef struct loopback_answer {
     const char *lacks;                 /* a text that must not be */
     const char *headers;               /* "Name: value\r\n" lines; NULL = none */
     const char *body;
+    size_t body_len; /* of one that has NULs; 0 = it is a text */
     int status;
     int delay_ms; /* before the answer; -1 = there is none */
 } loopback_answer;
@@ -102,7 +103,7 @@ static inline void loopback_serve(loopback *server, int peer, char *text) {
         return;
     }
     loopback_pause(answer->delay_ms);
-    size_t len = strlen(answer->body);
+    size_t len = answer->body_len ? answer->body_len : strlen(answer->body);
     snprintf(text, LOOPBACK_REQUEST_MAX,
              "HTTP/1.1 %d x\r\nContent-Length: %zu\r\nConnection: close\r\n%s\r\n", answer->status, len,
              answer->headers ? answer->headers : "");
