@@ -81,7 +81,8 @@ def section(bench: Bench) -> dict[str, Any]:
         told = {"endpoint": endpoint, "ca_file": ca_file, "bytes": BYTES}
         batches = {"records": BATCH, "rounds": 200}
         commands = {"C, JSON": c("json", BATCH, 400), "C, CBOR": c("cbor", BATCH, 400)}
-        commands |= {"pinpipe": _peer("pinpipe", told | batches), "boto3": _peer("boto3", told | batches)}
+        ways = ("pinpipe", "pinpipe, lists", "pinpipe, Arrow", "boto3")
+        commands |= {who: _peer(who, told | batches) for who in ways}
         title = f"PutRecords, {BATCH} x {BYTES} B over TLS: µs of CPU a request, boto3's by it"
         found["batch"] = _show(title, commands, "boto3", BATCH, bench)
         singles = {"records": 500, "rounds": 2}

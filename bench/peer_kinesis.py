@@ -85,6 +85,32 @@ def _pinpipe(job: Job) -> Work:
     return work
 
 
+def _pinpipe_batch(job: Job) -> Work:
+    """Lists of Python's texts, or columns that are Arrow's from the beginning."""
+    from pinpipe import kinesis
+
+    producer = kinesis.Producer(STREAM, job["endpoint"], region="us-east-1", ca_file=job["ca_file"])
+    columns: list[Any] = []
+
+    def work(texts: list[str]) -> int:
+        before = producer.delivered
+        if job["who"].endswith("Arrow"):
+            columns[:] = columns or _columns(texts)
+            producer.write_batch(*columns)
+        else:
+            producer.write_batch(texts, [str(number) for number in range(len(texts))])
+        producer.flush()
+        return producer.delivered - before
+
+    return work
+
+
+def _columns(texts: list[str]) -> list[Any]:
+    import pyarrow as pa
+
+    return [pa.array(texts), pa.array([str(number) for number in range(len(texts))])]
+
+
 def _pinpipe_put(job: Job) -> Work:
     from pinpipe import kinesis
 
@@ -106,6 +132,8 @@ WAYS: dict[str, Callable[[Job], Work]] = {
     "requests": _requests,
     "session": _session,
     "pinpipe": _pinpipe,
+    "pinpipe, lists": _pinpipe_batch,
+    "pinpipe, Arrow": _pinpipe_batch,
     "pinpipe-put": _pinpipe_put,
 }
 

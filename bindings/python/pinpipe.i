@@ -27,5 +27,6 @@
 %include "gateway.i"
 %include "log.i"
 %include "kinesis.i"
+%include "kinesis_batch.i"
 %include "kinesis_consumer.i"
 %include "lease.i"

@@ -6,6 +6,7 @@ Rules: docs/kinesis.md, "Producer"; docs/testing.md, "The strict gate".
 
 from __future__ import annotations
 
+import array
 import contextlib
 import time
 import uuid
@@ -14,6 +15,7 @@ from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 
 import pinpipe
+import pyarrow as pa
 import pytest
 from gates import KEY
 from kinesis_aggregates import unpack
@@ -94,6 +96,41 @@ def test_every_record_once_and_reported_once(kinesalite: str, options: dict[str,
         assert Counter(number for _, number in found) == Counter(range(1000))
         assert all(KEYS[number % len(KEYS)] == key for key, number in found)
         assert gate.journal.refused == []
+
+
+def test_columns_are_written_and_told_of_in_arrays(kinesalite: str) -> None:
+    """Arrow columns in chunks of their own; each record once, its report in the arrays' entry of its tag."""
+    values = pa.chunked_array([[b"%06d" % number for number in range(at, at + 100)] for at in (0, 100, 200)])
+    keys = pa.chunked_array(
+        [[KEYS[n % len(KEYS)] for n in range(150)], [KEYS[n % len(KEYS)] for n in range(150, 300)]]
+    )
+    with throttled(kinesalite, 2) as (gate, name):
+        with producer(gate, name, reports=True) as into:
+            assert into.write_batch(values.slice(7), keys.slice(7), tag=1007) == 293
+            assert (
+                into.write_batch([b"%06d" % number for number in range(7)], keys.slice(0, 7), tag=1000) == 7
+            )
+            assert into.write_batch([], []) == 0
+            into.flush()
+            reports = into.report_arrays()
+            assert len(into.report_arrays().tags) == 0
+            assert sorted(reports.tags) == list(range(1000, 1300))
+            assert set(reports.errors) == {0} and set(reports.attempts) <= {1, 2, 3, 4, 5}
+            numbers = reports.sequence_numbers
+            first = bytes(numbers.data[numbers.offsets[0] : numbers.offsets[1]]).decode()
+            assert len(reports.shards.offsets) == 301 and first.isdigit()
+            with pytest.raises(
+                errors.InvalidArgumentError, match="record 5: its data or its partition key is null"
+            ):
+                into.write_batch([b"000000", None], ["k", "k"], tag=4)
+            with pytest.raises(errors.LimitError, match=r"record 0: .*bytes of data and key are more"):
+                into.write_batch([bytes(2 << 20)], ["k"])
+            with pytest.raises(errors.InvalidArgumentError, match="not as many entries as 2"):
+                into.write_batch([b"a", b"b"], ["k"])
+            with pytest.raises(errors.InvalidArgumentError, match="offsets are beyond the data"):
+                into.write_batch(kinesis.Column(b"ab", array.array("q", [0, 3])), ["k"])
+            into.flush()
+        assert Counter(number for _, number in arrived(gate, name) if number > 0) == Counter(range(1, 300))
 
 
 @pytest.mark.parametrize("options", [{}, *ORDERED], ids=str)

@@ -151,15 +151,15 @@ def header_columns(data: Headers) -> list[_Headers]:
     return [_Headers(lists, _bytes_column("header names", names), _bytes_column("header values", values))]
 
 
-def _ends(columns: list[Any]) -> list[int]:
+def column_ends(columns: list[Any]) -> list[int]:
     """Where each chunk ends."""
     return list(itertools.accumulate(native.kafka_column_count(column) for column in columns))
 
 
-def _cut(columns: list[Any], first: int, count: int, width: int) -> tuple[int, Any]:
+def column_part(columns: list[Any], first: int, count: int, width: int) -> tuple[int, Any]:
     """The chunk that has these entries, and the entries as a column."""
     start = 0
-    for index, end in enumerate(_ends(columns)):
+    for index, end in enumerate(column_ends(columns)):
         if first < end:
             whole = first == start and first + count == end
             column = columns[index]
@@ -190,20 +190,20 @@ def delivery_handles(
     }
     given = {"keys": keys, "timestamps": timestamps, "partitions": partitions, "headers": headers}
     columns["values"] = columns["values"] or [native.kafka_column_list([])]
-    count = _ends(columns["values"])[-1]
+    count = column_ends(columns["values"])[-1]
     for name, column in columns.items():
         entries = sum(native.kafka_column_count(chunk) for chunk in column)
         if given.get(name) is not None and entries != count:
             raise InvalidArgumentError(f"{name}: {entries} entries for {count} values")
-    ends = sorted({end for column in columns.values() for end in _ends(column)} | {count})
+    ends = sorted({end for column in columns.values() for end in column_ends(column)} | {count})
     handles, held = [], []
     for first, end in itertools.pairwise([0, *(end for end in ends if end)] if count else [0, 0]):
         parts: list[Any] = []
         for name, width in (("values", 0), ("keys", 0), ("timestamps", 8), ("partitions", 4)):
-            parts.append(_cut(columns[name], first, end - first, width)[1] if columns[name] else None)
+            parts.append(column_part(columns[name], first, end - first, width)[1] if columns[name] else None)
         lists = names = texts = None
         if triples:
-            index, lists = _cut(columns["headers"], first, end - first, 0)
+            index, lists = column_part(columns["headers"], first, end - first, 0)
             _, names, texts = triples[index]
         parts += [lists, names, texts]
         held.append((*parts, columns, triples))

@@ -6,12 +6,15 @@ Rules: docs/kinesis.md; CONTRACT §3.
 
 from __future__ import annotations
 
+import itertools
 import os
+import time
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Literal, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, TypeVar
 
 from pinpipe import native
+from pinpipe._kafka_batch import Column, Values, bytes_columns, column_ends, column_part
 from pinpipe._kinesis_consumer import (
     Batch,
     Consumer,
@@ -23,6 +26,7 @@ from pinpipe._kinesis_consumer import (
     service_options,
 )
 from pinpipe._kinesis_group import GroupConsumer, Lease
+from pinpipe._kinesis_reports import Metrics, Report, Reports, ShardMetrics
 from pinpipe._waiting import STEP_MS, Handle, ProducerHandle, beside, in_steps, milliseconds, steps
 from pinpipe.errors import DeadlineError, InvalidArgumentError, NetworkError, NotFoundError
 
@@ -32,6 +36,7 @@ if TYPE_CHECKING:
 __all__ = [
     "Batch",
     "Client",
+    "Column",
     "Consumer",
     "Gateway",
     "GroupConsumer",
@@ -44,6 +49,7 @@ __all__ = [
     "Received",
     "Record",
     "Report",
+    "Reports",
     "Routed",
     "Shard",
     "ShardMetrics",
@@ -109,41 +115,6 @@ class Page(NamedTuple):
     records: list[Record]
     iterator: str | None
     behind_ms: int | None
-
-
-class Report(NamedTuple):
-    """What became of a written record. error: None, or the name of a status; then it has no place."""
-
-    tag: int
-    error: str | None
-    attempts: int
-    latency_ms: int
-    shard: str | None
-    sequence_number: str | None
-
-
-class ShardMetrics(NamedTuple):
-    """What a producer has met in a shard, in the service's records: an aggregate is one.
-
-    throttled: of the refused, because the shard had no room. pace_percent: of what a shard takes, less after it had no
-    room. waiting_ms: until it may send again.
-    """
-
-    delivered: int
-    refused: int
-    throttled: int
-    pace_percent: int
-    waiting_ms: int
-
-
-class Metrics(NamedTuple):
-    """By open shard ("" where they are not known), and by error code how many of the service's records it refused.
-
-    A code is the service's; where it gave none, or no answer came, the name of a status.
-    """
-
-    shards: dict[str, ShardMetrics]
-    errors: dict[str, int]
 
 
 class Gateway:
@@ -464,6 +435,45 @@ class Producer(ProducerHandle):
                 raise
             in_steps(attempt, left)
 
+    def write_batch(
+        self,
+        data: Values,
+        partition_keys: Values,
+        *,
+        hash_keys: Values | None = None,
+        tag: int = 0,
+        timeout: float = 30.0,
+    ) -> int:
+        """Queues many records of columns: Arrow arrays, chunked or not, `Column` or lists; without an object a record.
+
+        Returns how many were taken: fewer than there are where the queue was full for `timeout` seconds. tag: that of
+        the first record; each next one has one more. Raises as `write`; the error names the record's tag, and those
+        before it are queued.
+        """
+        columns = [bytes_columns("data", data), bytes_columns("partition_keys", partition_keys)]
+        columns += [bytes_columns("hash_keys", hash_keys)] if hash_keys is not None else []
+        ends = [column_ends(column) for column in columns]
+        count = ends[0][-1] if ends[0] else 0
+        if any((each[-1] if each else 0) != count for each in ends):
+            raise InvalidArgumentError(f"partition_keys or hash_keys: not as many entries as {count} of data")
+        deadline = time.monotonic() + milliseconds(timeout) / 1000
+        done = 0
+        for first, end in itertools.pairwise(sorted({0, *itertools.chain.from_iterable(ends)})):
+            parts = [column_part(column, first, end - first, 0)[1] for column in columns]
+            done += self._write_part([*parts, None][:3], end - first, tag + done, deadline)
+            if done < end:
+                break
+        return done
+
+    def _write_part(self, parts: list[Any], count: int, tag: int, deadline: float) -> int:
+        done = 0
+        for step_ms, _ in steps(max(0.0, deadline - time.monotonic())):
+            with self._alone() as handle:
+                done += native.kinesis_producer_write_columns(handle, *parts, done, tag, step_ms)
+            if done == count:
+                break
+        return done
+
     def flush(self, timeout: float = 30.0) -> None:
         """Waits until every record is delivered or has failed.
 
@@ -494,6 +504,20 @@ class Producer(ProducerHandle):
             Report(tag, native.pinpipe_status_name(status) if status else None, *rest)
             for tag, status, *rest in found
         ]
+
+    def report_arrays(self) -> Reports:
+        """As `reports`, in arrays."""
+        with self._alone() as handle:
+            tags, latencies, errors, attempts, *texts = native.kinesis_producer_report_arrays(handle)
+        shards, shard_ends, numbers, number_ends = texts
+        return Reports(
+            memoryview(tags).cast("q"),
+            memoryview(errors).cast("i"),
+            memoryview(attempts).cast("i"),
+            memoryview(latencies).cast("q"),
+            Column(shards, memoryview(shard_ends).cast("q")),
+            Column(numbers, memoryview(number_ends).cast("q")),
+        )
 
     @property
     def counters(self) -> dict[str, int]:
