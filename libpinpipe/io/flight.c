@@ -359,7 +359,8 @@ pinpipe_status pp_flight_wait(pp_flight *flight, int64_t wait_ms, pinpipe_error 
         ended_take(flight);
         int64_t now_ms = pp_clock_monotonic_ms();
         int64_t until_ms = flight->timer_ms >= 0 && flight->timer_ms < end_ms ? flight->timer_ms : end_ms;
-        bool is_at_once = flight->ended || flight->hurried || until_ms <= now_ms, is_low = is_any_low(flight);
+        bool is_at_once = status < 0 || flight->ended || flight->hurried || until_ms <= now_ms;
+        bool is_low = is_any_low(flight);
         int64_t pause_ms = is_at_once ? 0 : until_ms - now_ms, most_ms = is_low ? LOW_MS : 60000;
         late = now_ms >= end_ms;
         int ready = poll(flight->sockets, (nfds_t)flight->socket_count,

@@ -81,27 +81,32 @@ pinpipe_status pp_s3_branch_read(pp_s3_branch *branch, const pp_s3_listing *list
     return PINPIPE_OK;
 }
 
+/* Takes the answer of a request that has ended. */
+static pinpipe_status answer_take(pp_s3_branch *branch, pp_s3_listing *listing, pinpipe_error *err) {
+    pinpipe_status status = pp_s3_job_wait(&branch->job, listing->s3, err);
+    branch->job.state = PP_S3_JOB_IDLE;
+    if (status == PINPIPE_OK) {
+        status = pp_s3_branch_read(branch, listing, pp_buf_view(&branch->document), err);
+    }
+    branch->is_failed = status < 0;
+    return status;
+}
+
 pinpipe_status pp_s3_branch_move(pp_s3_branch *branch, pp_s3_listing *listing, int32_t pages_max,
                                  pp_s3_branch_use use, pinpipe_error *err) {
-    pinpipe_status status = PINPIPE_OK;
+    pinpipe_status status = PINPIPE_OK, failed = PINPIPE_OK;
     bool is_wanted = use == PP_S3_BRANCH_WANTED;
     if (branch->job.state == PP_S3_JOB_ENDED) {
-        status = pp_s3_job_wait(&branch->job, listing->s3, is_wanted ? err : NULL);
-        branch->job.state = PP_S3_JOB_IDLE;
-        if (status == PINPIPE_OK) {
-            status =
-                pp_s3_branch_read(branch, listing, pp_buf_view(&branch->document), is_wanted ? err : NULL);
-        }
-        branch->is_failed = status < 0;
-        if (status < 0) {
-            return is_wanted ? status : PINPIPE_OK;
-        }
+        failed = answer_take(branch, listing, is_wanted ? err : NULL);
     }
     bool may_ask = !branch->is_ended && branch->job.state == PP_S3_JOB_IDLE && branch->count < pages_max;
-    if (may_ask && (is_wanted || !branch->is_failed)) {
+    if (failed == PINPIPE_OK && may_ask && (is_wanted || !branch->is_failed)) {
         status = page_ask(branch, listing, err);
     }
-    return status;
+    if (branch->job.state == PP_S3_JOB_ENDED) { /* it could not begin: nobody will tell of it */
+        failed = answer_take(branch, listing, is_wanted ? err : NULL);
+    }
+    return failed < 0 && is_wanted ? failed : status;
 }
 
 void pp_s3_branch_take(pp_s3_page *out, pp_s3_branch *branch) {
