@@ -57,6 +57,12 @@ def test_c_examples(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         assert _run([str(tmp_path / "example")], tmp_path) == promised
 
 
+def test_examples_are_at_most_15_lines() -> None:
+    """Issue 8: one for each of those who use it."""
+    blocks = re.findall(r"^```(?:python|c|toml|yaml)\n(.*?)^```$", README, re.DOTALL | re.MULTILINE)
+    assert blocks and max(block.count("\n") for block in blocks) <= 15
+
+
 @pytest.mark.parametrize("page", sorted({*re.findall(r"\]\(([^)#]+)\)", README)}))
 def test_linked_pages_exist(page: str) -> None:
     assert (ROOT / page).is_file()
