@@ -10,7 +10,7 @@
 
 enum { CALL_MS = 60000, LINK_S = 3600 };
 
-typedef struct job {
+typedef struct path {
     pinpipe_kafka_consumer *consumer;
     pinpipe_kafka_records *records;
     pinpipe_kafka_records_view read;
@@ -21,14 +21,14 @@ typedef struct job {
     pinpipe_s3 *s3;
     pinpipe_buf text;
     const char *bucket;
-} job;
+} path;
 
 static pinpipe_str str(const char *text) {
     pinpipe_str view = {text, strlen(text)};
     return view;
 }
 
-static pinpipe_status job_open(job *job, char **arguments, pinpipe_error *err) {
+static pinpipe_status job_open(path *job, char **arguments, pinpipe_error *err) {
     pinpipe_kafka_consumer_options reading = PINPIPE_KAFKA_CONSUMER_OPTIONS_INIT;
     pinpipe_decoder_options cleaning = PINPIPE_DECODER_OPTIONS_INIT; /* pins, clean */
     pinpipe_s3_options storing = PINPIPE_S3_OPTIONS_INIT;
@@ -47,7 +47,7 @@ static pinpipe_status job_open(job *job, char **arguments, pinpipe_error *err) {
     return pinpipe_kafka_consumer_new(&job->consumer, &reading, NULL, err);
 }
 
-static pinpipe_status clean(job *job, pinpipe_error *err) {
+static pinpipe_status clean(path *job, pinpipe_error *err) {
     pinpipe_status status = PINPIPE_OK;
     for (int64_t at = 0, taken = 0; at < job->read.count && status >= 0; at += taken) {
         status = pinpipe_kafka_records_decode(&taken, job->decoder, job->batch, job->records, at, job->report,
@@ -60,7 +60,7 @@ static pinpipe_status clean(job *job, pinpipe_error *err) {
 }
 
 /* A presigned URL: whoever has it may read the object for an hour. */
-static pinpipe_status print_link(job *job, const char *key, pinpipe_error *err) {
+static pinpipe_status print_link(path *job, const char *key, pinpipe_error *err) {
     char url[1024];
     pinpipe_sign_request request = PINPIPE_SIGN_REQUEST_INIT;
     pinpipe_sign_options options = PINPIPE_SIGN_OPTIONS_INIT;
@@ -86,7 +86,7 @@ static pinpipe_status print_link(job *job, const char *key, pinpipe_error *err) 
 }
 
 /* The text becomes an object that is named for the first record that was read. */
-static pinpipe_status put(job *job, const char *folder, pinpipe_error *err) {
+static pinpipe_status put(path *job, const char *folder, pinpipe_error *err) {
     char key[400];
     pinpipe_str topic = job->read.topic_names[job->read.topics[0]], body = {job->text.ptr, job->text.len};
     snprintf(key, sizeof key, "%s/%.*s/%d-%010lld.ndjson", folder, (int)topic.len, topic.ptr,
@@ -98,7 +98,7 @@ static pinpipe_status put(job *job, const char *folder, pinpipe_error *err) {
     return status;
 }
 
-static pinpipe_status commit(job *job, pinpipe_error *err) {
+static pinpipe_status commit(path *job, pinpipe_error *err) {
     pinpipe_kafka_records_view *read = &job->read;
     pinpipe_status status = PINPIPE_OK;
     for (int64_t at = 0; at < read->count && status >= 0; at++) {
@@ -112,7 +112,7 @@ static pinpipe_status commit(job *job, pinpipe_error *err) {
     return status;
 }
 
-static pinpipe_status step(job *job, pinpipe_error *err) {
+static pinpipe_status step(path *job, pinpipe_error *err) {
     pinpipe_status status = pinpipe_kafka_records_get(&job->read, job->records, err);
     if (status < 0 || job->read.count == 0 || (status = clean(job, err)) < 0 ||
         (status = put(job, "clean", err)) < 0)
@@ -125,7 +125,7 @@ static pinpipe_status step(job *job, pinpipe_error *err) {
     return status < 0 ? status : commit(job, err);
 }
 
-static void job_free(job *job) {
+static void job_free(path *job) {
     pinpipe_kafka_consumer_free(job->consumer);
     pinpipe_kafka_records_free(job->records);
     pinpipe_decoder_free(job->decoder);
@@ -137,13 +137,13 @@ static void job_free(job *job) {
 }
 
 int main(int count, char **arguments) {
-    static job job;
+    static path job;
     pinpipe_error err = PINPIPE_ERROR_INIT;
     pinpipe_status status = count == 5 ? job_open(&job, arguments, &err) : PINPIPE_DONE;
     job.read.struct_size = (uint32_t)sizeof job.read;
     while (status == PINPIPE_OK) {
-        status =
-            pinpipe_kafka_consumer_read(job.records, job.consumer, NULL, 1000 * atoll(arguments[4]), &err);
+        status = pinpipe_kafka_consumer_read(job.records, job.consumer, NULL,
+                                             1000 * strtoll(arguments[4], NULL, 10), &err);
         status = status == PINPIPE_OK ? step(&job, &err) : status; /* AGAIN: nothing came for so long */
     }
     if (count != 5)
