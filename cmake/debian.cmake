@@ -28,7 +28,7 @@ set(CPACK_DEBIAN_DEVELOPMENT_PACKAGE_SECTION libdevel)
 set(CPACK_DEBIAN_DEVELOPMENT_PACKAGE_DEPENDS "libpinpipe0 (= ${PROJECT_VERSION})")
 # of the static library alone
 set(CPACK_DEBIAN_DEVELOPMENT_PACKAGE_RECOMMENDS
-    "libcurl4-openssl-dev, libexpat1-dev, libisal-dev, libjansson-dev, librdkafka-dev, libssl-dev, libzstd-dev, pkg-config, zlib1g-dev")
+    "libcurl4-openssl-dev, libexpat1-dev, libisal-dev, libjansson-dev, libmicrohttpd-dev, librdkafka-dev, libssl-dev, libzstd-dev, pkg-config, zlib1g-dev")
 set(CPACK_COMPONENT_DEVELOPMENT_DESCRIPTION "Pinterest data pipeline in one C library (development files)
 Headers, the static library, files for pkg-config and CMake, and examples
 for programs that link libpinpipe.")

@@ -89,7 +89,9 @@ WITH_SERVERS = {
 }
 #: Those that another test has: its file.
 ELSEWHERE = {
-    "answers.md 1": "tests/integration/spark_answers.py",
+    "airflow.md 1": "tests/airflow/test_assets.py",
+    "airflow.md 2": "tests/python/test_jobs.py",
+    "answers.md 1": "tests/integration/test_spark_sql.py",
     "census.md 1": "tests/python/test_docs.py",
 }
 

@@ -22,8 +22,18 @@ def _plain(table: Any) -> dict[str, Any]:
     }
 
 
-def answers(session: Any, folder: str, joins: dict[str, str], cases: list[dict[str, Any]]) -> dict[str, Any]:
-    """The answers of SQL files over Parquet tables; the bare text, as a notebook would."""
+def _page(session: Any, text: str) -> dict[str, Any]:
+    """What the last line of a page's example gives, over the views that are there."""
+    *lines, last = text.strip().splitlines()
+    known = {"spark": session}
+    exec("\n".join([*lines, f"answer = {last}"]), known)
+    return _plain(known["answer"].toArrow())
+
+
+def answers(
+    session: Any, folder: str, joins: dict[str, str], cases: list[dict[str, Any]], page: str
+) -> dict[str, Any]:
+    """The answers of SQL files over Parquet tables; the bare text, as a notebook would, and a page's example."""
     for view in ("pins", "geos", "users"):
         session.read.parquet(f"{folder}/{view}.parquet").createOrReplaceTempView(view)
         session.catalog.cacheTable(view)
@@ -36,6 +46,7 @@ def answers(session: Any, folder: str, joins: dict[str, str], cases: list[dict[s
         row = tuple(case["reading"][name] for name in columns)
         session.createDataFrame([row], READING).createOrReplaceTempView("reading")
         found[case["name"]] = _plain(session.sql(case["sql"]).toArrow())
+    found["page"] = _page(session, page)
     session.catalog.clearCache()
     return found
 

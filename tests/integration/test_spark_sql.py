@@ -16,6 +16,8 @@ from pinpipe import _matches, _query, _synthetic
 from pyarrow import parquet
 from spark_session import Session
 
+from tests.house.page_examples import blocks
+
 READINGS: tuple[dict[str, str], ...] = (
     {},
     {"show": "all", "median": "approx", "over": "people", "years": "all"},
@@ -91,7 +93,13 @@ def answers(
         for name, (question, reading) in _cases().items()
     ]
     cases.append({"name": "matches", "sql": _matches.sql(), "reading": _query.Reading().row("q1")})
-    found: dict[str, Any] = spark.ask("answers", folder=str(folder), joins=_query.joins(), cases=cases)
+    found: dict[str, Any] = spark.ask(
+        "answers",
+        folder=str(folder),
+        joins=_query.joins(),
+        cases=cases,
+        page=blocks("python")["answers.md 1"],
+    )
     return found
 
 
@@ -106,6 +114,10 @@ def test_spark_and_duckdb_give_the_same_rows(
     rows = [list(row.values()) for row in found.to_pylist()]
     assert rows == wanted["rows"] and rows
     print(f"{name}: {len(rows)} rows equal")
+
+
+def test_the_example_of_the_page_is_an_answer(answers: dict[str, Any]) -> None:
+    assert answers["page"] == answers["q5-0"]
 
 
 def test_spark_and_duckdb_find_the_same_matches(answers: dict[str, Any], tables: dict[str, pa.Table]) -> None:

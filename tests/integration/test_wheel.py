@@ -21,7 +21,9 @@ from tests.house.outside import ROOT, needed, run
 REQUIREMENTS = ROOT / "bindings/python/requirements/wheel.txt"
 TOOLS = ROOT / "build/wheel-tools"
 #: docs/dependencies.md, "The C library", and what every Linux program has.
-LIBRARIES = r"lib(crypto|ssl|z|zstd|isal|jansson|curl|expat|rdkafka|xxhash|c|m|pthread|dl|gcc_s)\.so|ld-linux"
+LIBRARIES = (
+    r"lib(crypto|ssl|z|zstd|isal|jansson|curl|expat|rdkafka|microhttpd|c|m|pthread|dl|gcc_s)\.so|ld-linux"
+)
 #: Events of Python's audit hooks that an import has no business with.
 EFFECTS = (
     "socket.",
