@@ -45,7 +45,7 @@ typedef struct pinpipe_gateway_options {
             0, 0                                                                                             \
     }
 
-/* name, its text, meaning */
+/** What a gateway counts, a row a counter: name, its text, meaning. */
 #define PINPIPE_GATEWAY_COUNTER_MAP(X)                                                                       \
     X(CONNECTIONS, connections, "connections taken")                                                         \
     X(REQUESTS, requests, "requests answered")                                                               \
@@ -57,6 +57,7 @@ typedef struct pinpipe_gateway_options {
     X(BYTES, bytes, "bytes of request bodies")                                                               \
     X(CUT, cut, "connections ended in a request because they were too slow")
 
+/** Numbers of those counters. */
 typedef enum pinpipe_gateway_counter {
 #define PINPIPE_GATEWAY_COUNTER_ENUM(name, text, meaning) PINPIPE_GATEWAY_##name,
     PINPIPE_GATEWAY_COUNTER_MAP(PINPIPE_GATEWAY_COUNTER_ENUM)
