@@ -18,6 +18,10 @@ try:
 except ImportError:  # Airflow 2
     from airflow import DAG
 
+# A request that is repeated because its answer was lost finds the run that it began; another run or a retry begins
+# its own. Databricks takes 64 letters.
+TOKEN = "{{ macros.uuid.uuid5(macros.uuid.NAMESPACE_URL, [dag.dag_id, run_id, ti.try_number] | join('/')) }}"
+
 with DAG(
     dag_id="demo_dag",
     schedule="@daily",
@@ -32,6 +36,9 @@ with DAG(
     params={
         "notebook_path": "/Workspace/Users/demo/batch",
         "cluster_id": "1108-162752-8okw8dgg",
+        "topics": "/Volumes/main/pinterest/landing/topics",
+        "user_id": "demo",
+        "schema": "main.pinterest",
     },
     tags=["pinpipe"],
     doc_md=__doc__,
@@ -40,12 +47,13 @@ with DAG(
         task_id="submit_run",
         json={
             "run_name": "{{ dag.dag_id }} {{ ds }}",
-            # A retry whose first answer was lost finds the run that it began.
-            "idempotency_token": "{{ dag.dag_id }}-{{ ds }}-{{ ti.try_number }}",
+            "idempotency_token": TOKEN,
             "existing_cluster_id": "{{ params.cluster_id }}",
             "notebook_task": {
                 "notebook_path": "{{ params.notebook_path }}",
-                "base_parameters": {"day": "{{ ds }}"},
+                "base_parameters": {
+                    name: f"{{{{ params.{name} }}}}" for name in ("topics", "user_id", "schema")
+                },
             },
             "timeout_seconds": 7200,
         },

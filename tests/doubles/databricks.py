@@ -1,6 +1,6 @@
-"""Turns Databricks' calls for one-time runs into runs of notebooks on this machine: a notebook's path is a script's.
+"""Turns Databricks' calls for one-time runs into runs of notebooks on this machine, by whoever can run one.
 
-Never listens beyond 127.0.0.1, never runs a script outside of its folder, never outlives its block.
+Never listens beyond 127.0.0.1, never runs a file outside of its folder, never outlives its block.
 Rules: the Jobs API (runs/submit, runs/get, runs/get-output), as Airflow's operators of the versions 7.7 to 7.23 use it.
 """
 
@@ -8,9 +8,8 @@ from __future__ import annotations
 
 import json
 import re
-import subprocess
 import threading
-from collections.abc import Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -19,26 +18,24 @@ from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 API = re.compile(r"/api/2\.[012]/(jobs/runs/(?:submit|get|get-output)|clusters/spark-versions)\Z")
-NOTEBOOK_TIMEOUT_S = 300
-STOP_TIMEOUT_S = 10.0
+STOP_TIMEOUT_S = 60.0
+TOKEN_LETTERS = 64
 
 
 @dataclass
 class Run:
-    """A run that was submitted: what was asked for, the notebook's process, and its output."""
+    """A run that was submitted: what was asked for, and what became of it. error: None where all is well."""
 
     number: int
     asked: dict[str, Any]
-    process: subprocess.Popen[str] | None = None
-    output: str = ""
+    error: str | None = None
     done: threading.Event = field(default_factory=threading.Event)
 
     def state(self) -> dict[str, str]:
         """As the API tells it."""
         if not self.done.is_set():
             return {"life_cycle_state": "RUNNING", "state_message": "In run"}
-        good = self.process is not None and self.process.returncode == 0
-        if good:
+        if self.error is None:
             return {"life_cycle_state": "TERMINATED", "result_state": "SUCCESS", "state_message": ""}
         return {
             "life_cycle_state": "TERMINATED",
@@ -48,25 +45,17 @@ class Run:
 
 
 class Workspace:
-    """One workspace with a token; its notebooks are the scripts of `folder`, run by `python`.
+    """One workspace with a token; its notebooks are those of `folder`, run by `runner` with their parameters.
 
     `runs` are those that were submitted; `refused` what was wrong with requests. `answers_lost` submissions begin their
     run and answer 503 instead of its number.
     """
 
-    def __init__(
-        self,
-        folder: Path,
-        token: str,
-        python: str,
-        environment: Mapping[str, str],
-        answers_lost: int = 0,
-    ) -> None:
+    def __init__(self, folder: Path, token: str, runner: Callable[[Path, dict[str, str]], None]) -> None:
         self.folder = folder.resolve()
         self.token = token
-        self.python = python
-        self.environment = dict(environment)
-        self.answers_lost = answers_lost
+        self.runner = runner
+        self.answers_lost = 0
         self.runs: list[Run] = []
         self.refused: list[str] = []
         self._lock = threading.Lock()
@@ -93,8 +82,6 @@ class Workspace:
         self._server.shutdown()
         self._server.server_close()
         for run in self.runs:
-            if run.process is not None and run.process.poll() is None:
-                run.process.kill()
             run.done.wait(STOP_TIMEOUT_S)
 
     def answer(self, method: str, target: str, token: str, body: bytes) -> tuple[int, dict[str, Any]]:
@@ -125,11 +112,13 @@ class Workspace:
             "state": run.state(),
         }
         if call == "get-output":
-            return {"metadata": told, "error": run.output[-2000:], "notebook_output": {}}
+            return {"metadata": told, "error": (run.error or "")[-2000:], "notebook_output": {}}
         return {**told, "tasks": [{"run_id": run.number, "task_key": "notebook", "state": run.state()}]}
 
     def _submit(self, asked: dict[str, Any]) -> tuple[int, dict[str, Any]]:
         token = asked.get("idempotency_token")
+        if token and len(token) > TOKEN_LETTERS:
+            return 400, self._refuse("INVALID_PARAMETER_VALUE", "idempotency_token is too long")
         with self._lock:
             run = next(
                 (run for run in self.runs if token and run.asked.get("idempotency_token") == token), None
@@ -145,22 +134,14 @@ class Workspace:
         return 200, {"run_id": run.number}
 
     def _work(self, run: Run, path: Path) -> None:
+        task = run.asked["notebook_task"]
         try:
             if not path.is_relative_to(self.folder) or not path.is_file():
-                run.output = f"Unable to access the notebook '{run.asked['notebook_task']['notebook_path']}'"
+                run.error = f"Unable to access the notebook '{task['notebook_path']}'"
                 return
-            parameters = json.dumps(run.asked["notebook_task"].get("base_parameters") or {})
-            run.process = subprocess.Popen(
-                [self.python, str(path), parameters],
-                stdout=subprocess.PIPE,
-                stderr=subprocess.STDOUT,
-                text=True,
-                env=self.environment,
-            )
-            run.output, _ = run.process.communicate(timeout=NOTEBOOK_TIMEOUT_S)
-        except subprocess.TimeoutExpired:
-            if run.process is not None:
-                run.process.kill()
+            self.runner(path, dict(task.get("base_parameters") or {}))
+        except Exception as error:
+            run.error = str(error)
         finally:
             run.done.set()
 

@@ -11,27 +11,65 @@ import os
 import subprocess
 import sys
 import zipfile
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from airflow_lines import LINES, LOCKS, ROOT, airflow_environment, build_wheel, uv
 from kafka_broker import Broker
-from pinpipe import _store
+from pinpipe import _query, _store
+from spark_session import Session
+
+from tests.doubles.databricks import Workspace
 
 TIMEOUT_S = 900
+KINDS = ("pin", "geo", "user")
+
+
+@pytest.fixture(scope="module")
+def databricks(spark: Session, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Workspace]:
+    """Databricks, as far as one-time runs go: notebooks run on the tests' Spark, their answers are those of DuckDB."""
+
+    def notebook(path: Path, parameters: dict[str, str]) -> None:
+        to = tmp_path_factory.mktemp("notebook")
+        tables = {kind: f"{parameters['schema']}.`{parameters['user_id']}_{kind}`" for kind in KINDS}
+        try:
+            shown = spark.ask(
+                "notebook",
+                path=str(path),
+                widgets=parameters,
+                tables=list(tables.values()),
+                to=str(to),
+                secrets={},
+            )
+        except BaseException as error:  # a failure of this thread is the run's, not the test's
+            raise RuntimeError(str(error)) from None
+        written = {kind: to / f"{parameters['user_id']}_{kind}.parquet" for kind in KINDS}
+        wanted = _query.query_all(written)
+        found = [answer["rows"] for answer in shown]
+        assert found == [[list(row.values()) for row in each.to_pylist()] for each in wanted.values()]
+
+    with Workspace(ROOT / "examples/databricks", "dapi-of-the-test", notebook) as opened:
+        yield opened
 
 
 @pytest.mark.parametrize("line", LINES)
 def test_provider_and_dags(
-    line: str, kafka_broker: Broker, kinesis_ministack: _store.Store, tmp_path: Path
+    line: str,
+    kafka_broker: Broker,
+    kinesis_ministack: _store.Store,
+    databricks: Workspace,
+    tmp_path: Path,
 ) -> None:
     folder = airflow_environment(line)
+    databricks.answers_lost, before = 1, len(databricks.runs)
     told = {
         "brokers": kafka_broker.brokers,
         "endpoint": kinesis_ministack.endpoint,
         "region": kinesis_ministack.region,
         "key": kinesis_ministack.environment()["AWS_ACCESS_KEY_ID"],
         "secret": kinesis_ministack.environment()["AWS_SECRET_ACCESS_KEY"],
+        "databricks": databricks.connection(),
     }
     services = tmp_path / "services.json"
     services.write_text(json.dumps(told))
@@ -53,6 +91,9 @@ def test_provider_and_dags(
     )
     print(done.stdout[-3000:])
     assert done.returncode == 0, done.stdout[-12000:] + done.stderr[-2000:]
+    good, bad = databricks.runs[before:]
+    assert good.error is None and bad.error is not None and "/nowhere" in bad.error
+    assert good.asked["existing_cluster_id"] == "1108-162752-8okw8dgg" and databricks.refused == []
 
 
 @pytest.fixture(scope="module")
