@@ -20,6 +20,9 @@ _folder = tempfile.TemporaryDirectory(prefix="pinpipe-told-")
 os.environ["PINPIPE_LOG"] = "trace"
 os.environ["PINPIPE_LOG_FILE"] = f"{_folder.name}/log"
 
+# Those of tests/airflow run inside of a line's environment, which tests/integration/test_airflow.py starts.
+collect_ignore = [] if "PINPIPE_AIRFLOW_DATABASE" in os.environ else ["airflow"]
+
 # No test asks the machine that it runs on for its role.
 os.environ["AWS_EC2_METADATA_DISABLED"] = "true"
 

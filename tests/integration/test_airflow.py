@@ -76,16 +76,8 @@ def test_provider_and_dags(
     environment = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
     environment["PINPIPE_AIRFLOW_DATABASE"] = str(folder / "airflow.db")
     environment["PINPIPE_AIRFLOW_SERVICES"] = str(services)
-    command = [
-        str(folder / "bin/python"),
-        "-m",
-        "pytest",
-        "-q",
-        "-x",
-        "-p",
-        "no:cacheprovider",
-        "tests/airflow",
-    ]
+    options = ["-q", "-x", "--durations=5", "-p", "no:cacheprovider"]
+    command = [str(folder / "bin/python"), "-m", "pytest", *options, "tests/airflow"]
     done = subprocess.run(
         command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False, timeout=TIMEOUT_S
     )

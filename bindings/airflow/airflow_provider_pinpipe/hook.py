@@ -172,18 +172,28 @@ class PinpipeHook(BaseHook):
         """What the connection says."""
         if self.pinpipe_conn_id is None:
             return Services()
-        try:
+        with self._perhaps():
             return Services.of(self.get_connection(self.pinpipe_conn_id))
+        return Services()
+
+    async def get_async_conn(self) -> Services:
+        """The same in a trigger, whose loop must not wait: Airflow 3 has a way of its own to ask from there."""
+        if self.pinpipe_conn_id is None or not hasattr(self, "aget_connection"):
+            from asgiref.sync import sync_to_async
+
+            return await sync_to_async(self.get_conn)()
+        with self._perhaps():
+            return Services.of(await self.aget_connection(self.pinpipe_conn_id))
+        return Services()
+
+    @contextmanager
+    def _perhaps(self) -> Iterator[None]:
+        """A default connection that does not exist is none."""
+        try:
+            yield
         except AirflowNotFoundException:
             if self.pinpipe_conn_id != DEFAULT_CONNECTION:
                 raise
-            return Services()
-
-    async def get_async_conn(self) -> Services:
-        """The same in a trigger, whose loop must not wait."""
-        from asgiref.sync import sync_to_async
-
-        return await sync_to_async(self.get_conn)()
 
     @contextmanager
     def environment(self) -> Iterator[Services]:
