@@ -46,7 +46,7 @@ with DAG(
     DatabricksSubmitRunOperator(
         task_id="submit_run",
         json={
-            "run_name": "{{ dag.dag_id }} {{ ds }}",
+            "run_name": "{{ dag.dag_id }} {{ run_id }}",
             "idempotency_token": TOKEN,
             "existing_cluster_id": "{{ params.cluster_id }}",
             "notebook_task": {

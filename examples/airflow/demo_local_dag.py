@@ -21,6 +21,8 @@ except ImportError:  # Airflow 2
 USER_ID = "demo"
 KINDS = ("pin", "geo", "user")
 DATA = "{{ params.data }}"
+# Airflow 3 runs DAGs that have no logical date, when they are started by hand or by an asset.
+DAY = "{{ (dag_run.logical_date or dag_run.run_after) | ds }}"
 
 with DAG(
     dag_id="demo_local_dag",
@@ -58,8 +60,8 @@ with DAG(
         pin=f"{DATA}/batch/pin",
         geo=f"{DATA}/batch/geo",
         user=f"{DATA}/batch/user",
-        answers=f"{DATA}/answers/{{{{ ds }}}}.json",
-        report=f"{DATA}/report/{{{{ ds }}}}.html",
+        answers=f"{DATA}/answers/{DAY}.json",
+        report=f"{DATA}/report/{DAY}.html",
         cleaned=[task.output for task in clean],
     )
     emulate >> clean >> answer

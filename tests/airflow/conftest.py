@@ -31,14 +31,16 @@ def dagbag() -> Any:
 def run(dagbag: Any) -> Iterator[Callable[..., Any]]:
     """Runs a DAG to its end by `dag.test()`, without waiting for retries; the run, whatever its state."""
 
-    def run_it(dag_id: str, conf: dict[str, Any] | None = None, **changed: Any) -> Any:
+    def run_it(
+        dag_id: str, conf: dict[str, Any] | None = None, dates: dict[str, Any] | None = None, **changed: Any
+    ) -> Any:
         dag = dagbag.dags[dag_id]
         for task in dag.tasks:
             task.retries = 0
             for name, value in changed.items():
                 if hasattr(task, name):
                     setattr(task, name, value)
-        return dag.test(run_conf=conf or {})
+        return dag.test(run_conf=conf or {}, **(dates or {}))
 
     yield run_it
 

@@ -6,6 +6,7 @@ Rules: docs/testing.md, "Airflow"; tests/airflow/locks.
 
 from __future__ import annotations
 
+import functools
 import os
 import shutil
 import subprocess
@@ -76,14 +77,19 @@ def _migrate(folder: Path) -> None:
 
 def _install(folder: Path) -> None:
     """The provider by its wheel; pinpipe as it lies where these tests found it, which is what they test."""
-    wheels = folder / "wheels"
-    shutil.rmtree(wheels, ignore_errors=True)
-    provider = str(build_wheel(ROOT / "bindings/airflow", wheels))
-    python = str(folder / "bin/python")
-    _must_run([uv(), "-q", "pip", "install", "--no-deps", "--reinstall", "--python", python, provider])
+    python, wheel = str(folder / "bin/python"), str(provider_wheel())
+    _must_run([uv(), "-q", "pip", "install", "--no-deps", "--reinstall", "--python", python, wheel])
     packages = folder / "lib" / f"python3.{sys.version_info.minor}" / "site-packages"
     shutil.rmtree(packages / "pinpipe", ignore_errors=True)
     shutil.copytree(Path(pinpipe.__file__).parent, packages / "pinpipe")
+
+
+@functools.cache
+def provider_wheel() -> Path:
+    """The provider's wheel, built once a run."""
+    folder = ROOT / "build" / "airflow" / "wheels"
+    shutil.rmtree(folder, ignore_errors=True)
+    return build_wheel(ROOT / "bindings/airflow", folder)
 
 
 def build_wheel(source: Path, folder: Path) -> Path:

@@ -15,7 +15,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from airflow_lines import LINES, LOCKS, ROOT, airflow_environment, build_wheel, uv
+from airflow_lines import LINES, LOCKS, ROOT, airflow_environment, build_wheel, provider_wheel, uv
 from kafka_broker import Broker
 from pinpipe import _query, _store
 from spark_session import Session
@@ -91,8 +91,7 @@ def test_provider_and_dags(
 @pytest.fixture(scope="module")
 def wheels(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
     """pinpipe's wheel and the provider's."""
-    folder = tmp_path_factory.mktemp("wheels")
-    return [build_wheel(ROOT, folder), build_wheel(ROOT / "bindings/airflow", folder)]
+    return [build_wheel(ROOT, tmp_path_factory.mktemp("wheels")), provider_wheel()]
 
 
 def mwaa(wheels: list[Path], pins: Path, out: Path) -> subprocess.CompletedProcess[str]:
