@@ -35,6 +35,9 @@ SETTINGS = {
 def _answered(root: Any, line: str) -> dict[str, Any]:
     request = json.loads(line)
     session = root.newSession()
+    session._jvm.org.apache.spark.sql.SparkSession.setActiveSession(
+        session._jsparkSession
+    )  # formats are looked up there
     session.conf.set("spark.sql.session.timeZone", request["zone"])
     try:
         return {"answer": getattr(spark_jobs, request["job"])(session, **request["arguments"])}

@@ -6,6 +6,8 @@ Rules: python recipe §4 (times leave Spark by Arrow, not by collect); docs/test
 
 from __future__ import annotations
 
+import contextlib
+import io
 from pathlib import Path
 from typing import Any
 
@@ -68,3 +70,114 @@ def _write(frame: Any, path: str) -> None:
     from pyarrow import parquet
 
     parquet.write_table(frame.toArrow(), path)
+
+
+def clean_forms(
+    session: Any, folder: str, profile: dict[str, Any], records: list[list[str]]
+) -> dict[str, Any]:
+    """The same records as raw columns, as texts, as bytes in a stream: cleaned, and what was counted and refused."""
+    import pinpipe
+    from pyspark.sql import Observation
+
+    found: dict[str, Any] = {}
+    raw = session.read.schema(pinpipe.schema("pin", "raw").spark()).json(f"{folder}/pins.ndjson")
+    texts = session.read.text(f"{folder}/pins.ndjson")
+    for name, frame, rules in (
+        ("raw", raw, "course"),
+        ("texts", texts, "course"),
+        ("profile", texts, profile),
+        ("bad", session.read.parquet(f"{folder}/bad.parquet"), "course"),
+    ):
+        seen = Observation(name)
+        kind = "geo" if name == "bad" else "pin"
+        cleaned = pinpipe.spark.clean(frame, kind, profile=rules, census=seen).persist()
+        rows, rejects = pinpipe.spark.split(cleaned)
+        _write(rows, f"{folder}/{name}-rows.parquet")
+        _write(rejects, f"{folder}/{name}-rejects.parquet")
+        found[name] = {rule: hits for rule, hits in seen.get.items() if hits}
+        cleaned.unpersist()
+    stream = session.readStream.schema("value STRING").text(f"{folder}/lines")
+    query = (
+        pinpipe.spark.clean(stream, "pin", census="seen")
+        .writeStream.format("memory")
+        .queryName("cleaned")
+        .trigger(availableNow=True)
+        .start()
+    )
+    query.awaitTermination()
+    _write(pinpipe.spark.split(session.table("cleaned"))[0], f"{folder}/stream-rows.parquet")
+    metrics = query.lastProgress["observedMetrics"]["seen"]
+    found["stream"] = {rule: hits for rule, hits in metrics.asDict().items() if hits}
+    refused = []
+    for names in records:
+        try:
+            pinpipe.spark.clean(session.createDataFrame([], ", ".join(names)), "pin")
+        except pinpipe.Error as error:
+            refused.append(str(error))
+    found["refused"] = refused
+    return found
+
+
+def kinesis_batches(
+    session: Any, options: dict[str, str], checkpoint: str, forget: int = 0
+) -> list[list[tuple[str, str]]]:
+    """What is in a stream behind a checkpoint, by micro-batch; forget: batches whose end Spark is made to forget."""
+    import pinpipe
+
+    session.dataSource.register(pinpipe.spark.KinesisSource)
+    commits = sorted((Path(checkpoint) / "commits").glob("[0-9]*"), key=lambda path: int(path.name))
+    for path in commits[len(commits) - forget :]:
+        path.unlink()
+        path.with_name(f".{path.name}.crc").unlink(missing_ok=True)
+    batches: list[list[tuple[str, str]]] = []
+
+    def take(batch: Any, number: int) -> None:
+        table = batch.toArrow()
+        assert table.column_names[:2] == ["partitionKey", "data"]
+        batches.append(
+            sorted(
+                (row["shardId"] + row["sequenceNumber"], row["data"].decode()) for row in table.to_pylist()
+            )
+        )
+
+    frame = session.readStream.format("pinpipe_kinesis").options(**options).load()
+    query = (
+        frame.writeStream.foreachBatch(take)
+        .option("checkpointLocation", checkpoint)
+        .trigger(availableNow=True)
+        .start()
+    )
+    query.awaitTermination()
+    return batches
+
+
+def write_rows(
+    session: Any, name: str, options: dict[str, str], rows: list[list[str]], columns: str, how: str, to: str
+) -> str:
+    """Writes rows by a data source of this package, in a batch or as a stream; the error's text, or nothing."""
+    import pinpipe
+
+    session.dataSource.register(pinpipe.spark.KinesisSource)
+    session.dataSource.register(pinpipe.spark.KafkaRestSink)
+    frame = session.createDataFrame([tuple(row) for row in rows], columns)
+    try:
+        if how == "batch":
+            frame.write.format(name).options(**options).mode("append").save()
+        else:
+            frame.write.parquet(f"{to}/rows")
+            stream = session.readStream.schema(columns).parquet(f"{to}/rows")
+            writer = stream.writeStream.format(name).options(**options)
+            writer.option("checkpointLocation", f"{to}/written").trigger(
+                availableNow=True
+            ).start().awaitTermination()
+    except Exception as error:
+        return str(error)
+    return ""
+
+
+def printed(session: Any, code: str) -> list[str]:
+    """The lines that a piece of a page prints."""
+    told = io.StringIO()
+    with contextlib.redirect_stdout(told):
+        exec(compile(code, "page", "exec"), {})
+    return told.getvalue().splitlines()

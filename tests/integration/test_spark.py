@@ -8,19 +8,26 @@ from __future__ import annotations
 
 import json
 import random
+import re
+import uuid
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pinpipe
 import pyarrow as pa
 import pytest
-from pinpipe import _query, _synthetic
+from pinpipe import _query, _synthetic, kinesis
 from pyarrow import parquet
 from spark_session import ROOT, Session
+
+from tests.doubles.kafka_rest import Proxy, Server
+from tests.python import bad_records
 
 NOTEBOOKS = ROOT / "examples" / "databricks"
 ROWS = 3000
 KINDS = ("pin", "geo", "user")
+KEY = ("AKIAEXAMPLESPARK1234", "spark-secret-access-key-of-the-test")
 TABLES = {"pin": "pinterest_data", "geo": "geolocation_data", "user": "user_data"}
 NAMES = {kind: pinpipe.schema(kind, "raw").names for kind in KINDS}
 
@@ -84,3 +91,181 @@ def test_the_batch_notebook_gives_the_rows_and_answers_of_the_other_road(
         table = wanted[question]
         assert [[field.name, str(field.type)] for field in table.schema] == answer["columns"], question
         assert [list(row.values()) for row in table.to_pylist()] == answer["rows"] != [], question
+
+
+def test_records_are_cleaned_as_on_the_other_roads(
+    spark: Session, payloads: dict[str, list[bytes]], tmp_path: Path
+) -> None:
+    """Raw columns, texts, a rule file, records that are none, a stream; and frames that hold no records."""
+    pins, bad = payloads["pin"][:500], [*bad_records.GOOD, *bad_records.BAD_LINES.values(), b""]
+    (tmp_path / "pins.ndjson").write_bytes(b"\n".join(pins) + b"\n")
+    (tmp_path / "lines").mkdir()
+    (tmp_path / "lines" / "part").write_bytes(b"\n".join(pins) + b"\n")
+    places = {
+        "stream": ["s"] * len(bad),
+        "shardId": ["h"] * len(bad),
+        "sequenceNumber": list(range(len(bad))),
+    }
+    parquet.write_table(pa.table({"data": pa.array(bad, pa.binary()), **places}), tmp_path / "bad.parquet")
+    rules = {"rules": {"pin.title.no_title_data_available": "dropped"}}
+    found = spark.ask(
+        "clean_forms",
+        zone="America/New_York",
+        folder=str(tmp_path),
+        profile=rules,
+        records=[["x STRING"], ["data STRING", "value BINARY"], ["index INT", "title MAP<STRING,INT>"]],
+    )
+    wanted = {name: pinpipe.clean("pin", pins) for name in ("raw", "texts", "stream")}
+    wanted |= {"profile": pinpipe.clean("pin", pins, profile=rules), "bad": pinpipe.clean("geo", bad)}
+    for name, table in wanted.items():
+        rows = parquet.read_table(tmp_path / f"{name}-rows.parquet")
+        assert _rows(rows.cast(table.schema.arrow())) == _rows(pa.table(table)), name
+        counts = {"records": table.num_records, "rejected": len(table.rejects), "dropped": table.dropped}
+        assert found[name] == {key: hits for key, hits in {**counts, **table.census}.items() if hits}, name
+    rejects = parquet.read_table(tmp_path / "bad-rejects.parquet").to_pylist()
+    assert [(each["reason"], each["data"], each["data_bytes"], each["source"]) for each in rejects] == [
+        (each.reason, each.data, each.data_bytes, f"kinesis://s/h/{each.index}")
+        for each in wanted["bad"].rejects
+    ]
+    assert found["profile"]["dropped"] and wanted["bad"].rejects
+    nothing, both, wrong = found["refused"]
+    assert "x string" in nothing and "data and value" in both and "column title is map" in wrong
+
+
+@pytest.fixture
+def stream_options(kinesis_local: str) -> Iterator[dict[str, str]]:
+    """A stream of two shards, as a reader's options name it."""
+    name = f"streaming-{uuid.uuid4().hex[:12]}-pin"
+    client = _client(kinesis_local)
+    client.create_stream(name, 2)
+    yield {"streamName": name, **_place(kinesis_local)}
+    client.delete_stream(name)
+
+
+def _client(endpoint: str) -> kinesis.Client:
+    return kinesis.Client(endpoint, region="us-east-1", credentials=pinpipe.Credentials.static(*KEY))
+
+
+def _place(endpoint: str) -> dict[str, str]:
+    return {"region": "us-east-1", "endpoint": endpoint, "awsAccessKey": KEY[0], "awsSecretKey": KEY[1]}
+
+
+def _put(endpoint: str, stream: str, records: list[bytes]) -> None:
+    with kinesis.Producer(
+        stream, endpoint, region="us-east-1", credentials=pinpipe.Credentials.static(*KEY)
+    ) as producer:
+        for number, data in enumerate(records):
+            producer.write(data, str(number))
+
+
+def test_a_batch_of_kinesis_comes_again_as_it_was_and_reshards_lose_nothing(
+    spark: Session, kinesis_local: str, stream_options: dict[str, str], tmp_path: Path
+) -> None:
+    name, client = stream_options["streamName"], _client(kinesis_local)
+    asked = {
+        "options": {**stream_options, "initialPosition": "earliest", "maxRecordsPerTrigger": "120"},
+        "checkpoint": str(tmp_path / "checkpoint"),
+    }
+    sent = [b"%d" % number for number in range(400)]
+    _put(kinesis_local, name, sent[:300])
+    first = spark.ask("kinesis_batches", **asked)
+    assert [len(batch) for batch in first] == [120, 120, 60]
+    shard = client.shards(name)[0]
+    client.split_shard(name, shard.id, str((int(shard.first_hash) + int(shard.last_hash)) // 2))
+    _put(kinesis_local, name, sent[300:350])
+    again = spark.ask("kinesis_batches", forget=1, **asked)
+    assert again[0] == first[-1], "what its offsets name, and nothing that came later"
+    left, right = sorted(client.shards(name), key=lambda shard: int(shard.first_hash))[1:3]
+    client.merge_shards(name, left.id, right.id)
+    _put(kinesis_local, name, sent[350:])
+    last = spark.ask("kinesis_batches", **asked)
+    taken = [record for batch in [*first, *again[1:], *last] for record in batch]
+    assert sorted(int(data) for _, data in taken) == list(range(400))
+    assert spark.ask("kinesis_batches", **asked) == []
+
+
+def test_the_stream_notebook_gives_the_tables_of_the_batch_road(
+    spark: Session, kinesis_local: str, payloads: dict[str, list[bytes]], tmp_path: Path
+) -> None:
+    user_id, client = uuid.uuid4().hex[:12], _client(kinesis_local)
+    sent = {kind: [*payloads[kind][:300], b'{"title": "no key"}'] for kind in KINDS}
+    for kind, records in sent.items():
+        client.create_stream(f"streaming-{user_id}-{kind}", 1)
+        _put(kinesis_local, f"streaming-{user_id}-{kind}", records)
+    (tmp_path / "keys.csv").write_text(f"Access key ID,Secret access key\n{KEY[0]},{KEY[1]}\n")
+    names = [f"{user_id}_{kind}_{what}" for kind in KINDS for what in ("table", "stream_rejects")]
+    for credentials in (str(tmp_path / "keys.csv"), "secrets:scope"):  # run again it finds nothing new
+        spark.ask(
+            "notebook",
+            zone="America/New_York",
+            path=str(NOTEBOOKS / "stream.py"),
+            widgets={
+                "user_id": user_id,
+                "schema": "default",
+                "checkpoints": str(tmp_path / "checkpoints"),
+                "endpoint": kinesis_local,
+                "credentials": credentials,
+            },
+            tables=[f"default.`{name}`" for name in names],
+            to=str(tmp_path),
+            secrets={"scope/aws_access_key": KEY[0], "scope/aws_secret_key": KEY[1]},
+        )
+    for kind, records in sent.items():
+        table = pinpipe.clean(kind, records)
+        found = parquet.read_table(tmp_path / f"{user_id}_{kind}_table.parquet")
+        assert _rows(found.cast(table.schema.arrow())) == _rows(pa.table(table))
+        (reject,) = parquet.read_table(tmp_path / f"{user_id}_{kind}_stream_rejects.parquet").to_pylist()
+        assert reject["data"] == records[-1]
+        assert reject["source"].startswith(f"kinesis://streaming-{user_id}-{kind}/shardId-000000000000/")
+        client.delete_stream(f"streaming-{user_id}-{kind}")
+
+
+def test_rows_are_written_to_a_stream(
+    spark: Session, kinesis_local: str, stream_options: dict[str, str], tmp_path: Path
+) -> None:
+    columns = "data STRING, partitionKey STRING"
+    for number, how in enumerate(("batch", "stream")):
+        rows = [[f"{how} {n}", str(n)] for n in range(50)]
+        done = spark.ask(
+            "write_rows",
+            name="pinpipe_kinesis",
+            options=stream_options,
+            rows=rows,
+            columns=columns,
+            how=how,
+            to=str(tmp_path / how),
+        )
+        assert done == ""
+        client, found = _client(kinesis_local), []
+        for shard in client.shards(stream_options["streamName"]):
+            page = client.get(client.iterator(stream_options["streamName"], shard.id))
+            found += [(record.data.decode(), record.partition_key) for record in page.records]
+        assert len(found) == 50 * (number + 1) and {tuple(row) for row in rows} <= set(found)
+    for options, said in (
+        ({**stream_options, "streamName": "nowhere"}, "nowhere"),
+        ({**stream_options, "strangeOption": "1"}, "strangeoption"),
+    ):
+        asked = {"name": "pinpipe_kinesis", "options": options, "columns": columns}
+        error = spark.ask("write_rows", **asked, rows=[["a", "b"]], how="batch", to="")
+        assert said in error
+
+
+def test_rows_are_written_to_a_rest_proxy(spark: Session, tmp_path: Path) -> None:
+    columns = "value STRING, topic STRING"
+    rows = [[json.dumps({"ind": number}), f"0a.{KINDS[number % 3]}"] for number in range(60)]
+    proxy = Proxy({f"0a.{kind}": 1 for kind in KINDS})
+    with Server(proxy) as server:
+        asked = {"name": "pinpipe_kafka_rest", "options": {"endpoint": server.endpoint}, "columns": columns}
+        for how in ("batch", "stream"):
+            assert spark.ask("write_rows", **asked, rows=rows, how=how, to=str(tmp_path / how)) == ""
+        stored = [json.dumps(value) for kind in KINDS for value in proxy.values(f"0a.{kind}")]
+        assert sorted(stored) == sorted([row[0] for row in rows] * 2)
+        for row, said in ((["no JSON", "0a.pin"], "JSON"), (["1", "nowhere"], "nowhere")):
+            assert said in spark.ask("write_rows", **asked, rows=[row], how="batch", to="")
+
+
+def test_the_example_of_the_readme_prints_what_it_says(spark: Session) -> None:
+    blocks = re.findall(r"^```python\n(.*?)^```$", (ROOT / "README.md").read_text(), re.DOTALL | re.MULTILINE)
+    (block,) = [block for block in blocks if "pyspark" in block]
+    promised = re.findall(r"^print\(.*\)  # (.*)$", block, re.MULTILINE)
+    assert spark.ask("printed", code=block) == promised and len(block.splitlines()) <= 15

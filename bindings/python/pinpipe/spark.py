@@ -1,4 +1,4 @@
-"""Turns Spark's frames, batch and streaming, into clean frames and answers.
+"""Turns Spark's frames, batch and streaming, into clean frames, answers, and streams of Kinesis.
 
 Never imports Spark before a frame is there: the package needs none. Never sees a row in the driver.
 Rules: CONTRACT §3 (`pinpipe.spark`), §4 and §5; docs/spark.md.
@@ -11,6 +11,7 @@ from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from pinpipe import _spark_clean
+from pinpipe._outputs import import_extra
 from pinpipe._profiles import Profile
 from pinpipe._profiles import profile as _profile
 from pinpipe._query import NEEDS, VIEWS, Reading, joins, reading_query, sql
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
 
     Frame = Any  # pyspark.sql.DataFrame, of Spark itself or of Spark Connect
 
-__all__ = ["REJECTS", "clean", "query", "split"]
+__all__ = ["REJECTS", "KafkaRestSink", "KinesisSource", "clean", "query", "split"]
 
 #: Columns that hold a record each, as Kinesis' sources and Kafka's name them; and what tells a record's place.
 _RECORD_COLUMNS = {
@@ -37,6 +38,21 @@ _UTC_TIME = (
     "TIMESTAMP_NTZ '1970-01-01 00:00:00'"
     " + make_dt_interval(0, 0, 0, CAST(CAST(unix_micros({0}) AS DECIMAL(20, 0)) / 1000000 AS DECIMAL(18, 6))) AS {0}"
 )
+
+
+_CLASSES = {"KinesisSource": "_spark_kinesis", "KafkaRestSink": "_spark_sinks"}
+
+if TYPE_CHECKING:
+    from pinpipe._spark_kinesis import KinesisSource
+    from pinpipe._spark_sinks import KafkaRestSink
+else:
+
+    def __getattr__(name: str) -> Any:
+        """Loads a data source; those need Spark 4."""
+        if name not in _CLASSES:
+            raise AttributeError(f"module 'pinpipe.spark' has no attribute '{name}'")
+        import_extra("pyspark.sql.datasource", f"{name}, of Spark 4,")
+        return getattr(__import__(f"pinpipe.{_CLASSES[name]}", fromlist=[name]), name)
 
 
 def clean(
