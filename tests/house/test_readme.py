@@ -80,7 +80,7 @@ PAGES = sorted([*(ROOT / "docs").glob("*.md"), ROOT / "libpinpipe/README.md", RO
 def test_places_that_a_page_names_exist(page: Path) -> None:
     text = page.read_text(encoding="utf-8")
     links = [page.parent / link for link in re.findall(r"\]\((?!https?:)([^)#]+)", text)]
-    folders = "bench|bindings|cmake|docs|examples|include|libpinpipe|tests"
+    folders = "bench|bindings|cmake|deploy|docs|examples|include|libpinpipe|tests"
     paths = [ROOT / path for path in re.findall(rf"`((?:{folders})/[\w./-]*)", text)]
     assert [str(path) for path in links + paths if not path.exists()] == []
 
