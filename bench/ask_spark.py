@@ -19,7 +19,7 @@ FOLDER = figures.PEERS / "spark"
 START_TIMEOUT_S = 3600
 
 
-def _python() -> Path:
+def python() -> Path:
     """The interpreter of Spark's environment, made once."""
     if not shutil.which("java"):
         raise SystemExit("bench: java is missing: Spark needs JDK 17; --without spark leaves it out")
@@ -28,11 +28,11 @@ def _python() -> Path:
 
 def ask(jobs: list[dict[str, Any]]) -> dict[str, Any]:
     """{"version": text, "jobs": {name: [figures of each run]}}."""
-    python = _python()
+    program = python()
     request, answer = FOLDER / "request.json", FOLDER / "answer.json"
     asked = {"warehouse": str(FOLDER / "warehouse"), "jobs": jobs}
     request.write_text(json.dumps(asked), encoding="utf-8")
-    command = [str(python), str(HERE / "peer_spark.py"), str(request), str(answer)]
+    command = [str(program), str(HERE / "peer_spark.py"), str(request), str(answer)]
     done = subprocess.run(
         command, capture_output=True, text=True, check=False, timeout=START_TIMEOUT_S, cwd=FOLDER
     )

@@ -27,6 +27,7 @@ import s3
 import sections
 import sign
 import sink
+import spark
 import start
 from ask_spark import ask
 
@@ -118,6 +119,7 @@ SECTIONS = {
     "gateway": gateway.section,
     "kinesis": kinesis.section,
     "sink": sink.section,
+    "spark": spark.section,
 }
 
 

@@ -27,27 +27,35 @@ topics, user_id, schema = (dbutils.widgets.get(name) for name in ("topics", "use
 
 # MAGIC %md
 # MAGIC ## Clean
-# MAGIC Every line of an object is one record. Rows go to `<user id>_pin`, `_geo`, `_user`; records that cannot be read
-# MAGIC to `<user id>_pin_rejects`, …, with the object that they lie in. The census counts the hits of every rule.
+# MAGIC Spark lists the objects, the executors read them: every line is a record. Rows go to `<user id>_pin`, `_geo`,
+# MAGIC `_user`; records that cannot be read to `<user id>_pin_rejects`, …, with the object that they lie in. The census
+# MAGIC counts the hits of every rule.
 
 # COMMAND ----------
 
 tables = {}
 for kind in ("pin", "geo", "user"):
-    lines = spark.read.option("recursiveFileLookup", True).text(f"{topics}/{user_id}.{kind}")
-    census = Observation(f"{kind} census")
-    cleaned = pinpipe.spark.clean(
-        lines.select("value", "_metadata.file_path"), kind, source="file_path", census=census
+    objects = (
+        spark.read.format("binaryFile").option("recursiveFileLookup", True).load(f"{topics}/{user_id}.{kind}")
     )
+    seen = Observation(f"{kind} census")
+    cleaned = pinpipe.spark.clean(objects.select("path"), kind, census=seen)
     rows, rejects = pinpipe.spark.split(cleaned)
     name, rejects_name = f"{schema}.`{user_id}_{kind}`", f"{schema}.`{user_id}_{kind}_rejects`"
     spark.sql(f"CREATE TABLE IF NOT EXISTS {name} ({pinpipe.schema(kind).spark()}) USING delta")
     rows.write.mode("overwrite").insertInto(name)
     spark.sql(f"CREATE OR REPLACE TABLE {rejects_name} ({pinpipe.spark.REJECTS}) USING delta")
-    if census.get["rejected"]:  # else the objects need not be read again
+    if seen.get["rejected"]:  # else the objects need not be read again
         rejects.write.insertInto(rejects_name)
     tables[kind] = spark.table(name)
-    print(kind, {rule: hits for rule, hits in census.get.items() if hits})
+    print(
+        kind,
+        seen.get["records"],
+        "records,",
+        seen.get["rejected"],
+        "rejected",
+        dict(pinpipe.spark.census(seen.get)),
+    )
 
 # COMMAND ----------
 

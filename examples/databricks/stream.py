@@ -99,5 +99,5 @@ for kind in ("pin", "geo", "user"):
 for query in queries:
     query.awaitTermination()
     for progress in query.recentProgress:
-        for name, census in progress["observedMetrics"].items():
-            print(query.name, name, {rule: hits for rule, hits in census.asDict().items() if hits})
+        for seen in progress["observedMetrics"].values():
+            print(query.name, seen["records"], "records", dict(pinpipe.spark.census(seen)))

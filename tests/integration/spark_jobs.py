@@ -72,6 +72,13 @@ def _write(frame: Any, path: str) -> None:
     parquet.write_table(frame.toArrow(), path)
 
 
+def _counts(observed: Any) -> dict[str, int]:
+    import pinpipe
+
+    counts = {name: observed[name] for name in ("records", "rejected", "dropped") if observed[name]}
+    return counts | pinpipe.spark.census(observed)
+
+
 def clean_forms(
     session: Any, folder: str, profile: dict[str, Any], records: list[list[str]]
 ) -> dict[str, Any]:
@@ -94,7 +101,7 @@ def clean_forms(
         rows, rejects = pinpipe.spark.split(cleaned)
         _write(rows, f"{folder}/{name}-rows.parquet")
         _write(rejects, f"{folder}/{name}-rejects.parquet")
-        found[name] = {rule: hits for rule, hits in seen.get.items() if hits}
+        found[name] = _counts(seen.get)
         cleaned.unpersist()
     stream = session.readStream.schema("value STRING").text(f"{folder}/lines")
     query = (
@@ -106,8 +113,7 @@ def clean_forms(
     )
     query.awaitTermination()
     _write(pinpipe.spark.split(session.table("cleaned"))[0], f"{folder}/stream-rows.parquet")
-    metrics = query.lastProgress["observedMetrics"]["seen"]
-    found["stream"] = {rule: hits for rule, hits in metrics.asDict().items() if hits}
+    found["stream"] = _counts(query.lastProgress["observedMetrics"]["seen"])
     refused = []
     for names in records:
         try:

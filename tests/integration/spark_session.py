@@ -24,6 +24,7 @@ from servers import alone
 ROOT = Path(__file__).parents[2]
 BUILD = ROOT / "build"
 PACKAGES = ("pyspark==4.2.0", "pyarrow==26.0.1", "pandas==2.3.3", "setuptools==80.9.0")
+PACKAGES_35 = ("pyspark==3.5.7", *PACKAGES[1:])
 DELTA = ("io.delta:delta-spark_4.2_2.13:4.4.0", "io.delta:delta-storage:4.4.0")
 ANSWER_TIMEOUT_S = 600
 STOP_TIMEOUT_S = 60

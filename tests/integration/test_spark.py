@@ -19,7 +19,7 @@ import pyarrow as pa
 import pytest
 from pinpipe import _query, _synthetic, kinesis
 from pyarrow import parquet
-from spark_session import ROOT, Session
+from spark_session import PACKAGES_35, ROOT, Session, spark_python
 
 from tests.doubles.kafka_rest import Proxy, Server
 from tests.python import bad_records
@@ -264,8 +264,27 @@ def test_rows_are_written_to_a_rest_proxy(spark: Session, tmp_path: Path) -> Non
             assert said in spark.ask("write_rows", **asked, rows=[row], how="batch", to="")
 
 
-def test_the_example_of_the_readme_prints_what_it_says(spark: Session) -> None:
+def _example() -> tuple[str, list[str]]:
+    """That of the README, and what it says that it prints."""
     blocks = re.findall(r"^```python\n(.*?)^```$", (ROOT / "README.md").read_text(), re.DOTALL | re.MULTILINE)
     (block,) = [block for block in blocks if "pyspark" in block]
-    promised = re.findall(r"^print\(.*\)  # (.*)$", block, re.MULTILINE)
+    return block, re.findall(r"^print\(.*\)  # (.*)$", block, re.MULTILINE)
+
+
+def test_the_example_of_the_readme_prints_what_it_says(spark: Session) -> None:
+    block, promised = _example()
     assert spark.ask("printed", code=block) == promised and len(block.splitlines()) <= 15
+
+
+def test_spark_3_5_cleans_as_well_and_has_no_sources(tmp_path: Path) -> None:
+    block, promised = _example()
+    session = Session(spark_python("venv35", PACKAGES_35), tmp_path, {})
+    refused = """
+try:
+    pinpipe.spark.KinesisSource
+except pinpipe.Error as error:
+    print(error)
+"""
+    found = session.ask("printed", zone="America/New_York", code=block + refused)
+    session.close()
+    assert found == [*promised, "pinpipe.spark.KinesisSource needs pyspark 4 or later"]

@@ -9,16 +9,19 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, NamedTuple
+from urllib.parse import unquote
 
 from pinpipe._outputs import record_batches
 from pinpipe._profiles import BUILT_IN, profile
 from pinpipe._records import Reader, Reject
+from pinpipe.errors import InvalidArgumentError
 
 if TYPE_CHECKING:
     import pyarrow
 
     from pinpipe._profiles import Profile
 
+PATH = "path"
 SOURCE = "_source"
 REJECT = "_reject"
 CENSUS = "_census"
@@ -30,7 +33,7 @@ COUNTS = ("records", "rejected", "dropped")
 
 class Job(NamedTuple):
     """What an executor is told, in plain values. profile: a built-in one's name, or a rule document. column: that of
-    the records; None where the columns are the raw ones. census: whether a last row carries it."""
+    the records, or of the files' paths; None where the columns are the raw ones. census: whether a last row has it."""
 
     kind: str
     profile: str
@@ -61,12 +64,23 @@ def run(batches: Iterator[pyarrow.RecordBatch], job: Job) -> Iterator[pyarrow.Re
     reader = Reader(job.kind, "clean", "auto", "none", profile=chosen)
     output = _Output(reader, job)
     for batch in batches:
+        if job.column == PATH:
+            yield from _run_files(reader, output, batch)
+            continue
         first = reader.num_records
         yield from output.rows(_read(reader, batch, job.column))
         if reader.rejects:
-            yield output.rejects(batch, first)
+            yield output.rejects(reader.rejects, _sources(reader.rejects, batch, first))
     if job.census:
         yield output.census(counted(chosen, job.kind))
+
+
+def _sources(rejects: list[Reject], batch: pyarrow.RecordBatch, first: int) -> list[str | None]:
+    """Where the rejects of a batch lie, whose first record has the number `first`."""
+    if SOURCE not in batch.schema.names:
+        return [None] * len(rejects)
+    sources = batch.column(SOURCE)
+    return [sources[reject.index - first].as_py() for reject in rejects]
 
 
 def _read(reader: Reader, batch: pyarrow.RecordBatch, column: str | None) -> Iterator[Any]:
@@ -79,6 +93,37 @@ def _read(reader: Reader, batch: pyarrow.RecordBatch, column: str | None) -> Ite
     else:
         yield from reader.read_column(pa.RecordBatch.from_arrays([batch.column(column)], [column]))
     yield from reader.rest()
+
+
+def _run_files(reader: Reader, output: _Output, batch: pyarrow.RecordBatch) -> Iterator[pyarrow.RecordBatch]:
+    """The rows of files, small ones together, and their rejects."""
+    rejects: list[Reject] = []
+    sources: list[str | None] = []
+
+    def read() -> Iterator[Any]:
+        for path in batch.column(PATH).to_pylist():
+            yield from reader.read_path(local_path(path))
+            sources.extend([path] * len(reader.rejects))
+            rejects.extend(reader.rejects)
+            reader.rejects.clear()
+        yield from reader.rest()
+
+    yield from output.rows(read())
+    if rejects:
+        yield output.rejects(rejects, sources)
+
+
+def local_path(path: str) -> str:
+    """A file as this machine sees it: of Spark's forms those of files, and of volumes on Databricks."""
+    scheme, colon, rest = path.partition(":")
+    if not colon or path.startswith("/"):
+        return path
+    rest = "/" + rest.lstrip("/")
+    if scheme == "file" or (scheme == "dbfs" and rest.startswith("/Volumes/")):
+        return unquote(rest)
+    raise InvalidArgumentError(
+        f"path '{path[:200]}': only files and volumes are read by their paths; read others as text"
+    )
 
 
 class _Output:
@@ -108,13 +153,20 @@ class _Output:
         for batch in record_batches(self._reader.schema, batches):
             yield self._batch(dict(zip(batch.schema.names, batch.columns, strict=True)), batch.num_rows)
 
-    def rejects(self, batch: pyarrow.RecordBatch, first: int) -> pyarrow.RecordBatch:
-        """Those of one input batch, whose first record has the number `first`; lets them go."""
+    def rejects(self, rejects: list[Reject], sources: list[str | None]) -> pyarrow.RecordBatch:
+        """Rows that have nothing but the reject; lets them go."""
         import pyarrow as pa
 
-        sources = batch.column(SOURCE) if SOURCE in batch.schema.names else None
-        values = [_reject_value(reject, sources, first) for reject in self._reader.rejects]
-        self._reader.rejects.clear()
+        values = [
+            {
+                "reason": reject.reason,
+                "data": reject.data,
+                "data_bytes": reject.data_bytes,
+                "source": source,
+            }
+            for reject, source in zip(rejects, sources, strict=True)
+        ]
+        rejects.clear()
         return self._batch({REJECT: pa.array(values, self._reject)}, len(values))
 
     def census(self, names: list[str]) -> pyarrow.RecordBatch:
@@ -126,15 +178,3 @@ class _Output:
         counts = {"records": reader.num_records, "rejected": reader.num_rejected, "dropped": reader.dropped}
         values = [counts[name] if name in counts else hits[name] for name in names]
         return self._batch({CENSUS: pa.array([values], pa.list_(pa.int64()))}, 1)
-
-
-def _reject_value(reject: Reject, sources: Any, first: int) -> dict[str, Any]:
-    source = reject.source or None
-    if sources is not None:
-        source = sources[reject.index - first].as_py()
-    return {
-        "reason": reject.reason,
-        "data": reject.data,
-        "data_bytes": reject.data_bytes,
-        "source": source,
-    }
