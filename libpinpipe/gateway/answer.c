@@ -85,6 +85,8 @@ pp_gateway_error pp_gateway_error_of(const pinpipe_error *cause) {
         return is_denied ? PP_GATEWAY_ERROR_NOT_ALLOWED : PP_GATEWAY_ERROR_LOGIN;
     case PINPIPE_ENOTFOUND:
         return PP_GATEWAY_ERROR_NO_TOPIC;
+    case PINPIPE_ELIMIT:
+        return PP_GATEWAY_ERROR_TOO_LARGE;
     default:
         return pinpipe_status_retriable(cause->status) ? PP_GATEWAY_ERROR_KAFKA_AGAIN
                                                        : PP_GATEWAY_ERROR_KAFKA;
@@ -110,10 +112,12 @@ static pinpipe_status stored_append(pinpipe_buf *out, int64_t partition, int64_t
     return PINPIPE_OK;
 }
 
+/* An entry has no code of its own for a record that is too large. */
 static pinpipe_status failed_append(pinpipe_buf *out, pp_gateway_error error, const char *says) {
+    pp_gateway_error told = error == PP_GATEWAY_ERROR_TOO_LARGE ? PP_GATEWAY_ERROR_KAFKA : error;
     pinpipe_status status =
         pp_buf_printf(out, NULL, "{\"partition\":null,\"offset\":null,\"error_code\":%ld,\"error\":\"",
-                      (long)rows[error].code);
+                      (long)rows[told].code);
     if (status == PINPIPE_OK) {
         status = text_append(out, says);
     }

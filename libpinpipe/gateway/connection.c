@@ -10,6 +10,7 @@
 #include <strings.h>
 
 #include "base/buffer.h"
+#include "base/compress.h"
 #include "base/memory.h"
 #include "gateway/answer.h"
 #include "gateway/batch.h"
@@ -133,15 +134,14 @@ static const char *methods_of(pp_gateway_resource resource) {
         return NULL;
     case PP_GATEWAY_TOPIC:
     case PP_GATEWAY_PARTITION:
-        return "POST";
+        return "GET, HEAD, POST";
     default:
         return "GET, HEAD";
     }
 }
 
 static bool method_is_one(pp_gateway_method method, const char *methods) {
-    return method == PP_GATEWAY_POST ? strcmp(methods, "POST") == 0
-                                     : method != PP_GATEWAY_OTHER_METHOD && strcmp(methods, "POST") != 0;
+    return method == PP_GATEWAY_POST ? strstr(methods, "POST") != NULL : method != PP_GATEWAY_OTHER_METHOD;
 }
 
 static void format_check(pp_gateway_request *request, const head_view *head) {
@@ -152,8 +152,11 @@ static void format_check(pp_gateway_request *request, const head_view *head) {
         pp_gateway_refuse(request, PP_GATEWAY_ERROR_NOT_ACCEPTABLE, NULL);
     } else if (request->route.format == PP_GATEWAY_SCHEMA) {
         pp_gateway_refuse(request, PP_GATEWAY_ERROR_NO_SCHEMA, NULL);
+    } else if (name_is(head->encoding, "gzip")) {
+        request->is_packed = true;
     } else if (head->encoding.len && !name_is(head->encoding, "identity")) {
-        pp_gateway_refuse(request, PP_GATEWAY_ERROR_NO_FORMAT, "the body's Content-Encoding is not taken");
+        pp_gateway_refuse(request, PP_GATEWAY_ERROR_NO_FORMAT,
+                          "the body's Content-Encoding is none but gzip");
     }
 }
 
@@ -207,7 +210,6 @@ static bool head_judge(pinpipe_gateway *gateway, pp_gateway_request *request, st
 
 static void body_append(pinpipe_gateway *gateway, pp_gateway_request *request, const char *bytes,
                         size_t len) {
-    gateway->counters[PINPIPE_GATEWAY_BYTES] += (int64_t)len;
     if (request->status) {
         return; /* it is refused; what else comes is passed over */
     }
@@ -220,6 +222,33 @@ static void body_append(pinpipe_gateway *gateway, pp_gateway_request *request, c
             pp_gateway_refuse(request, PP_GATEWAY_ERROR_BUSY, "there is no memory for the body");
         }
     }
+}
+
+static pinpipe_status plain_take(void *user, pinpipe_str bytes, pinpipe_error *err) {
+    pp_gateway_connection *connection = user;
+    body_append(connection->gateway, &connection->request, bytes.ptr, bytes.len);
+    return connection->request.status ? pp_fail(err, PINPIPE_ELIMIT, "the body is too large") : PINPIPE_OK;
+}
+
+/* A body that was sent as gzip, in place of what was sent; the limits hold for both. */
+static void body_expand(pp_gateway_connection *connection) {
+    pp_gateway_request *request = &connection->request;
+    pinpipe_buf packed = request->body;
+    pinpipe_error cause = PINPIPE_ERROR_INIT;
+    pp_expander *expander = NULL;
+    request->body = (pinpipe_buf)PINPIPE_BUF_INIT;
+    pinpipe_status status = pp_expander_new(&expander, PP_CODEC_GZIP, &cause);
+    if (status == PINPIPE_OK) {
+        status = pp_expander_feed(expander, pp_buf_view(&packed), plain_take, connection, &cause);
+    }
+    if (status == PINPIPE_OK) {
+        status = pp_expander_end(expander, &cause);
+    }
+    if (status < 0 && !request->status) {
+        pp_gateway_refuse(request, PP_GATEWAY_ERROR_BAD_BODY, cause.message);
+    }
+    pp_expander_free(expander);
+    pinpipe_buf_reset(&packed);
 }
 
 /* ---- the answer ---- */
@@ -279,6 +308,7 @@ enum MHD_Result pp_gateway_handle(void *user, struct MHD_Connection *handle, con
         return head_judge(gateway, request, handle, url, method) ? answer_queue(connection) : MHD_YES;
     }
     if (*upload_size) {
+        gateway->counters[PINPIPE_GATEWAY_BYTES] += (int64_t)*upload_size;
         body_append(gateway, request, upload, *upload_size);
         *upload_size = 0;
         return MHD_YES;
@@ -286,6 +316,9 @@ enum MHD_Result pp_gateway_handle(void *user, struct MHD_Connection *handle, con
     if (!request->is_whole) {
         request->is_whole = true;
         connection_move(connection, PP_GATEWAY_WORK);
+        if (!request->status && request->is_packed) {
+            body_expand(connection);
+        }
         if (!request->status) {
             pp_gateway_request_work(gateway, connection);
         }
@@ -322,7 +355,7 @@ void pp_gateway_request_ended(void *user, struct MHD_Connection *handle, void **
     pp_buf_clear(&answer);
     request->status = request->retry_after_s = 0;
     request->content_type = request->allow = NULL;
-    request->is_whole = false;
+    request->is_whole = request->is_packed = false;
     request->reserved_bytes = request->listing = request->count = 0;
     request->body = body;
     request->answer = answer;

@@ -6,6 +6,8 @@
 
 #if PINPIPE_WITH_GATEWAY
 
+#include <string.h>
+
 #include "base/buffer.h"
 #include "gateway/answer.h"
 #include "gateway/batch.h"
@@ -115,7 +117,7 @@ static int64_t part_put(reading *in, pp_gateway_column *column, pinpipe_str part
         return -1;
     }
     char *to = column->data.ptr + column->data.len;
-    if (in->request->route.format == PP_GATEWAY_JSON) {
+    if (in->request->route.format != PP_GATEWAY_BINARY) {
         return (int64_t)pp_json_compact(to, part);
     }
     size_t len = pp_json_compact(to, part); /* base64 may have its '/' escaped */
@@ -127,12 +129,8 @@ static int64_t part_put(reading *in, pp_gateway_column *column, pinpipe_str part
     return (int64_t)len;
 }
 
-static bool record_take(reading *in) {
-    record_parts parts;
+static bool record_put(reading *in, record_parts parts) {
     pinpipe_error cause = PINPIPE_ERROR_INIT;
-    if (!parts_take(&parts, in)) {
-        return false;
-    }
     size_t room = parts.value.len > parts.key.len ? parts.value.len : parts.key.len;
     if (pp_gateway_batch_reserve(in->batch, room, &cause) < 0) {
         return refuse(in, PP_GATEWAY_ERROR_BUSY, cause.message);
@@ -155,7 +153,8 @@ static bool records_take(reading *in) {
                (!other.ptr || refuse(in, PP_GATEWAY_ERROR_BAD_BODY, "\"records\" is a list"));
     }
     for (int64_t i = 0; pp_json_element_next(&in->walk, i); i++) {
-        if (!record_take(in)) {
+        record_parts parts;
+        if (!parts_take(&parts, in) || !record_put(in, parts)) {
             return false;
         }
     }
@@ -193,6 +192,30 @@ static bool body_take(reading *in) {
     return in->batch->count > in->mark.count || refuse(in, PP_GATEWAY_ERROR_NO_RECORDS, NULL);
 }
 
+/* A value a line; empty lines are passed over. */
+static bool lines_take(reading *in) {
+    const char *end = in->walk.end;
+    for (const char *line = in->walk.at; line < end; line = in->walk.end + 1) {
+        const char *newline = memchr(line, '\n', (size_t)(end - line));
+        record_parts parts = {.partition = in->request->route.partition};
+        in->walk.at = line;
+        in->walk.end = newline ? newline : end;
+        if (pp_json_walk_ended(&in->walk)) {
+            continue;
+        }
+        if (!extent_take(&parts.value, in, 0)) {
+            return false;
+        }
+        if (!pp_json_walk_ended(&in->walk)) {
+            return refuse_syntax(in, "more follows the line's value");
+        }
+        if (!record_put(in, parts)) {
+            return false;
+        }
+    }
+    return in->batch->count > in->mark.count || refuse(in, PP_GATEWAY_ERROR_NO_RECORDS, NULL);
+}
+
 static bool is_room(reading *in) {
     const int64_t *counters = in->gateway->counters;
     int64_t waiting =
@@ -223,7 +246,8 @@ void pp_gateway_produce(pinpipe_gateway *gateway, pp_gateway_connection *connect
     }
     in.mark = pp_gateway_batch_mark(in.batch);
     in.walk = (pp_json_walk){request->body.ptr, request->body.ptr + request->body.len, NULL, false};
-    if (!body_take(&in) || !is_room(&in)) {
+    bool is_taken = request->route.format == PP_GATEWAY_LINES ? lines_take(&in) : body_take(&in);
+    if (!is_taken || !is_room(&in)) {
         pp_gateway_batch_cut(in.batch, &in.mark);
         return;
     }

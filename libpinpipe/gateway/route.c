@@ -18,7 +18,7 @@ typedef struct path_parts {
     int count;
 } path_parts;
 
-static const char *const roots[] = {"topics", "healthz", "metrics"};
+static const char *const roots[] = {"topics", "brokers", "healthz", "metrics"};
 
 static bool is_root(pinpipe_str part) {
     bool is_one = false;
@@ -116,6 +116,8 @@ void pp_gateway_route_read(pp_gateway_route *out, pinpipe_str path, pinpipe_str 
     }
     if (count && pp_str_is(part[0], "topics")) {
         topics_read(out, part, count);
+    } else if (count == 1 && pp_str_is(part[0], "brokers")) {
+        out->resource = PP_GATEWAY_BROKERS;
     } else if (count == 1 && pp_str_is(part[0], "healthz")) {
         out->resource = PP_GATEWAY_HEALTH;
     } else if (count == 1 && pp_str_is(part[0], "metrics")) {
@@ -166,6 +168,7 @@ pp_gateway_format pp_gateway_format_of(pinpipe_str content_type) {
     } rows[] = {
         {"application/vnd.kafka.json.v2+json", PP_GATEWAY_JSON},
         {"application/vnd.kafka.binary.v2+json", PP_GATEWAY_BINARY},
+        {"application/x-ndjson", PP_GATEWAY_LINES},
         {"application/vnd.kafka.avro.v2+json", PP_GATEWAY_SCHEMA},
         {"application/vnd.kafka.protobuf.v2+json", PP_GATEWAY_SCHEMA},
         {"application/vnd.kafka.jsonschema.v2+json", PP_GATEWAY_SCHEMA},

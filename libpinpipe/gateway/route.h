@@ -18,6 +18,7 @@ typedef enum pp_gateway_resource {
     PP_GATEWAY_TOPIC,
     PP_GATEWAY_PARTITIONS,
     PP_GATEWAY_PARTITION,
+    PP_GATEWAY_BROKERS,
     PP_GATEWAY_HEALTH,
     PP_GATEWAY_METRICS,
 } pp_gateway_resource;
@@ -33,6 +34,7 @@ typedef enum pp_gateway_format {
     PP_GATEWAY_NO_FORMAT,
     PP_GATEWAY_JSON,
     PP_GATEWAY_BINARY,
+    PP_GATEWAY_LINES,  /* a JSON value a line, each a record's value */
     PP_GATEWAY_SCHEMA, /* avro, protobuf, jsonschema: these want a registry */
     PP_GATEWAY_OTHER_FORMAT,
 } pp_gateway_format;

@@ -45,9 +45,9 @@ typedef struct pp_gateway_request {
     int32_t status;         /* 0 = there is no answer yet */
     int32_t retry_after_s;  /* 0 = it does not say */
     const char *content_type;
-    const char *allow; /* methods, of a 405 */
-    bool is_whole;     /* its body has come */
-    bool is_begun;
+    const char *allow;       /* methods, of a 405 */
+    bool is_whole;           /* its body has come */
+    bool is_packed;          /* and is gzip's */
     int64_t listing;         /* that it waits for; 0 = none */
     pp_gateway_batch *batch; /* that its records are in; NULL = none */
     int64_t first, count;    /* which of them */

@@ -10,6 +10,7 @@
 #include "base/buffer.h"
 #include "base/memory.h"
 #include "gateway/answer.h"
+#include "gateway/reads.h"
 
 #define BUCKETS 1024
 /* As many as one producer writes to. */
@@ -74,21 +75,6 @@ static int64_t listed_find(const pinpipe_kafka_admin *topics, pinpipe_str name) 
     return -1;
 }
 
-static void names_answer(pp_gateway_request *request, const pinpipe_kafka_admin *topics) {
-    pinpipe_buf *out = &request->answer;
-    pp_buf_clear(out);
-    pinpipe_status status = pp_buf_append(out, "[", 1, NULL);
-    for (int64_t i = 0; i < pinpipe_kafka_admin_topic_count(topics) && status == PINPIPE_OK; i++) {
-        pinpipe_str name = pinpipe_kafka_admin_topic_at(topics, i).name; /* needs no escape */
-        status = pp_buf_printf(out, NULL, "%s\"%.*s\"", i ? "," : "", (int)name.len, name.ptr);
-    }
-    if (status == PINPIPE_OK && pp_buf_append(out, "]", 1, NULL) == PINPIPE_OK) {
-        pp_gateway_answer(request, PP_GATEWAY_TYPE_V2);
-    } else {
-        pp_gateway_refuse(request, PP_GATEWAY_ERROR_BUSY, "there is no memory for the list of topics");
-    }
-}
-
 /* What a listing says of the topic that a request names, or of all. */
 static void request_learn(pinpipe_gateway *gateway, pp_gateway_request *request,
                           const pp_gateway_listing *listing) {
@@ -98,13 +84,13 @@ static void request_learn(pinpipe_gateway *gateway, pp_gateway_request *request,
         pp_gateway_refuse(request, PP_GATEWAY_ERROR_NO_BROKER, listing->error->message);
         return;
     }
-    if (request->route.resource == PP_GATEWAY_TOPICS) {
-        names_answer(request, listing->topics);
+    int64_t at = name.len ? listed_find(listing->topics, name) : -1;
+    if (name.len && at < 0) {
+        pp_gateway_refuse(request, PP_GATEWAY_ERROR_NO_TOPIC, NULL);
         return;
     }
-    int64_t at = listed_find(listing->topics, name);
-    if (at < 0) {
-        pp_gateway_refuse(request, PP_GATEWAY_ERROR_NO_TOPIC, NULL);
+    if (request->route.method != PP_GATEWAY_POST) {
+        pp_gateway_read_answer(request, listing->topics, at);
         return;
     }
     pp_gateway_topic *topic = topic_of(gateway, name);

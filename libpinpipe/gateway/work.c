@@ -20,10 +20,8 @@ static void records_work(pinpipe_gateway *gateway, pp_gateway_connection *connec
     pp_gateway_topic *topic = pp_gateway_topic_find(gateway, name);
     if (topic) {
         pp_gateway_produce(gateway, connection, topic);
-    } else if (name.len) {
-        listing_await(gateway, request);
     } else {
-        pp_gateway_refuse(request, PP_GATEWAY_ERROR_NO_TOPIC, NULL);
+        listing_await(gateway, request);
     }
 }
 
@@ -55,14 +53,13 @@ static void health_work(const pinpipe_gateway *gateway, pp_gateway_request *requ
 
 void pp_gateway_request_work(pinpipe_gateway *gateway, pp_gateway_connection *connection) {
     pp_gateway_request *request = &connection->request;
+    bool names_topic =
+        request->route.resource >= PP_GATEWAY_TOPIC && request->route.resource <= PP_GATEWAY_PARTITION;
+    if (names_topic && !request->route.topic_len) {
+        pp_gateway_refuse(request, PP_GATEWAY_ERROR_NO_TOPIC, NULL);
+        return;
+    }
     switch (request->route.resource) {
-    case PP_GATEWAY_TOPIC:
-    case PP_GATEWAY_PARTITION:
-        records_work(gateway, connection);
-        break;
-    case PP_GATEWAY_TOPICS:
-        listing_await(gateway, request);
-        break;
     case PP_GATEWAY_METRICS:
         metrics_work(gateway, request);
         break;
@@ -70,7 +67,11 @@ void pp_gateway_request_work(pinpipe_gateway *gateway, pp_gateway_connection *co
         health_work(gateway, request);
         break;
     default:
-        pp_gateway_refuse(request, PP_GATEWAY_ERROR_NO_PATH, NULL);
+        if (request->route.method == PP_GATEWAY_POST) {
+            records_work(gateway, connection);
+        } else {
+            listing_await(gateway, request);
+        }
         break;
     }
 }

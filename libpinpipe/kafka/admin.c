@@ -24,6 +24,10 @@ static void listing_clear(pinpipe_kafka_admin *admin) {
     pp_free(admin->topics);
     admin->topics = NULL;
     admin->topic_count = 0;
+    if (admin->listed) {
+        rd_kafka_metadata_destroy(admin->listed);
+    }
+    admin->listed = NULL;
 }
 
 pinpipe_status pinpipe_kafka_admin_new(pinpipe_kafka_admin **out, pinpipe_str brokers,
@@ -157,8 +161,8 @@ static int topic_compare(const void *left, const void *right) {
     return strcmp(((const pp_kafka_listed_topic *)left)->name, ((const pp_kafka_listed_topic *)right)->name);
 }
 
-static pinpipe_status listing_take(pinpipe_kafka_admin *admin, const rd_kafka_metadata_t *metadata,
-                                   pinpipe_error *err) {
+static pinpipe_status listing_take(pinpipe_kafka_admin *admin, pinpipe_error *err) {
+    const rd_kafka_metadata_t *metadata = admin->listed;
     size_t size = (size_t)metadata->topic_cnt * sizeof *admin->topics;
     admin->topics = pp_alloc_zero(size);
     if (!admin->topics) {
@@ -170,8 +174,7 @@ static pinpipe_status listing_take(pinpipe_kafka_admin *admin, const rd_kafka_me
             listing_clear(admin);
             return pp_fail_memory(err, "a topic's name", strlen(metadata->topics[i].topic));
         }
-        admin->topics[admin->topic_count++] =
-            (pp_kafka_listed_topic){name, metadata->topics[i].partition_cnt};
+        admin->topics[admin->topic_count++] = (pp_kafka_listed_topic){name, &metadata->topics[i]};
     }
     qsort(admin->topics, (size_t)admin->topic_count, sizeof *admin->topics, topic_compare);
     return PINPIPE_OK;
@@ -197,14 +200,9 @@ pinpipe_status pinpipe_kafka_admin_list(pinpipe_kafka_admin *admin, int64_t time
         return status;
     }
     listing_clear(admin);
-    const rd_kafka_metadata_t *metadata = NULL;
-    status =
-        pp_kafka_admin_metadata(&metadata, admin, "listing topics", pp_kafka_deadline_ms(timeout_ms), err);
-    if (status == PINPIPE_OK) {
-        status = listing_take(admin, metadata, err);
-        rd_kafka_metadata_destroy(metadata);
-    }
-    return status;
+    status = pp_kafka_admin_metadata(&admin->listed, admin, "listing topics",
+                                     pp_kafka_deadline_ms(timeout_ms), err);
+    return status < 0 ? status : listing_take(admin, err);
 }
 
 int64_t pinpipe_kafka_admin_topic_count(const pinpipe_kafka_admin *admin) {
@@ -214,7 +212,7 @@ int64_t pinpipe_kafka_admin_topic_count(const pinpipe_kafka_admin *admin) {
 pinpipe_kafka_topic pinpipe_kafka_admin_topic_at(const pinpipe_kafka_admin *admin, int64_t index) {
     assert(index >= 0 && index < admin->topic_count);
     const pp_kafka_listed_topic *topic = &admin->topics[index];
-    return (pinpipe_kafka_topic){{topic->name, strlen(topic->name)}, topic->partition_count};
+    return (pinpipe_kafka_topic){{topic->name, strlen(topic->name)}, topic->told->partition_cnt};
 }
 
 #endif

@@ -11,13 +11,14 @@
 
 typedef struct pp_kafka_listed_topic {
     char *name;
-    int64_t partition_count;
+    const rd_kafka_metadata_topic_t *told; /* in the admin's `listed` */
 } pp_kafka_listed_topic;
 
 struct pinpipe_kafka_admin {
     pp_kafka_client client;
     pp_kafka_listed_topic *topics;
     int64_t topic_count;
+    const rd_kafka_metadata_t *listed;   /* NULL = nothing was */
     pinpipe_kafka_partition *partitions; /* of the topic that was described last */
     int64_t partition_count;
     rd_kafka_event_t *described; /* which the configs are borrowed from */

@@ -7,15 +7,22 @@ Rules: docs/gateway.md; docs/kafka-rest.md; domain notes §3.2.
 from __future__ import annotations
 
 import http.client
+import json
+import random
 import re
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from typing import Any
 
+import faulty_kafka as keys
 import pinpipe
+import pytest
+from faulty_kafka import FaultyKafka, run_faulty_kafka
 from kafka_broker import Broker
 from pinpipe import kafka
 
@@ -27,7 +34,7 @@ HEADERS = {"Content-Type": "application/vnd.kafka.json.v2+json"}
 
 
 @contextmanager
-def _gateway(brokers: str, *options: str) -> Iterator[str]:
+def _gateway(brokers: str, *options: str) -> Iterator[tuple[str, subprocess.Popen[str]]]:
     """The program, and its address."""
     command = [
         sys.executable,
@@ -45,7 +52,7 @@ def _gateway(brokers: str, *options: str) -> Iterator[str]:
         assert process.stderr
         found = re.search(r"listens on http://(\S+)", process.stderr.readline())
         assert found
-        yield found[1]
+        yield found[1], process
         process.send_signal(signal.SIGTERM)
         assert process.wait(PATIENCE_S) == 0
     finally:
@@ -69,7 +76,7 @@ def test_emulator_by_the_gateway_ends_in_the_same_bytes(kafka_broker: Broker) ->
             for kind in KINDS:
                 admin.create_topic(f"{user}.{kind}")
     pinpipe.emulate(None, f"kafka://{kafka_broker.brokers}", rows=DRAWS, user_id="direct")
-    with _gateway(kafka_broker.brokers, "--workers", "2") as address:
+    with _gateway(kafka_broker.brokers, "--workers", "2") as (address, _):
         pinpipe.emulate(None, f"kafka-rest+http://{address}/test", rows=DRAWS, user_id="gateway")
     for kind in KINDS:
         direct = _read(kafka_broker, f"direct.{kind}", DRAWS)
@@ -79,7 +86,7 @@ def test_emulator_by_the_gateway_ends_in_the_same_bytes(kafka_broker: Broker) ->
 def test_unknown_topic_is_told_while_others_are_served(kafka_broker: Broker) -> None:
     with kafka.Admin(kafka_broker.brokers) as admin:
         admin.create_topic("gateway.known")
-    with _gateway(kafka_broker.brokers) as address:
+    with _gateway(kafka_broker.brokers) as (address, _):
         connection = http.client.HTTPConnection(address, timeout=PATIENCE_S)
         taken: dict[str, list[float]] = {"known": [], "never": []}
         for number in range(20):
@@ -94,3 +101,131 @@ def test_unknown_topic_is_told_while_others_are_served(kafka_broker: Broker) -> 
         connection.close()
     for name, times in taken.items():
         print(f"{name}: first {times[0]:.1f}, median {sorted(times)[10]:.1f}, last {times[-1]:.1f} ms")
+
+
+@pytest.fixture(scope="module")
+def cluster() -> Iterator[FaultyKafka]:
+    with run_faulty_kafka("-topics", "faulty") as cluster:
+        yield cluster
+
+
+def _post(address: str, body: bytes = BODY) -> tuple[int, dict[str, str], dict[str, Any]]:
+    connection = http.client.HTTPConnection(address, timeout=PATIENCE_S)
+    try:
+        connection.request("POST", "/test/topics/faulty", body, HEADERS)
+        answer = connection.getresponse()
+        return answer.status, dict(answer.getheaders()), json.loads(answer.read())
+    finally:
+        connection.close()
+
+
+def _until_stored(address: str, *meanwhile: int) -> None:
+    """librdkafka needs a moment after a refusal; what it says until then is that refusal."""
+    deadline = time.monotonic() + PATIENCE_S
+    while (status := _post(address)[0]) != 200 and time.monotonic() < deadline:
+        assert status in meanwhile
+    assert status == 200
+
+
+def test_what_a_broker_refuses_is_told(cluster: FaultyKafka) -> None:
+    with _gateway(cluster.brokers, "--set", "message.timeout.ms=1500") as (address, _):
+        assert _post(address)[0] == 200
+        cluster.fail(keys.PRODUCE, keys.TOPIC_DENIED)
+        status, _, said = _post(address)
+        assert status == 403 and said["offsets"][0]["error_code"] == 40301
+        cluster.heal()
+        _until_stored(address, 403)
+        cluster.fail(keys.PRODUCE, keys.NOT_ENOUGH_REPLICAS)
+        status, headers, said = _post(address)
+        assert (status, said.get("error_code"), headers.get("Retry-After")) == (503, 50003, "1"), said
+        cluster.heal()
+        _until_stored(address, 503)
+
+
+class _Load:
+    """Threads that post numbers, each once, and keep what each was answered."""
+
+    def __init__(self, address: str) -> None:
+        self.sent: set[int] = set()
+        self.said: dict[int, tuple[int, dict[str, Any]]] = {}
+        self._stop, self._lock = threading.Event(), threading.Lock()
+        self._threads = [threading.Thread(target=self._work, args=(worker, address)) for worker in range(8)]
+        for thread in self._threads:
+            thread.start()
+
+    def _work(self, worker: int, address: str) -> None:
+        number = worker * 1_000_000
+        while not self._stop.is_set():
+            number += 1
+            with self._lock:
+                self.sent.add(number)
+            with suppress(OSError, http.client.HTTPException):  # the gateway has ended
+                status, _, answer = _post(address, b'{"records":[{"value":%d}]}' % number)
+                with self._lock:
+                    self.said[number] = status, answer
+
+    @property
+    def stored(self) -> int:
+        with self._lock:
+            return sum(status == 200 for status, _ in self.said.values())
+
+    def end(self) -> None:
+        self._stop.set()
+        for thread in self._threads:
+            thread.join(PATIENCE_S)
+
+
+def _numbers(cluster: FaultyKafka) -> dict[int, list[tuple[int, int]]]:
+    """Every number in the topic, with its places."""
+    ends = cluster.order("ends", topic="faulty")["ends"]
+    found: dict[int, list[tuple[int, int]]] = {}
+    seen, deadline = 0, time.monotonic() + PATIENCE_S
+    with kafka.Consumer(cluster.brokers, "numbers", ["faulty"]) as consumer:
+        while seen < sum(ends) and time.monotonic() < deadline:
+            for message in consumer.poll(0.5):
+                seen += 1
+                value = json.loads(message.value or b"null")
+                if isinstance(value, int):
+                    found.setdefault(value, []).append((message.partition, message.offset))
+    assert seen == sum(ends)
+    return found
+
+
+def _disturb(cluster: FaultyKafka, draw: random.Random, load: _Load) -> None:
+    codes = [keys.NOT_LEADER, keys.REQUEST_TIMED_OUT, keys.NOT_ENOUGH_REPLICAS, keys.STORAGE_ERROR]
+    deadline = time.monotonic() + PATIENCE_S
+    for fault in range(24):
+        if fault % 6 == 5:
+            cluster.cut(keys.PRODUCE, count=1)
+        else:
+            cluster.fail(keys.PRODUCE, draw.choice(codes), draw.randint(1, 3))
+        wanted = load.stored + 20
+        while load.stored < wanted and time.monotonic() < deadline:
+            time.sleep(0.01)
+
+
+def test_every_answer_is_true_under_faults_and_at_the_end(cluster: FaultyKafka) -> None:
+    """200 is stored where it says; what is said to be in no partition is in none; SIGTERM comes under load."""
+    seed = random.randrange(1 << 32)
+    print(f"seed {seed}")
+    options = ("--set", "message.timeout.ms=2000", "--answer-timeout", "4")
+    with _gateway(cluster.brokers, *options) as (address, process):
+        load = _Load(address)
+        try:
+            _disturb(cluster, random.Random(seed), load)
+            process.send_signal(signal.SIGTERM)
+            process.wait(PATIENCE_S)
+        finally:
+            load.end()
+    cluster.heal()
+    stored = _numbers(cluster)
+    assert stored.keys() <= load.sent and load.stored >= 400
+    for number, (status, answer) in load.said.items():
+        if status == 200:
+            (entry,) = answer["offsets"]
+            assert stored[number] == [(entry["partition"], entry["offset"])], number
+        elif "no record was written" in str(answer):
+            assert number not in stored
+        assert len(stored.get(number, [])) <= 1
+    told = len(load.said) - load.stored
+    print(f"{len(load.sent)} sent, {load.stored} confirmed, {told} told of a failure, {len(stored)} stored")

@@ -7,6 +7,7 @@ Rules: docs/gateway.md; tests/vectors/gateway/README.md.
 from __future__ import annotations
 
 import contextlib
+import gzip
 import http.client
 import json
 import re
@@ -102,8 +103,10 @@ def test_request_is_answered_as_kafka_rest_does(
     assert status == told["status"], body
     assert {name: headers[name] for name in told["headers"]} == told["headers"]
     if told["body"] is not None:
-        assert body.decode() == told["body"]
-    places = [(entry["partition"], entry["offset"]) for entry in json.loads(body).get("offsets", [])]
+        assert body.decode() == told["body"].replace("{topic}", topic)
+    said = json.loads(body)
+    entries = said.get("offsets", []) if isinstance(said, dict) else []
+    places = [(entry["partition"], entry["offset"]) for entry in entries]
     for place, partition in zip(places, case.get("placed", []), strict=False):
         assert partition is None or place[0] == partition
     assert len(places) == len(case["records"])
@@ -181,6 +184,42 @@ def test_no_broker_is_a_503_that_says_when_to_come_back() -> None:
         assert (status, headers["Retry-After"]) == (503, "1")
         assert json.loads(body)["error_code"] == 50302
         assert _ask(gateway.address, "GET", "/healthz")[0] == 200
+
+
+@pytest.mark.parametrize(("failures", "alone"), [("told", 413), ("masked", 200)])
+def test_record_that_is_too_large_for_kafka_alone_and_among_others(
+    failures: Any, alone: int, cluster: kafka.MockCluster
+) -> None:
+    cluster.create_topic(f"large.{failures}")
+    large = b'{"value":"' + b"x" * 1_100_000 + b'"}'
+    with _serving(cluster.brokers, failures=failures) as gateway:
+        target = f"/topics/large.{failures}"
+        status, _, body = _ask(gateway.address, "POST", target, b'{"records":[' + large + b"]}", JSON)
+        said = json.loads(body)
+        assert status == alone
+        assert said["error_code"] == 413 if failures == "told" else said["offsets"][0]["error_code"] == 50002
+        both = b'{"records":[' + large + b',{"value":1}]}'
+        status, _, body = _ask(gateway.address, "POST", target, both, JSON)
+        lost, stored = json.loads(body)["offsets"]
+        assert status == 200 and stored == {"partition": 0, "offset": 0, "error_code": None, "error": None}
+        assert (lost["partition"], lost["offset"], lost["error_code"]) == (None, None, 50002)
+        assert "too large" in lost["error"]
+        assert gateway.counters["lost"] == 2 and gateway.counters["stored"] == 1
+
+
+def test_gzip_bodies_and_their_limits(cluster: kafka.MockCluster) -> None:
+    cluster.create_topic("packed")
+    with _serving(cluster.brokers, body_max_bytes=10_000) as gateway:
+        headers = JSON | {"Content-Encoding": "gzip"}
+        assert _ask(gateway.address, "POST", "/topics/packed", gzip.compress(ONE), headers)[0] == 200
+        for body, wanted in (
+            (gzip.compress(b'{"records":[' + b" " * 1_000_000), 413),  # small when sent, large when taken
+            (gzip.compress(ONE)[:-4], 400),
+            (gzip.compress(ONE) + b"x", 400),
+        ):
+            status, _, said = _ask(gateway.address, "POST", "/topics/packed", body, headers)
+            assert (status, json.loads(said)["error_code"]) == (wanted, wanted), said
+        assert gateway.counters["stored"] == 1
 
 
 def test_stages_that_are_named_are_the_only_ones(cluster: kafka.MockCluster) -> None:
