@@ -22,7 +22,8 @@ pinpipe_str pinpipe_gateway_address(const pinpipe_gateway *gateway);
 static pinpipe_status gateway_open(pinpipe_gateway **out, pinpipe_str listen, pinpipe_str brokers,
                                    pinpipe_kafka_config *settings, pinpipe_str stages, int32_t failure,
                                    int64_t body_max_bytes, int64_t records_max, int64_t connections_max,
-                                   int64_t answer_timeout_ms, pinpipe_error *err) {
+                                   int64_t answer_timeout_ms, pinpipe_str api_key, pinpipe_str allow_origin,
+                                   pinpipe_error *err) {
     pinpipe_gateway_options options = PINPIPE_GATEWAY_OPTIONS_INIT;
     options.listen = listen;
     options.brokers = brokers;
@@ -33,6 +34,8 @@ static pinpipe_status gateway_open(pinpipe_gateway **out, pinpipe_str listen, pi
     options.records_max = records_max;
     options.connections_max = connections_max;
     options.answer_timeout_ms = answer_timeout_ms;
+    options.api_key = api_key;
+    options.allow_origin = allow_origin;
     return pinpipe_gateway_open(out, &options, err);
 }
 

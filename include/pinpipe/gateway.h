@@ -21,7 +21,8 @@ typedef enum pinpipe_gateway_failure {
     PINPIPE_GATEWAY_FAILURE_MASKED = 1 /* 200, and an error for each record: as kafka-rest does it */
 } pinpipe_gateway_failure;
 
-/** `listen` and `brokers` are needed; zero in another field means its default. Texts are copied. */
+/** `listen` and `brokers` are needed; zero in another field means its default. Texts are copied, the API key
+ * is wiped with the gateway. */
 typedef struct pinpipe_gateway_options {
     uint32_t struct_size;
     int32_t failure;                /* pinpipe_gateway_failure */
@@ -37,12 +38,16 @@ typedef struct pinpipe_gateway_options {
     int64_t head_timeout_ms;  /* from a connection's beginning or its last answer to a whole head; 0 = 60 s */
     int64_t body_timeout_ms;  /* from the head to the end of the body; 0 = 30 s */
     int64_t answer_timeout_ms; /* from there to the answer; 0 = 25 s, less than API Gateway's 29 */
+    pinpipe_str api_key;       /* that requests must have as x-api-key, but for /healthz; empty = none */
+    pinpipe_str allow_origin;  /* what browsers are told, such as "*"; empty = nothing: no CORS */
 } pinpipe_gateway_options;
 
 #define PINPIPE_GATEWAY_OPTIONS_INIT                                                                         \
     {                                                                                                        \
         (uint32_t)sizeof(pinpipe_gateway_options), 0, {NULL, 0}, {NULL, 0}, NULL, {NULL, 0}, 0, 0, 0, 0, 0,  \
-            0, 0                                                                                             \
+            0, 0, {NULL, 0}, {                                                                               \
+            NULL, 0                                                                                          \
+        }                                                                                                    \
     }
 
 /** What a gateway counts, a row a counter: name, its text, meaning. */
@@ -84,7 +89,7 @@ PINPIPE_API void pinpipe_gateway_stop(pinpipe_gateway *gateway);
 PINPIPE_API pinpipe_status pinpipe_gateway_drain(pinpipe_gateway *gateway, int64_t timeout_ms,
                                                  pinpipe_error *err) PINPIPE_MUST_CHECK;
 
-/** Ends every connection and frees the gateway, within about 4 s; NULL is allowed. Records without an
+/** Ends every connection and frees the gateway, within about 3 s; NULL is allowed. Records without an
  * acknowledgement are dropped: drain comes first. */
 PINPIPE_API void pinpipe_gateway_free(pinpipe_gateway *gateway);
 

@@ -69,6 +69,12 @@ void pp_gateway_refuse(pp_gateway_request *request, pp_gateway_error error, cons
     request->retry_after_s = row->retry_after_s;
 }
 
+void pp_gateway_forbid(pp_gateway_request *request) {
+    pp_buf_clear(&request->answer);
+    bool is_said = pp_buf_append_text(&request->answer, "{\"message\":\"Forbidden\"}", NULL) >= 0;
+    answer_set(request, 403, is_said ? PP_GATEWAY_TYPE_JSON : PP_GATEWAY_TYPE_V2);
+}
+
 void pp_gateway_refuse_for(pp_gateway_request *request, pp_gateway_error error, const char *format, ...) {
     char words[WORDS_BYTES];
     va_list arguments;

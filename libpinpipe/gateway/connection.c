@@ -19,6 +19,8 @@
 
 /* A body or an answer of more bytes gives its memory back after the request. */
 #define KEPT_BYTES ((size_t)64 << 10)
+/* Those that API Gateway's console allows. */
+#define ALLOWED_HEADERS "Content-Type,X-Amz-Date,Authorization,X-Api-Key,X-Amz-Security-Token"
 
 /* ---- places ---- */
 
@@ -90,7 +92,7 @@ void pp_gateway_connection_note(void *user, struct MHD_Connection *handle, void 
 
 /* What of a request's headers counts. */
 typedef struct head_view {
-    pinpipe_str content_type, accept, encoding;
+    pinpipe_str content_type, accept, encoding, api_key;
     int64_t length_bytes; /* -1 = not told */
     int32_t length_count, transfer_count;
     bool is_broken; /* a length that is no number, a transfer that is not chunked */
@@ -111,6 +113,8 @@ static enum MHD_Result header_view(void *user, enum MHD_ValueKind kind, const ch
         head->accept = text;
     } else if (name_is(key, "Content-Encoding")) {
         head->encoding = text;
+    } else if (name_is(key, "x-api-key")) {
+        head->api_key = text;
     } else if (name_is(key, "Content-Length")) {
         bool is_number = text.len && text.ptr[0] >= '0' && text.ptr[0] <= '9' &&
                          pp_number_i64(&head->length_bytes, text) == PP_NUMBER_OK;
@@ -141,7 +145,8 @@ static const char *methods_of(pp_gateway_resource resource) {
 }
 
 static bool method_is_one(pp_gateway_method method, const char *methods) {
-    return method == PP_GATEWAY_POST ? strstr(methods, "POST") != NULL : method != PP_GATEWAY_OTHER_METHOD;
+    bool reads = method == PP_GATEWAY_GET || method == PP_GATEWAY_HEAD_ONLY;
+    return strstr(methods, reads ? "GET" : "POST") && (reads || method == PP_GATEWAY_POST);
 }
 
 static void format_check(pp_gateway_request *request, const head_view *head) {
@@ -175,6 +180,36 @@ static bool memory_reserve(pinpipe_gateway *gateway, pp_gateway_request *request
     return true;
 }
 
+/* How many bytes of a wrong key are right is not to be learned from the time that this takes. */
+static bool key_is(const pinpipe_buf *wanted, pinpipe_str given) {
+    unsigned differs = wanted->len != given.len;
+    for (size_t i = 0; i < given.len; i++) {
+        differs |= (unsigned char)(given.ptr[i] ^ wanted->ptr[i % wanted->len]);
+    }
+    return !differs;
+}
+
+static void request_admit(const pinpipe_gateway *gateway, pp_gateway_request *request,
+                          const head_view *head) {
+    const char *methods = methods_of(request->route.resource);
+    bool is_preflight = gateway->allow_origin.len && request->route.method == PP_GATEWAY_OPTIONS && methods;
+    bool is_open = is_preflight || request->route.resource == PP_GATEWAY_HEALTH || !gateway->api_key.len;
+    if (!is_open && !key_is(&gateway->api_key, head->api_key)) {
+        pp_gateway_forbid(request);
+    } else if (is_preflight) {
+        request->is_preflight = true;
+        request->allow = methods;
+        pp_gateway_answer(request, PP_GATEWAY_TYPE_JSON);
+    } else if (!methods) {
+        pp_gateway_refuse(request, PP_GATEWAY_ERROR_NO_PATH, NULL);
+    } else if (!method_is_one(request->route.method, methods)) {
+        pp_gateway_refuse(request, PP_GATEWAY_ERROR_NO_METHOD, NULL);
+        request->allow = methods;
+    } else if (request->route.method == PP_GATEWAY_POST) {
+        format_check(request, head);
+    }
+}
+
 /* True where the body must not even be read. */
 static bool head_judge(pinpipe_gateway *gateway, pp_gateway_request *request, struct MHD_Connection *handle,
                        const char *target, const char *method) {
@@ -190,15 +225,7 @@ static bool head_judge(pinpipe_gateway *gateway, pp_gateway_request *request, st
     }
     pp_gateway_route_read(&request->route, pp_str(target), pp_buf_view(&gateway->stages));
     request->route.method = pp_gateway_method_of(method);
-    const char *methods = methods_of(request->route.resource);
-    if (!methods) {
-        pp_gateway_refuse(request, PP_GATEWAY_ERROR_NO_PATH, NULL);
-    } else if (!method_is_one(request->route.method, methods)) {
-        pp_gateway_refuse(request, PP_GATEWAY_ERROR_NO_METHOD, NULL);
-        request->allow = methods;
-    } else if (request->route.method == PP_GATEWAY_POST) {
-        format_check(request, &head);
-    }
+    request_admit(gateway, request, &head);
     if (!request->status && head.length_bytes > 0 && memory_reserve(gateway, request, head.length_bytes) &&
         pp_buf_reserve(&request->body, (size_t)head.length_bytes, PP_BUF_MAX, NULL) < 0) {
         pp_gateway_refuse(request, PP_GATEWAY_ERROR_BUSY, "there is no memory for the body");
@@ -272,7 +299,14 @@ static enum MHD_Result answer_queue(pp_gateway_connection *connection) {
         done = header_number(response, "Retry-After", request->retry_after_s);
     }
     if (done == MHD_YES && request->allow) {
-        done = MHD_add_response_header(response, "Allow", request->allow);
+        const char *name = request->is_preflight ? "Access-Control-Allow-Methods" : "Allow";
+        done = MHD_add_response_header(response, name, request->allow);
+    }
+    if (done == MHD_YES && request->is_preflight) {
+        done = MHD_add_response_header(response, "Access-Control-Allow-Headers", ALLOWED_HEADERS);
+    }
+    if (done == MHD_YES && gateway->allow_origin.len) {
+        done = MHD_add_response_header(response, "Access-Control-Allow-Origin", gateway->allow_origin.ptr);
     }
     if (done == MHD_YES && gateway->is_draining) {
         done = MHD_add_response_header(response, "Connection", "close");
@@ -355,7 +389,7 @@ void pp_gateway_request_ended(void *user, struct MHD_Connection *handle, void **
     pp_buf_clear(&answer);
     request->status = request->retry_after_s = 0;
     request->content_type = request->allow = NULL;
-    request->is_whole = request->is_packed = false;
+    request->is_whole = request->is_packed = request->is_preflight = false;
     request->reserved_bytes = request->listing = request->count = 0;
     request->body = body;
     request->answer = answer;

@@ -12,7 +12,8 @@
 #include "io/ready.h"
 
 /* A cluster that answers at all does so in milliseconds. */
-#define LISTING_MS 2000
+#define LISTING_MS 400
+#define LISTING_TRIES 5
 
 struct pp_gateway_lookout {
     pinpipe_kafka_admin *admin; /* of the thread while a listing is under way, of the server's else */
@@ -27,6 +28,23 @@ struct pp_gateway_lookout {
     pinpipe_error error;
 };
 
+static bool is_closing(pp_gateway_lookout *lookout) {
+    pthread_mutex_lock(&lookout->lock);
+    bool is_so = lookout->is_closing;
+    pthread_mutex_unlock(&lookout->lock);
+    return is_so;
+}
+
+/* In several waits, so that the end need not wait for all of them. */
+static pinpipe_status listing_ask(pp_gateway_lookout *lookout, pinpipe_error *err) {
+    pinpipe_status status = pinpipe_kafka_admin_list(lookout->admin, LISTING_MS, err);
+    for (int tries = 1; tries < LISTING_TRIES && pinpipe_status_retriable(status) && !is_closing(lookout);
+         tries++) {
+        status = pinpipe_kafka_admin_list(lookout->admin, LISTING_MS, err);
+    }
+    return status;
+}
+
 static void *thread_run(void *opaque) {
     pp_gateway_lookout *lookout = opaque;
     pthread_mutex_lock(&lookout->lock);
@@ -39,7 +57,7 @@ static void *thread_run(void *opaque) {
         pinpipe_error error = PINPIPE_ERROR_INIT;
         lookout->begun = number;
         pthread_mutex_unlock(&lookout->lock);
-        pinpipe_status status = pinpipe_kafka_admin_list(lookout->admin, LISTING_MS, &error);
+        pinpipe_status status = listing_ask(lookout, &error);
         pthread_mutex_lock(&lookout->lock);
         lookout->status = status;
         lookout->error = error;

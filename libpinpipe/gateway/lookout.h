@@ -15,7 +15,7 @@ typedef struct pp_gateway_lookout pp_gateway_lookout;
 pinpipe_status pp_gateway_lookout_new(pp_gateway_lookout **out, pinpipe_str brokers,
                                       const pinpipe_kafka_config *settings, int wake, pinpipe_error *err);
 
-/** Waits for a listing that is under way, about 2 s; NULL is allowed. */
+/** Waits for a listing that is under way, about half a second; NULL is allowed. */
 void pp_gateway_lookout_free(pp_gateway_lookout *lookout);
 
 /** Asks for a listing that begins from now on; returns its number. */

@@ -129,7 +129,10 @@ pp_gateway_method pp_gateway_method_of(const char *text) {
     static const struct {
         const char *text;
         pp_gateway_method method;
-    } rows[] = {{"POST", PP_GATEWAY_POST}, {"GET", PP_GATEWAY_GET}, {"HEAD", PP_GATEWAY_HEAD_ONLY}};
+    } rows[] = {{"POST", PP_GATEWAY_POST},
+                {"GET", PP_GATEWAY_GET},
+                {"HEAD", PP_GATEWAY_HEAD_ONLY},
+                {"OPTIONS", PP_GATEWAY_OPTIONS}};
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
         if (strcmp(text, rows[i].text) == 0) {
             return rows[i].method;

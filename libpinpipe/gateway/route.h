@@ -27,6 +27,7 @@ typedef enum pp_gateway_method {
     PP_GATEWAY_GET,
     PP_GATEWAY_HEAD_ONLY,
     PP_GATEWAY_POST,
+    PP_GATEWAY_OPTIONS,
     PP_GATEWAY_OTHER_METHOD,
 } pp_gateway_method;
 

@@ -22,6 +22,7 @@
 #define RECORDS_MAX_MAX 10000000
 #define CONNECTIONS_MAX_MAX 1000000
 #define TIMEOUT_MAX_MS 86400000
+#define HEADER_BYTES_MAX 1024
 
 static const struct {
     const char *name, *value;
@@ -37,6 +38,14 @@ static pinpipe_status number_check(int64_t *number, int64_t otherwise, int64_t m
     }
     *number = *number ? *number : otherwise;
     return PINPIPE_OK;
+}
+
+static bool header_is_text(pinpipe_str text) {
+    bool is_text = text.len <= HEADER_BYTES_MAX;
+    for (size_t i = 0; i < text.len && is_text; i++) {
+        is_text = text.ptr[i] >= ' ' && text.ptr[i] <= '~';
+    }
+    return is_text;
 }
 
 static pinpipe_status options_check(pinpipe_gateway_options *options, pinpipe_error *err) {
@@ -58,6 +67,9 @@ static pinpipe_status options_check(pinpipe_gateway_options *options, pinpipe_er
     }
     bool is_failure = options->failure == PINPIPE_GATEWAY_FAILURE_TOLD ||
                       options->failure == PINPIPE_GATEWAY_FAILURE_MASKED;
+    if (status == PINPIPE_OK && !header_is_text(options->allow_origin)) {
+        status = pp_fail(err, PINPIPE_EINVAL, "the gateway's allow_origin has bytes that no header takes");
+    }
     if (status == PINPIPE_OK && !is_failure) {
         status = pp_fail(err, PINPIPE_EINVAL, "the gateway's failure: %ld is none", (long)options->failure);
     }
@@ -102,6 +114,13 @@ static pinpipe_status parts_open(pinpipe_gateway *gateway, pinpipe_error *err) {
     pinpipe_status status = settings_complete(gateway, err);
     if (status == PINPIPE_OK) {
         status = pp_buf_append(&gateway->stages, options->stages.ptr, options->stages.len, err);
+    }
+    if (status == PINPIPE_OK) {
+        status = pp_buf_append(&gateway->api_key, options->api_key.ptr, options->api_key.len, err);
+    }
+    if (status == PINPIPE_OK) {
+        status =
+            pp_buf_append(&gateway->allow_origin, options->allow_origin.ptr, options->allow_origin.len, err);
     }
     if (status == PINPIPE_OK) {
         status = pp_wake_open(&gateway->wake, err);
@@ -182,6 +201,8 @@ void pinpipe_gateway_free(pinpipe_gateway *gateway) {
     pinpipe_kafka_config_free(gateway->settings);
     pinpipe_buf_reset(&gateway->address);
     pinpipe_buf_reset(&gateway->stages);
+    pp_buf_reset_secret(&gateway->api_key);
+    pinpipe_buf_reset(&gateway->allow_origin);
     pp_free(gateway);
 }
 

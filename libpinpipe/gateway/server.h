@@ -48,6 +48,7 @@ typedef struct pp_gateway_request {
     const char *allow;       /* methods, of a 405 */
     bool is_whole;           /* its body has come */
     bool is_packed;          /* and is gzip's */
+    bool is_preflight;       /* a browser asks what it may send */
     int64_t listing;         /* that it waits for; 0 = none */
     pp_gateway_batch *batch; /* that its records are in; NULL = none */
     int64_t first, count;    /* which of them */
@@ -69,8 +70,8 @@ typedef struct pp_gateway_list {
 } pp_gateway_list;
 
 struct pinpipe_gateway {
-    pinpipe_gateway_options options; /* as they hold; texts are the buffers below */
-    pinpipe_buf address, stages;
+    pinpipe_gateway_options options;                    /* as they hold; texts are the buffers below */
+    pinpipe_buf address, stages, api_key, allow_origin; /* the last two end with a NUL */
     struct MHD_Daemon *daemon;
     int listening, epoll, wake;
     uint32_t forks; /* at its making */

@@ -222,6 +222,25 @@ def test_gzip_bodies_and_their_limits(cluster: kafka.MockCluster) -> None:
         assert gateway.counters["stored"] == 1
 
 
+def test_api_key_and_cors(cluster: kafka.MockCluster) -> None:
+    cluster.create_topic("keyed")
+    with _serving(cluster.brokers, api_key="key-Hp3cY", allow_origin="https://example.org") as gateway:
+        for key, status in ((None, 403), ("key-Hp3c", 403), ("key-Hp3cYX", 403), ("key-Hp3cY", 200)):
+            given = {} if key is None else {"X-Api-Key": key}
+            found, headers, body = _ask(gateway.address, "POST", "/test/topics/keyed", ONE, JSON | given)
+            assert found == status and headers["Access-Control-Allow-Origin"] == "https://example.org"
+            assert status == 200 or body == b'{"message":"Forbidden"}'
+        assert _ask(gateway.address, "GET", "/metrics")[0] == 403
+        assert _ask(gateway.address, "GET", "/healthz")[0] == 200
+        status, headers, body = _ask(gateway.address, "OPTIONS", "/test/topics/keyed")
+        assert (status, body) == (200, b"")
+        assert headers["Access-Control-Allow-Methods"] == "GET, HEAD, POST"
+        assert "X-Api-Key" in headers["Access-Control-Allow-Headers"]
+    with _serving(cluster.brokers) as gateway:
+        status, headers, _ = _ask(gateway.address, "OPTIONS", "/test/topics/keyed")
+        assert status == 405 and "Access-Control-Allow-Origin" not in headers
+
+
 def test_stages_that_are_named_are_the_only_ones(cluster: kafka.MockCluster) -> None:
     cluster.create_topic("staged")
     with _serving(cluster.brokers, stages=["test", "prod"]) as gateway:
@@ -245,9 +264,13 @@ def test_limits_are_told(cluster: kafka.MockCluster) -> None:
         assert gateway.counters["records"] == gateway.counters["stored"] == 1
 
 
-def test_sigterm_answers_what_is_under_way(cluster: kafka.MockCluster) -> None:
+def test_sigterm_answers_what_is_under_way(cluster: kafka.MockCluster, tmp_path: Path) -> None:
     cluster.create_topic("drained")
+    key = tmp_path / "key"
+    key.write_text("key-Zq81v\n", encoding="utf-8")
+    headers = JSON | {"x-api-key": "key-Zq81v"}
     command = ["gateway", "--listen", "127.0.0.1:0", "--brokers", cluster.brokers, "--workers", "2"]
+    command += ["--api-key-file", str(key)]
     process = subprocess.Popen(
         [sys.executable, "-m", "pinpipe", *command, "--set", "linger.ms=300", "--format", "json"],
         stdout=subprocess.PIPE,
@@ -261,14 +284,16 @@ def test_sigterm_answers_what_is_under_way(cluster: kafka.MockCluster) -> None:
 
     def ask() -> None:
         with contextlib.suppress(OSError, http.client.HTTPException):  # it was not taken any more
-            answers.append(_ask(found[1], "POST", "/topics/drained", ONE, JSON)[0])
+            answers.append(_ask(found[1], "POST", "/topics/drained", ONE, headers)[0])
 
     asked = [threading.Thread(target=ask) for _ in range(8)]
     for thread in asked:
         thread.start()
     deadline = time.monotonic() + PATIENCE_S
-    while "records_total 0" in _ask(found[1], "GET", "/metrics")[2].decode() and time.monotonic() < deadline:
+    metrics = "records_total 0"
+    while "records_total 0" in metrics and time.monotonic() < deadline:
         time.sleep(0.005)
+        metrics = _ask(found[1], "GET", "/metrics", headers=headers)[2].decode()
     process.send_signal(signal.SIGTERM)
     said, _ = process.communicate(timeout=PATIENCE_S)
     for thread in asked:

@@ -41,11 +41,14 @@ class Gateway(Handle):
         records_max: int = 0,
         connections_max: int = 0,
         answer_timeout: float = 0.0,
+        api_key: str | None = None,
+        allow_origin: str | None = None,
     ) -> None:
         """Listens on "host:port" (port 0 = any that is free) and writes to "host:port,host:port".
 
         settings, properties, iam, region: as of `pinpipe.kafka.Producer`. stages: first segments of paths that are
         taken off, none = any one. failures: "masked" answers 200 where no record was stored, as kafka-rest does.
+        api_key: what requests must have as x-api-key. allow_origin: what browsers are told, such as "*".
         Limits: 0 = the default, docs/gateway.md has them.
         """
         if failures not in _FAILURES:
@@ -61,6 +64,8 @@ class Gateway(Handle):
                 records_max,
                 connections_max,
                 milliseconds(answer_timeout),
+                api_key,
+                allow_origin,
             )
         )
         self.address: str = native.pinpipe_gateway_address(self._native)

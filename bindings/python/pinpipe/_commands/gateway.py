@@ -14,6 +14,7 @@ from contextlib import ExitStack
 
 from pinpipe import _printing
 from pinpipe._gateway import WORKERS_MAX, Gateway, serve
+from pinpipe._inputs import file_error
 from pinpipe._stopping import stopped_by_signals
 from pinpipe.errors import InvalidArgumentError
 
@@ -52,6 +53,14 @@ def configure(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--answer-timeout", type=float, default=0.0, metavar="SECONDS", help="for Kafka (default: 25)"
+    )
+    parser.add_argument(
+        "--api-key-file", metavar="FILE", help="its first line is the x-api-key that requests must have"
+    )
+    parser.add_argument(
+        "--allow-origin",
+        metavar="ORIGIN",
+        help="what browsers are told (CORS), such as '*' (default: nothing)",
     )
     parser.add_argument(
         "--set",
@@ -106,4 +115,20 @@ def _gateway(listen: str, arguments: argparse.Namespace) -> Gateway:
         records_max=arguments.records_max,
         connections_max=arguments.connections_max,
         answer_timeout=arguments.answer_timeout,
+        api_key=_first_line(arguments.api_key_file),
+        allow_origin=arguments.allow_origin,
     )
+
+
+def _first_line(path: str | None) -> str | None:
+    """The key; a file, because what stands on a command line can be seen by everybody on the machine."""
+    if path is None:
+        return None
+    try:
+        with open(path, encoding="utf-8") as file:
+            key = file.readline(1024).strip()
+    except OSError as error:
+        raise file_error(path, error) from error
+    if not key:
+        raise InvalidArgumentError(f"'{path}': its first line is empty")
+    return key
