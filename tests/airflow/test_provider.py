@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import importlib.metadata
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -119,3 +120,37 @@ def test_a_connection_is_read(
     found = PinpipeHook("pinpipe_test").get_conn()
     assert found == services
     assert "a-secret-key" not in repr(found) and "a-session-token" not in repr(found)
+
+
+def test_a_task_has_the_connections_environment_and_leaves_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    told = {"conn_type": "pinpipe", "extra": {"profile": "team", "region": "eu-west-1"}}
+    monkeypatch.setenv("AIRFLOW_CONN_PINPIPE_TEST", json.dumps(told))
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "AKIDOFTHEWORKER")
+    monkeypatch.delenv("AWS_REGION", raising=False)
+    before = dict(os.environ)
+    with pytest.raises(RuntimeError, match="a task"), PinpipeHook("pinpipe_test").environment():
+        assert os.environ["AWS_PROFILE"] == "team" and os.environ["AWS_REGION"] == "eu-west-1"
+        assert "AWS_ACCESS_KEY_ID" not in os.environ, "it would win over the profile"
+        raise RuntimeError("a task that fails")
+    assert dict(os.environ) == before
+
+
+@pytest.mark.parametrize(
+    ("connection", "url"),
+    [
+        ("mysql://pin:a%2Fb%40c@db:3306/pins", "mysql+pymysql://pin:a%2Fb%40c@db:3306/pins"),
+        ("postgres://pin@db/pins", "postgresql+psycopg://pin@db/pins"),
+        ('{"conn_type": "sqlite", "host": "/data/pins.db"}', "sqlite:////data/pins.db"),
+    ],
+)
+def test_a_database_connection_is_a_source(
+    connection: str, url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AIRFLOW_CONN_SOURCE", connection)
+    assert PinpipeHook(None).source_url("source") == url
+
+
+def test_a_missing_connection_is_the_environments_only_by_default() -> None:
+    assert PinpipeHook().get_conn() == PinpipeHook(None).get_conn() == Services()
+    with pytest.raises(_compat.AirflowNotFoundException):
+        PinpipeHook("no_such_connection").get_conn()

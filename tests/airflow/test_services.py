@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import signal
 import subprocess
 import sys
 import uuid
@@ -22,7 +23,7 @@ import pytest
 from airflow.models import Connection
 from airflow_provider_pinpipe._compat import AirflowException, AirflowFailException, BaseEventTrigger
 from airflow_provider_pinpipe.hook import PinpipeHook
-from airflow_provider_pinpipe.operators import CleanOperator, KinesisToDeltaOperator
+from airflow_provider_pinpipe.operators import CleanOperator, EmulateOperator, KinesisToDeltaOperator
 from airflow_provider_pinpipe.sensors import NewObjectsSensor, StreamLagSensor
 from airflow_provider_pinpipe.triggers import KinesisRecordsTrigger, NewObjectsTrigger, StreamLagTrigger
 
@@ -260,3 +261,19 @@ def test_what_no_retry_can_mend_fails_at_once(tmp_path: Path) -> None:
     missing = CleanOperator(task_id="clean", kind="pin", inputs="/nowhere.ndjson", to=f"{tmp_path}/x.ndjson")
     with pytest.raises(pinpipe.Error, match="nowhere"):
         missing.execute(Pushed())
+
+
+def test_a_task_that_is_ended_by_a_signal_has_not_succeeded(tmp_path: Path) -> None:
+    """The emulator ends on SIGTERM by itself; to Airflow that is a task to be tried again."""
+    rows: list[bytes] = []
+
+    def take(kind: str, row: bytes) -> None:
+        rows.append(row)
+        if len(rows) == 9:
+            os.kill(os.getpid(), signal.SIGTERM)
+
+    targets: Any = [take]
+    emulate = EmulateOperator(task_id="emulate", to=targets, rows=100_000, state_dir=str(tmp_path))
+    with pytest.raises(AirflowException, match="of 100000 draws"):
+        emulate.execute(Pushed())
+    assert 9 <= len(rows) < 300_000

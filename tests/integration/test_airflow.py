@@ -125,3 +125,13 @@ def test_a_pin_that_contradicts_is_told(wheels: list[Path], tmp_path: Path) -> N
     pins.write_text((LOCKS / "2.11.txt").read_text().replace("pyarrow==26.0.1", "pyarrow==12.0.0"))
     done = mwaa(wheels, pins, tmp_path / "out")
     assert done.returncode == 1 and "pyarrow" in done.stderr
+
+
+def test_the_provider_is_typed() -> None:
+    """Against the types of Airflow 3, whose own classes are not all typed."""
+    python = airflow_environment("3.3") / "bin/python"
+    mypy = [sys.executable, "-m", "mypy", "--strict", "--allow-untyped-calls", "--follow-imports=silent"]
+    mypy += ["--ignore-missing-imports", "--python-executable", str(python)]
+    sources = ["bindings/airflow/airflow_provider_pinpipe", "deploy/mwaa/build.py"]
+    done = subprocess.run([*mypy, *sources], cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout
