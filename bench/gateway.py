@@ -1,4 +1,4 @@
-"""The benchmark's section on the gateway: CPU of its process a POST, beside a bare handler of the same HTTP library.
+"""The benchmark's section on the gateway: CPU of its process a POST, beside a bare handler of its library, and Flask.
 
 Never measures client or cluster: wrk and kfake run on the other core. With more than one core the measured process has
 one for itself, its librdkafka threads included.
@@ -7,25 +7,31 @@ Rules: DESIGN §5 ("Speed"); reference/gateway-and-sink-costs.md; issue on the g
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import re
 import signal
+import socket
 import statistics
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
+import figures
 import rows
 from sections import Bench
 
-ROOT = Path(__file__).resolve().parents[1]
+HERE = Path(__file__).resolve().parent
+ROOT = HERE.parent
 sys.path[:0] = [str(ROOT), str(ROOT / "tests/integration")]
 
 SECONDS = 2
+START_S = 30.0
 #: Records of a request, connections.
 LOADS = ((1, 64), (1, 16), (100, 16))
 TICK_S = 1 / os.sysconf("SC_CLK_TCK")
@@ -36,14 +42,25 @@ wrk.body = [==[{body}]==]
 """
 
 
-def _cpu_s(process: subprocess.Popen[str]) -> float:
-    fields = Path(f"/proc/{process.pid}/stat").read_text(encoding="ascii").rpartition(") ")[2].split()
-    return (int(fields[11]) + int(fields[12])) * TICK_S
+def _cpu_s(pid: int) -> float:
+    """Of a process and its children."""
+    fields = Path(f"/proc/{pid}/stat").read_text(encoding="ascii").rpartition(") ")[2].split()
+    children = Path(f"/proc/{pid}/task/{pid}/children").read_text(encoding="ascii").split()
+    return (int(fields[11]) + int(fields[12])) * TICK_S + sum(_cpu_s(int(child)) for child in children)
+
+
+def _wait_until_served(port: int) -> None:
+    deadline = time.monotonic() + START_S
+    while time.monotonic() < deadline:
+        with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), timeout=1):
+            return
+        time.sleep(0.05)
+    raise SystemExit(f"bench: nothing serves on port {port}")
 
 
 @contextmanager
-def _server(command: list[str], core: set[int]) -> Iterator[tuple[subprocess.Popen[str], str]]:
-    """The process and its address; both kinds say on a line where they listen."""
+def _server(command: list[str], core: set[int]) -> Iterator[tuple[int, str]]:
+    """The process's number and its address; every kind says on a line where it listens."""
     process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
     try:
         os.sched_setaffinity(process.pid, core)
@@ -51,18 +68,19 @@ def _server(command: list[str], core: set[int]) -> Iterator[tuple[subprocess.Pop
         line = process.stdout.readline()
         found = re.search(r"(\d+)\s*$", line)
         assert found, line
-        yield process, f"http://127.0.0.1:{found[1]}"
+        _wait_until_served(int(found[1]))
+        yield process.pid, f"http://127.0.0.1:{found[1]}"
     finally:
         process.send_signal(signal.SIGTERM)
         process.communicate(timeout=40)
 
 
-def _load(process: subprocess.Popen[str], url: str, script: Path, connections: int) -> dict[str, float]:
+def _load(pid: int, url: str, script: Path, connections: int) -> dict[str, float]:
     """One run of wrk."""
     command = ["wrk", "-t1", f"-c{connections}", f"-d{SECONDS}s", "--latency", "-s", str(script), url]
-    before = _cpu_s(process)
+    before = _cpu_s(pid)
     said = subprocess.run(command, capture_output=True, text=True, check=True).stdout
-    cpu_s = _cpu_s(process) - before
+    cpu_s = _cpu_s(pid) - before
     found = re.search(r"(\d+) requests in", said)
     assert found and "Non-2xx" not in said, said
     scale = {"us": 1e-3, "ms": 1.0, "s": 1e3}
@@ -78,55 +96,66 @@ def _load(process: subprocess.Popen[str], url: str, script: Path, connections: i
     }
 
 
+def _commands(bench: Bench, brokers: str) -> dict[str, list[str]]:
+    from servers import free_port
+
+    python = figures.environment(figures.PEERS / "gateway", "gateway-requirements.txt")
+    peer = str(HERE / "peer_gateway.py")
+    ours = [sys.executable, "-m", "pinpipe", "gateway", "--listen", "127.0.0.1:0", "--brokers", brokers]
+    return {
+        "gateway": ours,
+        "bare": [bench.program("gateway_bare")],
+        "gunicorn": [python, peer, "gunicorn", str(free_port()), brokers],
+        "flask": [python, peer, "flask", str(free_port()), brokers],
+    }
+
+
+def _rounds(bench: Bench, brokers: str, core: set[int], script: Path, connections: int) -> dict[str, Any]:
+    """Every server `runs` times, in rounds; all of them are up, and those that are not asked are idle."""
+    commands = _commands(bench, brokers)
+    runs: dict[str, list[dict[str, float]]] = {name: [] for name in commands}
+    with ExitStack() as up:
+        servers = {name: up.enter_context(_server(command, core)) for name, command in commands.items()}
+        for _ in range(bench.runs):
+            for name, server in servers.items():
+                runs[name].append(_load(*server, script, connections))
+    found: dict[str, Any] = {
+        name: {key: statistics.median(run[key] for run in every) for key in every[0]}
+        for name, every in runs.items()
+    }
+    for name, every in runs.items():
+        found[name]["ratio"] = statistics.median(
+            run["cpu_us"] / ours["cpu_us"] for run, ours in zip(every, runs["gateway"], strict=True)
+        )
+    return found
+
+
 def section(bench: Bench) -> dict[str, Any]:
-    """µs of CPU a request and a record, requests/s, latency; the ratio to the bare handler of the same round."""
+    """µs of CPU a request and a record, requests/s, latency; what each costs by the gateway of the same round."""
     from faulty_kafka import run_faulty_kafka
 
     values = rows.write("pin", 200, bench.folder).read_text(encoding="utf-8").splitlines()
-    cores = sorted(os.sched_getaffinity(0) | set(range(os.cpu_count() or 1)))
     before = os.sched_getaffinity(0)
+    cores = sorted(range(os.cpu_count() or 1))
     os.sched_setaffinity(0, set(cores[1:]) or set(cores))  # what is started from here on: cluster and wrk
     found: dict[str, Any] = {}
     try:
         with run_faulty_kafka("-topics", "bench", "-blackhole") as cluster:
-            command = [sys.executable, "-m", "pinpipe", "gateway", "--listen", "127.0.0.1:0"]
-            commands = {
-                "gateway": [*command, "--brokers", cluster.brokers],
-                "bare": [bench.program("gateway_bare")],
-            }
             for records, connections in LOADS:
                 script = bench.folder / f"gateway-{records}.lua"
                 body = json.dumps({"records": [{"value": json.loads(value)} for value in values[:records]]})
                 script.write_text(SCRIPT.format(body=body), encoding="utf-8")
-                runs: dict[str, list[dict[str, float]]] = {name: [] for name in commands}
-                with (
-                    _server(commands["gateway"], {cores[0]}) as gateway,
-                    _server(commands["bare"], {cores[0]}) as bare,
-                ):
-                    for _ in range(bench.runs):
-                        runs["gateway"].append(_load(*gateway, script, connections))
-                        runs["bare"].append(_load(*bare, script, connections))
-                found[f"{records} a request, {connections} connections"] = _print(records, connections, runs)
+                lines = _rounds(bench, cluster.brokers, {cores[0]}, script, connections)
+                found[f"{records} a request, {connections} connections"] = lines
+                print(
+                    f"\ngateway, {records} a request, {connections} connections: µs of CPU a request, a record,"
+                )
+                print("requests/s, ms, CPU by the gateway's")
+                for name, line in lines.items():
+                    print(
+                        f"  {name:8} {line['cpu_us']:9.2f} {line['cpu_us'] / records:8.2f} {line['per_s']:8.0f}"
+                        f" p50 {line['p50_ms']:7.2f} p99 {line['p99_ms']:7.2f} {line['ratio']:7.2f} x"
+                    )
     finally:
         os.sched_setaffinity(0, before)
     return found
-
-
-def _print(records: int, connections: int, runs: dict[str, list[dict[str, float]]]) -> dict[str, Any]:
-    lines: dict[str, Any] = {
-        name: {key: statistics.median(run[key] for run in all_runs) for key in all_runs[0]}
-        for name, all_runs in runs.items()
-    }
-    ratio = statistics.median(
-        mine["cpu_us"] / bare["cpu_us"] for mine, bare in zip(runs["gateway"], runs["bare"], strict=True)
-    )
-    print(
-        f"\ngateway, {records} a request, {connections} connections: µs of CPU a request and a record, requests/s, ms"
-    )
-    for name, line in lines.items():
-        print(
-            f"  {name:8} {line['cpu_us']:8.2f} {line['cpu_us'] / records:8.2f} {line['per_s']:9.0f}"
-            f" p50 {line['p50_ms']:.2f} p99 {line['p99_ms']:.2f}"
-        )
-    print(f"  ratio {ratio:.2f} x")
-    return {**lines, "ratio": ratio}
