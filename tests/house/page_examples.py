@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import os
 import re
-import subprocess
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parents[2]
+from tests.house.outside import ROOT, run
+
 DOCS = ROOT / "docs"
 
 
@@ -133,14 +133,4 @@ def ran(name: str, around: Around, folder: Path, known: Mapping[str, str], **env
         "AWS_REGION": "us-east-1",
         "PYTHONPATH": os.pathsep.join(filter(None, (os.environ.get("PYTHONPATH"), str(ROOT)))),
     }
-    done = subprocess.run(
-        [sys.executable, str(program)],
-        cwd=folder,
-        env=os.environ | own | environment,
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=120,
-    )
-    assert done.returncode == 0, f"docs/{name}:\n{whole}\n{done.stdout}{done.stderr}"
-    return done.stdout
+    return run(sys.executable, program, cwd=folder, **(own | environment))
