@@ -66,7 +66,13 @@ HERE = {
 #: Those that tests/integration/test_page_examples_servers.py runs.
 WITH_SERVERS = {
     "kinesis.md 1": Around(),
-    "kinesis.md 2": Around("import pinpipe\n", "", ((f"https://{_API}", "{gateway}"),)),
+    "kinesis.md 2": Around(
+        "import pinpipe, pyarrow\n"
+        'table = {"data": pyarrow.array([b"{}"] * 3), "key": pyarrow.array(["a", "b", "c"])}\n'
+        'producer = pinpipe.kinesis.Producer("streaming-0a1b-pin", region="eu-west-1", reports=True)\n',
+        "assert taken == 3\nproducer.close()\n",
+    ),
+    "kinesis.md 3": Around("import pinpipe\n", "", ((f"https://{_API}", "{gateway}"),)),
     "s3.md 1": Around(
         "",
         "assert table.num_rows == 1\n",
@@ -77,7 +83,9 @@ WITH_SERVERS = {
         ),
     ),
     "stream.md 1": Around(
-        "import pinpipe\n", "", (("while True:", "for _ in range(1):"), ("...", "assert table.num_rows > 0"))
+        "import pinpipe\n",
+        "",
+        (("while True:", "rows = 0\n    while rows == 0:"), ("...", "rows = table.num_rows")),
     ),
     "testing.md 1": Around(
         "import types, pinpipe\nfrom tests.doubles.backend import Backend\nfrom tests.doubles.gate import Gate\n"
@@ -93,6 +101,8 @@ ELSEWHERE = {
     "airflow.md 2": "tests/python/test_jobs.py",
     "answers.md 1": "tests/integration/test_spark_sql.py",
     "census.md 1": "tests/python/test_docs.py",
+    "spark.md 1": "tests/integration/test_spark.py",  # Unity Catalog's names: the calls are run on a local session
+    "spark.md 2": "tests/integration/test_spark.py",
 }
 
 

@@ -54,7 +54,7 @@ def test_examples_of_streams(kinesalite: str, store: Store, tmp_path: Path) -> N
     more = environment(store, AWS_ENDPOINT_URL_KINESIS=kinesalite)
     try:
         with Server(KinesisGateway(kinesalite, tutorial())) as server:
-            for name in ("kinesis.md 1", "kinesis.md 2", "stream.md 1"):
+            for name in ("kinesis.md 1", "kinesis.md 2", "kinesis.md 3", "stream.md 1"):
                 known = {"gateway": f"{server.endpoint}/test"}
                 ran(name, WITH_SERVERS[name], tmp_path, known, **more)
     finally:
