@@ -17,6 +17,9 @@
 #define WORDS_BYTES 512
 /* Of one record's entry that was stored: names, and two numbers. */
 #define ENTRY_BYTES 112
+/* Of a record that was stored by an attempt whose answer was lost: the broker says so and not where, as
+ * Java's producer does. */
+#define OFFSET_UNKNOWN (-1)
 /* Kafka's codes that say "not allowed" where the others of their status say "not logged in". */
 #define CODE_TOPIC_DENIED 29
 #define CODE_CLUSTER_DENIED 31
@@ -112,7 +115,7 @@ static pinpipe_status stored_append(pinpipe_buf *out, int64_t partition, int64_t
     at += pp_number_write_i64(at, partition);
     memcpy(at, middle, sizeof middle - 1);
     at += sizeof middle - 1;
-    at += pp_number_write_i64(at, offset);
+    at += pp_number_write_i64(at, offset < 0 ? OFFSET_UNKNOWN : offset);
     memcpy(at, tail, sizeof tail); /* with its NUL */
     out->len = (size_t)(at - out->ptr) + sizeof tail - 1;
     return PINPIPE_OK;

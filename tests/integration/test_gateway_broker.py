@@ -223,7 +223,9 @@ def test_every_answer_is_true_under_faults_and_at_the_end(cluster: FaultyKafka) 
     for number, (status, answer) in load.said.items():
         if status == 200:
             (entry,) = answer["offsets"]
-            assert stored[number] == [(entry["partition"], entry["offset"])], number
+            ((partition, offset),) = stored[number]
+            # -1: an attempt before stored it, and its answer was lost
+            assert entry["partition"] == partition and entry["offset"] in (offset, -1), number
         elif "no record was written" in str(answer):
             assert number not in stored
         assert len(stored.get(number, [])) <= 1
