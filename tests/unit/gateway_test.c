@@ -67,7 +67,7 @@ static void server_begin(server *at, const pinpipe_gateway_options *options, con
     CHECK_INT(pinpipe_gateway_open(&at->gateway, &wish, &err), PINPIPE_OK);
     pinpipe_kafka_config_free(wish.settings);
     pinpipe_str address = pinpipe_gateway_address(at->gateway);
-    at->port = (uint16_t)atoi((const char *)memchr(address.ptr, ':', address.len) + 1);
+    at->port = (uint16_t)strtol((const char *)memchr(address.ptr, ':', address.len) + 1, NULL, 10);
     pthread_create(&at->thread, NULL, serve, at);
 }
 
@@ -122,7 +122,7 @@ static int ask(const server *at, const char *request, const char *end) {
     int peer = client_open(at), status = 0;
     client_send(peer, request);
     if (client_read(answer, peer, end, 1) > 0) {
-        status = atoi(answer + sizeof "HTTP/1.1");
+        status = (int)strtol(answer + sizeof "HTTP/1.1", NULL, 10);
     }
     close(peer);
     return status;
@@ -135,7 +135,7 @@ static void honest_check(const server *at) {
     CHECK_INT(client_read(answer, peer, STORED_END, 3), 3);
     const char *first = strstr(answer, "\"offset\":"),
                *second = first ? strstr(first + 1, "\"offset\":") : NULL;
-    CHECK(first && second && atoi(second + 9) == atoi(first + 9) + 1);
+    CHECK(first && second && strtol(second + 9, NULL, 10) == strtol(first + 9, NULL, 10) + 1);
     client_send(peer, HEAD "Transfer-Encoding: chunked\r\n\r\n"
                            "a\r\n{\"records\"\r\n15\r\n:[{\"value\":{\"n\":1}}]}\r\n0\r\n\r\n");
     CHECK_INT(client_read(answer, peer, STORED_END, 1), 1);
