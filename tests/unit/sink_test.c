@@ -60,7 +60,9 @@ static void test_rejects_and_nulls(void) {
     pinpipe_kafka_producer_free(producer);
 
     pinpipe_sink *sink = sink_open(&options);
-    run_until(sink, PINPIPE_SINK_RECORDS_STORED, 2);
+    run_until(sink, PINPIPE_SINK_OBJECTS_STORED, 2);
+    CHECK_INT(pinpipe_sink_flush(sink, 5000, NULL), PINPIPE_OK); /* what is stored is committed too */
+    CHECK_INT(pinpipe_sink_count(sink, PINPIPE_SINK_RECORDS_STORED), 2);
     CHECK_INT(pinpipe_sink_count(sink, PINPIPE_SINK_RECORDS_READ), 6);
     CHECK_INT(pinpipe_sink_count(sink, PINPIPE_SINK_RECORDS_NULL), 2);
     CHECK_INT(pinpipe_sink_count(sink, PINPIPE_SINK_RECORDS_REJECTED), 2);
