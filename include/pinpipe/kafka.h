@@ -295,7 +295,8 @@ PINPIPE_API pinpipe_status pinpipe_kafka_consumer_statistics(pinpipe_kafka_stati
                                                              pinpipe_error *err) PINPIPE_MUST_CHECK;
 
 /** Asks for the group's committed offsets: reads topic and partition of each entry, writes its `offset` and
- * its `metadata`, which is borrowed until the next call of this function or free. Errors: as commit. */
+ * its `metadata`, which is borrowed until the next call of this function or free. A broker answers a consumer
+ * that is joining its group when it has joined. Errors: as commit. */
 PINPIPE_API pinpipe_status pinpipe_kafka_consumer_committed(pinpipe_kafka_offset *offsets, int64_t count,
                                                             pinpipe_kafka_consumer *consumer,
                                                             int64_t timeout_ms,

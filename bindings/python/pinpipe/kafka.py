@@ -427,7 +427,10 @@ class Consumer(Handle):
     def committed(
         self, partitions: Iterable[tuple[str, int]], timeout: float = 10.0
     ) -> dict[tuple[str, int], int | None]:
-        """The group's committed offset of each (topic, partition); None where there is none."""
+        """The group's committed offset of each (topic, partition); None where there is none.
+
+        A broker answers a consumer that is joining its group when it has joined.
+        """
         asked = list(partitions)
         places = [(topic, partition, -1) for topic, partition in asked]
         timeout_ms = milliseconds(timeout)
