@@ -21,6 +21,8 @@ ROOT = Path(__file__).resolve().parents[2]
 LOCKS = ROOT / "tests/airflow/locks"
 LINES = ("2.10", "2.11", "3.3")
 INSTALL_TIMEOUT_S = 600
+#: uv trusts whom the system trusts, as the other packages' clients do, not only its own list.
+UV_ENVIRONMENT = {"UV_SYSTEM_CERTS": "true"}
 _MARK = "installed"
 
 
@@ -31,7 +33,7 @@ def _must_run(command: list[str], environment: dict[str, str] | None = None) -> 
         text=True,
         check=False,
         timeout=INSTALL_TIMEOUT_S,
-        env={**os.environ, **(environment or {})},
+        env={**os.environ, **UV_ENVIRONMENT, **(environment or {})},
     )
     if done.returncode != 0:
         pytest.fail(f"{' '.join(command)}: {(done.stdout + done.stderr)[-2000:]}")
@@ -96,6 +98,7 @@ def build_wheel(source: Path, folder: Path) -> Path:
     """The wheel of a source folder, by what is installed here."""
     made = folder / source.name
     command = [sys.executable, "-m", "pip", "wheel", "-q", "--no-build-isolation", "--no-deps", "--no-index"]
-    _must_run([*command, "-w", str(made), str(source)])
+    with alone("wheel"):
+        _must_run([*command, "-w", str(made), str(source)])
     (wheel,) = made.glob("*.whl")
     return wheel

@@ -15,7 +15,16 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from airflow_lines import LINES, LOCKS, ROOT, airflow_environment, build_wheel, provider_wheel, uv
+from airflow_lines import (
+    LINES,
+    LOCKS,
+    ROOT,
+    UV_ENVIRONMENT,
+    airflow_environment,
+    build_wheel,
+    provider_wheel,
+    uv,
+)
 from kafka_broker import Broker
 from pinpipe import _query, _store
 from spark_session import Session
@@ -98,7 +107,10 @@ def mwaa(wheels: list[Path], pins: Path, out: Path) -> subprocess.CompletedProce
     """The kit for an image with these pins."""
     build = [sys.executable, str(ROOT / "deploy/mwaa/build.py"), *map(str, wheels), "--uv", uv()]
     build += ["--pins", str(pins), "--airflow", "2.11.2", "--python", "3.11", "-o", str(out)]
-    return subprocess.run(build, capture_output=True, text=True, check=False, timeout=TIMEOUT_S)
+    environment = os.environ | UV_ENVIRONMENT
+    return subprocess.run(
+        build, env=environment, capture_output=True, text=True, check=False, timeout=TIMEOUT_S
+    )
 
 
 def test_the_kit_for_mwaa_resolves_to_the_images_pins(wheels: list[Path], tmp_path: Path) -> None:

@@ -15,6 +15,7 @@ from pathlib import Path
 
 import pinpipe
 import pytest
+from servers import alone
 
 from tests.house.outside import ROOT, needed, run
 
@@ -58,7 +59,8 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Made in the build folder that `make` has used for the same."""
     folder = tmp_path_factory.mktemp("wheel")
     pip = (sys.executable, "-m", "pip", "wheel", "-q", "--no-build-isolation", "--no-deps")
-    run(*pip, "-w", folder, ROOT)
+    with alone("wheel"):
+        run(*pip, "-w", folder, ROOT)
     (made,) = folder.glob("*.whl")
     return made
 
