@@ -442,19 +442,11 @@ pinpipe_status pp_kafka_consumer_take(pinpipe_kafka_batch *out, pinpipe_kafka_co
     if (consumer->late_error.status) {
         return late_fail(consumer, err);
     }
-    int64_t deadline_ms = pp_kafka_deadline_ms(timeout_ms);
     consumer->take_records = limits.records < consumer->view_cap ? limits.records : consumer->view_cap;
     consumer->take_bytes = limits.bytes < POLL_BYTES_MAX ? limits.bytes : POLL_BYTES_MAX;
-    for (;;) {
-        status = pp_kafka_messages_take(consumer, deadline_ms, err);
-        if (status == PINPIPE_OK && pp_kafka_consumer_has_news(consumer)) {
-            status = revoked_publish(out, consumer, err);
-        }
-        if (status < 0 || consumer->view_count || out->revoked_count || !pp_kafka_wait_ms(deadline_ms, 1)) {
-            break;
-        }
-        held_release(
-            consumer); /* a move that took nothing away, such as the first, is no news to the caller */
+    status = pp_kafka_messages_take(consumer, pp_kafka_deadline_ms(timeout_ms), err);
+    if (status == PINPIPE_OK && pp_kafka_consumer_has_news(consumer)) {
+        status = revoked_publish(out, consumer, err);
     }
     if (status < 0) {
         return status;
