@@ -141,10 +141,12 @@ int main(int count, char **arguments) {
     pinpipe_error err = PINPIPE_ERROR_INIT;
     pinpipe_status status = count == 5 ? job_open(&job, arguments, &err) : PINPIPE_DONE;
     job.read.struct_size = (uint32_t)sizeof job.read;
-    while (status == PINPIPE_OK) {
+    for (int quiet = 0;
+         status >= 0 && status != PINPIPE_DONE && quiet < 2;) { /* a move of the group ends one early */
         status = pinpipe_kafka_consumer_read(job.records, job.consumer, NULL,
                                              1000 * strtoll(arguments[4], NULL, 10), &err);
-        status = status == PINPIPE_OK ? step(&job, &err) : status; /* AGAIN: nothing came for so long */
+        quiet = status == PINPIPE_AGAIN ? quiet + 1 : 0; /* nothing came for so long */
+        status = status == PINPIPE_OK ? step(&job, &err) : status;
     }
     if (count != 5)
         fprintf(stderr, "usage: %s BROKERS TOPIC BUCKET IDLE_SECONDS\n", arguments[0]);
