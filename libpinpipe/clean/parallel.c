@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "base/memory.h"
+#include "base/thread.h"
 #include "clean/decoder.h"
 #include "clean/format.h"
 #include "record/table.h"
@@ -101,7 +102,7 @@ static void *job_work(void *argument) {
 static void job_run(job *j, int32_t threads) {
     pthread_t thread[THREADS_MAX];
     int32_t started = 0;
-    while (started < threads - 1 && pthread_create(&thread[started], NULL, job_work, j) == 0) {
+    while (started < threads - 1 && pp_thread_start(&thread[started], "pinpipe-clean", job_work, j)) {
         started++;
     }
     job_work(j);

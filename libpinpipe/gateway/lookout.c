@@ -8,6 +8,7 @@
 #include <pthread.h>
 
 #include "base/memory.h"
+#include "base/thread.h"
 #include "io/clock.h"
 #include "io/ready.h"
 
@@ -84,7 +85,7 @@ pinpipe_status pp_gateway_lookout_new(pp_gateway_lookout **out, pinpipe_str brok
     }
     pthread_mutex_init(&lookout->lock, NULL);
     bool is_open = pp_clock_condition_open(&lookout->changed);
-    if (!is_open || pthread_create(&lookout->thread, NULL, thread_run, lookout) != 0) {
+    if (!is_open || !pp_thread_start(&lookout->thread, "pinpipe-topics", thread_run, lookout)) {
         pinpipe_kafka_admin_free(lookout->admin);
         pp_free(lookout);
         return pp_fail(err, PINPIPE_ENOMEM, "the look-out for topics: the system gives no thread");

@@ -6,7 +6,6 @@
 #include <assert.h>
 #include <pthread.h>
 #include <sched.h>
-#include <signal.h>
 #include <time.h>
 
 #include "aws/credentials.h"
@@ -14,6 +13,7 @@
 #include "base/buffer.h"
 #include "base/log.h"
 #include "base/memory.h"
+#include "base/thread.h"
 #include "io/clock.h"
 #include "io/fork.h"
 #include "io/retry.h"
@@ -239,11 +239,7 @@ static void thread_begin(pinpipe_provider *provider) {
     if (!needed) {
         return;
     }
-    sigset_t all, former;
-    sigfillset(&all);
-    pthread_sigmask(SIG_BLOCK, &all, &former);
-    provider->threaded = pthread_create(&provider->thread, NULL, refresh_main, provider) == 0;
-    pthread_sigmask(SIG_SETMASK, &former, NULL);
+    provider->threaded = pp_thread_start(&provider->thread, "pinpipe-keys", refresh_main, provider);
     if (!provider->threaded) {
         pp_log(PP_LOG_WARNING, "credentials", "no thread for renewing them; callers will do it");
     }

@@ -14,6 +14,7 @@
 
 #include "base/log.h"
 #include "base/memory.h"
+#include "base/thread.h"
 #include "io/clock.h"
 
 #define POLL_RECORDS_DEFAULT 1000
@@ -338,7 +339,7 @@ static void *destroy_run(void *opaque) {
 static bool destroy_behind(pinpipe_kafka_consumer *consumer) {
     pthread_t thread;
     pp_kafka_iam_detach(consumer->client.iam);
-    if (pthread_create(&thread, NULL, destroy_run, consumer) != 0) {
+    if (!pp_thread_start(&thread, "pinpipe-leave", destroy_run, consumer)) {
         return false;
     }
     pthread_detach(thread);

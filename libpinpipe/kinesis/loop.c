@@ -5,9 +5,9 @@
 
 #if PINPIPE_WITH_KINESIS
 
-#include <signal.h>
 
 #include "base/log.h"
+#include "base/thread.h"
 #include "io/clock.h"
 #include "io/fork.h"
 #include "kinesis/producer.h"
@@ -67,11 +67,7 @@ static void *loop_main(void *user) {
 /* A machine without threads to spare is moved by its owner. */
 static void thread_begin(pinpipe_kinesis_producer *producer) {
     pp_loop *loop = &producer->loop;
-    sigset_t all, former;
-    sigfillset(&all);
-    pthread_sigmask(SIG_BLOCK, &all, &former);
-    loop->is_started = pthread_create(&loop->thread, NULL, loop_main, producer) == 0;
-    pthread_sigmask(SIG_SETMASK, &former, NULL);
+    loop->is_started = pp_thread_start(&loop->thread, "pinpipe-kinesis", loop_main, producer);
     if (!loop->is_started) {
         loop->is_alone = true;
         pp_log(PP_LOG_WARNING, PP_KINESIS_SERVICE, "no thread for a producer; its calls will move it");

@@ -6,6 +6,7 @@
 #include <pthread.h>
 
 #include "base/memory.h"
+#include "base/thread.h"
 #include "io/clock.h"
 
 typedef struct work_list {
@@ -89,7 +90,7 @@ pinpipe_status pp_work_pool_new(pp_work_pool **out, void *const *workers, int32_
         pool_thread *thread = &pool->threads[i];
         thread->pool = pool;
         thread->worker = workers[i];
-        if (pthread_create(&thread->id, NULL, thread_run, thread) != 0) {
+        if (!pp_thread_start(&thread->id, "pinpipe-upload", thread_run, thread)) {
             pp_work_pool_free(pool);
             return pp_fail(err, PINPIPE_ENOMEM, "upload worker %ld of %ld: the system gives no thread",
                            (long)i + 1, (long)worker_count);
