@@ -129,6 +129,7 @@ pinpipe_status pinpipe_kafka_producer_poll(pinpipe_kafka_producer *producer, pin
 int64_t pinpipe_kafka_producer_written_count(const pinpipe_kafka_producer *producer);
 int64_t pinpipe_kafka_producer_delivered_count(const pinpipe_kafka_producer *producer);
 int64_t pinpipe_kafka_producer_failed_count(const pinpipe_kafka_producer *producer);
+int64_t pinpipe_kafka_consumer_generation(const pinpipe_kafka_consumer *consumer);
 pinpipe_status pinpipe_kafka_consumer_commit(pinpipe_kafka_consumer *consumer, const pinpipe_kafka_offset *offsets,
                                              int64_t count, int64_t timeout_ms, pinpipe_error *err);
 pinpipe_status pinpipe_kafka_consumer_pause(pinpipe_kafka_consumer *consumer, const pinpipe_kafka_offset *offsets,
@@ -149,6 +150,7 @@ pinpipe_status pinpipe_kafka_mock_new(pinpipe_kafka_mock **out, int64_t broker_c
 pinpipe_str pinpipe_kafka_mock_brokers(const pinpipe_kafka_mock *mock);
 pinpipe_status pinpipe_sink_poll(pinpipe_sink *sink, int64_t timeout_ms, pinpipe_error *err);
 pinpipe_status pinpipe_sink_flush(pinpipe_sink *sink, int64_t timeout_ms, pinpipe_error *err);
+int64_t pinpipe_sink_generation(const pinpipe_sink *sink);
 pinpipe_status pinpipe_sink_config_new(pinpipe_sink_config **out, pinpipe_error *err);
 pinpipe_status pinpipe_sink_config_set(pinpipe_sink_config *config, pinpipe_str name, pinpipe_str value,
                                        pinpipe_error *err);

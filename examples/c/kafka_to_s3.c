@@ -141,11 +141,12 @@ int main(int count, char **arguments) {
     pinpipe_error err = PINPIPE_ERROR_INIT;
     pinpipe_status status = count == 5 ? job_open(&job, arguments, &err) : PINPIPE_DONE;
     job.read.struct_size = (uint32_t)sizeof job.read;
-    for (int quiet = 0;
-         status >= 0 && status != PINPIPE_DONE && quiet < 2;) { /* a move of the group ends one early */
+    int64_t told = 0, before = -1; /* silence counts once the group has told which partitions are ours */
+    while (status >= 0 && status != PINPIPE_DONE && !(status == PINPIPE_AGAIN && told && told == before)) {
+        before = told;
         status = pinpipe_kafka_consumer_read(job.records, job.consumer, NULL,
                                              1000 * strtoll(arguments[4], NULL, 10), &err);
-        quiet = status == PINPIPE_AGAIN ? quiet + 1 : 0; /* nothing came for so long */
+        told = pinpipe_kafka_consumer_generation(job.consumer);
         status = status == PINPIPE_OK ? step(&job, &err) : status;
     }
     if (count != 5)

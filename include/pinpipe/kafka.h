@@ -282,6 +282,11 @@ PINPIPE_API pinpipe_status pinpipe_kafka_consumer_poll(pinpipe_kafka_batch *out,
                                                        pinpipe_kafka_consumer *consumer, int64_t timeout_ms,
                                                        pinpipe_error *err) PINPIPE_MUST_CHECK;
 
+/** How often the group has told this member its partitions, which may be none; 0 while it waits to be told:
+ * before it has joined, and while partitions move. Only then does silence mean that there is nothing to read:
+ * a group answers behind the session of a member that died, at the earliest. */
+PINPIPE_API int64_t pinpipe_kafka_consumer_generation(const pinpipe_kafka_consumer *consumer);
+
 /** Commits `count` offsets and waits for the answer. Errors: ECONFLICT the group has moved on, so that a
  * partition is another consumer's; ETIMEOUT the outcome is unknown; ENET; EAUTH. */
 PINPIPE_API pinpipe_status pinpipe_kafka_consumer_commit(pinpipe_kafka_consumer *consumer,

@@ -176,6 +176,9 @@ PINPIPE_API pinpipe_status pinpipe_sink_poll(pinpipe_sink *sink, int64_t timeout
 PINPIPE_API pinpipe_status pinpipe_sink_flush(pinpipe_sink *sink, int64_t timeout_ms,
                                               pinpipe_error *err) PINPIPE_MUST_CHECK;
 
+/** As pinpipe_kafka_consumer_generation. */
+PINPIPE_API int64_t pinpipe_sink_generation(const pinpipe_sink *sink);
+
 /** The value of a pinpipe_sink_counter. */
 PINPIPE_API int64_t pinpipe_sink_count(const pinpipe_sink *sink, int32_t counter);
 /** Its name, such as "records_stored"; NULL beyond the last. */

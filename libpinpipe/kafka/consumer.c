@@ -75,7 +75,8 @@ static void rebalance(rd_kafka_t *handle, rd_kafka_resp_err_t code,
     pinpipe_kafka_consumer *consumer = opaque;
     pp_kafka_consumer_moved(consumer);
     if (code == RD_KAFKA_RESP_ERR__ASSIGN_PARTITIONS) {
-        consumer->joined = true;
+        consumer->assignments++;
+        consumer->is_assigned = true;
         pp_kafka_client_answered(&consumer->client);
         if (is_cooperative(handle)) {
             error_log(rd_kafka_incremental_assign(handle, partitions), "assignment");
@@ -84,6 +85,7 @@ static void rebalance(rd_kafka_t *handle, rd_kafka_resp_err_t code,
         }
         return;
     }
+    consumer->is_assigned = false;
     revoked_note(consumer, partitions);
     /* What was lost is another's already, and a consumer that closes has nobody to wait for. */
     if (consumer->revocation == PINPIPE_KAFKA_REVOCATION_HELD && !consumer->held &&
@@ -397,7 +399,7 @@ static pinpipe_status silence_judge(pinpipe_kafka_consumer *consumer, pinpipe_er
         return pp_kafka_client_fail(client, "reading", err);
     }
     bool overdue = client->down_since_ms && pp_clock_monotonic_ms() - client->down_since_ms >= DOWN_MS;
-    if (!client->trouble || (consumer->joined && !overdue)) {
+    if (!client->trouble || (consumer->assignments && !overdue)) {
         return PINPIPE_AGAIN;
     }
     const rd_kafka_metadata_t *metadata = NULL;
@@ -458,6 +460,10 @@ pinpipe_status pp_kafka_consumer_take(pinpipe_kafka_batch *out, pinpipe_kafka_co
         pp_kafka_client_answered(&consumer->client);
     }
     return out->message_count || out->revoked_count ? PINPIPE_OK : silence_judge(consumer, err);
+}
+
+int64_t pinpipe_kafka_consumer_generation(const pinpipe_kafka_consumer *consumer) {
+    return consumer->is_assigned ? consumer->assignments : 0;
 }
 
 pinpipe_status pinpipe_kafka_consumer_statistics(pinpipe_kafka_statistics *out,

@@ -39,6 +39,10 @@ int64_t pinpipe_sink_count(const pinpipe_sink *sink, int32_t counter) {
     return counter >= 0 && counter < PINPIPE_SINK_COUNTER_COUNT ? sink->counts[counter] : 0;
 }
 
+int64_t pinpipe_sink_generation(const pinpipe_sink *sink) {
+    return pinpipe_kafka_consumer_generation(sink->consumer);
+}
+
 int64_t pinpipe_sink_position_count(const pinpipe_sink *sink) {
     return sink->partition_count;
 }

@@ -312,6 +312,30 @@ def test_dead_letters(kafka_broker: Broker, tmp_path: Path) -> None:
         )
 
 
+def test_a_dead_member_is_no_idleness(kafka_broker: Broker, tmp_path: Path) -> None:
+    """The group answers a joining member once the dead one's session is over, which is longer than it may idle."""
+    topic = "orphaned.pin"
+    with kafka.Admin(kafka_broker.brokers) as admin:
+        admin.create_topic(topic, 2)
+    with kafka.Producer(kafka_broker.brokers) as producer:
+        for number in range(600):
+            producer.write(topic, record(number), str(number))
+    dead = start_sink(kafka_broker, topic, tmp_path, idle=60)
+    deadline = time.monotonic() + 60
+    while len(stored_values(files_below(tmp_path), topic)) < 600 and time.monotonic() < deadline:
+        time.sleep(0.1)
+    dead.kill()
+    dead.communicate()
+    with kafka.Producer(kafka_broker.brokers) as producer:
+        for number in range(600, 1200):
+            producer.write(topic, record(number), str(number))
+    process = start_sink(kafka_broker, topic, tmp_path, idle=2, instance="two")
+    out, err = process.communicate(timeout=90)
+    assert (process.returncode, err) == (0, b"")
+    values = stored_values(files_below(tmp_path), topic)
+    assert sorted(values.values()) == sorted(record(n) for n in range(1200)), out
+
+
 def test_moved_partitions_are_read_by_their_next_owner(kafka_broker: Broker, tmp_path: Path) -> None:
     topic = "moved.pin"
     with kafka.Admin(kafka_broker.brokers) as admin:
@@ -368,12 +392,14 @@ class Writer(threading.Thread):
         self._producer.flush()
 
 
-def start_sink(broker: Broker, topic: str, folder: Path) -> subprocess.Popen[bytes]:
+def start_sink(
+    broker: Broker, topic: str, folder: Path, *, idle: int = 8, instance: str = "one"
+) -> subprocess.Popen[bytes]:
     """The command as a user runs it; static membership, so that a new process takes the dead one's place at once."""
     command = [sys.executable, "-m", "pinpipe", "sink", "--brokers", broker.brokers, "--topics", topic]
     command += ["--to", f"file://{quote(str(folder))}", "--flush-records", "50", "--idle-ms", "200"]
-    command += ["--group", f"{topic}-group", "--until-idle", "8"]
-    for name, value in {**SESSION, "group.instance.id": "one"}.items():
+    command += ["--group", f"{topic}-group", "--until-idle", str(idle)]
+    for name, value in {**SESSION, "group.instance.id": instance}.items():
         command += ["--set", f"{name}={value}"]
     return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
 

@@ -22,7 +22,7 @@ from typing import Any
 
 import pytest
 from pinpipe import Credentials, errors, kafka, s3
-from pinpipe._sink import Names, Sink, settings_table
+from pinpipe._sink import Names, Sink, UntilIdle, settings_table
 
 TOPIC = "opt.pin"
 COUNT = 40
@@ -328,6 +328,23 @@ def test_workers_are_threads(cluster: kafka.MockCluster, tmp_path: Path) -> None
     assert opened(2) == 2
     with pytest.raises(errors.InvalidArgumentError, match="workers 65 is more than 64"):
         opened(65)
+
+
+def test_a_group_that_does_not_answer_has_a_deadline(
+    cluster: kafka.MockCluster, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("pinpipe._sink.JOIN_TIMEOUT_S", 1.0)
+    cluster.create_topic("silent", 1)
+    with kafka.Consumer(cluster.brokers, "silent", "silent") as member:
+        deadline = time.monotonic() + 60
+        while not member.generation and time.monotonic() < deadline:
+            member.poll(0.2)
+        assert member.generation == 1
+        # Who does not poll does not rejoin, and the group waits for it.
+        with Sink(cluster.brokers, "silent", tmp_path.as_uri(), group="silent") as sink:
+            with pytest.raises(errors.DeadlineError, match="no partitions for 1 s"):
+                sink.run(UntilIdle(0.1))
+            assert sink.generation == 0
 
 
 def test_store_timeout_ends_a_store_that_is_away(cluster: kafka.MockCluster) -> None:

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypedDict, Unpack, cast
 from pinpipe import native
 from pinpipe._inputs import file_error
 from pinpipe._waiting import STEP_MS, Handle, milliseconds, steps
-from pinpipe.errors import ConflictError, Error, InvalidArgumentError, NetworkError
+from pinpipe.errors import ConflictError, DeadlineError, Error, InvalidArgumentError, NetworkError
 from pinpipe.kafka import Settings, native_settings
 
 if TYPE_CHECKING:
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from pinpipe._credentials import Credentials
 
 CONNECT_TIMEOUT_S = 10.0
+JOIN_TIMEOUT_S = 600.0
 
 #: Settings of the connector: a mapping, or the path of a connector.properties or of Connect's JSON.
 Connector = Mapping[str, object] | str | os.PathLike[str]
@@ -255,6 +256,12 @@ class Sink(Handle):
                     raise
 
     @property
+    def generation(self) -> int:
+        """How often the group has told the sink its partitions; 0 while it waits to be told."""
+        with self._alone() as handle:
+            return int(native.pinpipe_sink_generation(handle))
+
+    @property
     def counters(self) -> dict[str, int]:
         """What was done: records_read, records_stored, records_rejected, …; docs/sink.md explains each."""
         with self._alone() as handle:
@@ -293,17 +300,27 @@ class Sink(Handle):
 
 
 class UntilIdle:
-    """True once no record has come for some seconds from brokers that answer; for `Sink.run`."""
+    """True once no record has come for some seconds to a member of the group, from brokers that answer; for `Sink.run`.
+
+    A sink that waits for its partitions is not idle: behind a member that died the group answers once its session is
+    over. Raises DeadlineError where that takes 10 minutes, twice the time that a group gives its members to join.
+    """
 
     def __init__(self, seconds: float) -> None:
         """Counts from now on."""
         self._seconds = seconds
-        self._read = 0
-        self._since = time.monotonic()
+        self._seen = (0, 0)
+        self._since = self._joined = time.monotonic()
 
     def __call__(self, sink: Sink) -> bool:
         """Looks at what the sink has read."""
-        read = sink.counters["records_read"]
-        if read != self._read or sink.failing_since is not None:  # a broker that is away is not idle
-            self._read, self._since = read, time.monotonic()
-        return time.monotonic() - self._since >= self._seconds
+        now = time.monotonic()
+        generation = sink.generation
+        seen = (sink.counters["records_read"], generation)
+        if generation:
+            self._joined = now
+        elif now - self._joined >= JOIN_TIMEOUT_S:
+            raise DeadlineError(f"the group has given the sink no partitions for {JOIN_TIMEOUT_S:.0f} s")
+        if seen != self._seen or not generation or sink.failing_since is not None:
+            self._seen, self._since = seen, now
+        return now - self._since >= self._seconds

@@ -409,6 +409,15 @@ class Consumer(Handle):
         """
         return clean(kind, self.consume_batch(max_records, max_bytes, timeout), profile)
 
+    @property
+    def generation(self) -> int:
+        """How often the group has told this member its partitions; 0 while it waits to be told.
+
+        Only where it is not 0 do polls without messages mean that there is nothing to read.
+        """
+        with self._alone() as handle:
+            return int(native.pinpipe_kafka_consumer_generation(handle))
+
     def commit(self, offsets: Mapping[tuple[str, int], int], timeout: float = 10.0) -> None:
         """Commits the next offset to read of each (topic, partition).
 

@@ -54,7 +54,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--group", metavar="G", help="consumer group (pinpipe-sink)")
     parser.add_argument(
-        "--until-idle", type=float, metavar="SECONDS", help="end when no record has come for so long"
+        "--until-idle", type=float, metavar="SECONDS", help="end when the group has given its partitions and no record has come for so long"
     )
     parser.add_argument(
         "--set",
