@@ -2,12 +2,11 @@
  * would load. Never changes a call: each goes on to libcurl's function of the same name, once it is there.
  * Rules: docs/architecture.md, "The Python border"; curl/curl.h. An argument behind `...` is a long, a
  * pointer or a curl_off_t, which are passed alike where all three have 64 bits. */
-#include <dlfcn.h>
-#include <pthread.h>
 #include <stdarg.h>
-#include <string.h>
 
 #include <curl/curl.h>
+
+#include "on_demand.h"
 
 #undef curl_easy_getinfo
 #undef curl_easy_setopt
@@ -16,7 +15,6 @@
 _Static_assert(sizeof(long) == sizeof(void *) && sizeof(curl_off_t) == sizeof(void *),
                "an argument behind ... is not passed on as a pointer here");
 
-/* name, result, what it is without libcurl, parameters, arguments */
 #define PASSED(X)                                                                                            \
     X(curl_global_init, CURLcode, CURLE_FAILED_INIT, (long flags), (flags))                                  \
     X(curl_version_info, curl_version_info_data *, NULL, (CURLversion age), (age))                           \
@@ -47,53 +45,25 @@ _Static_assert(sizeof(long) == sizeof(void *) && sizeof(curl_off_t) == sizeof(vo
     X(curl_multi_setopt, CURLMcode, CURLM_INTERNAL_ERROR, CURLM, CURLMoption)
 
 static struct {
-#define FIELD(name, result, otherwise, parameters, arguments) result(*name) parameters;
-    PASSED(FIELD)
-#undef FIELD
-#define FIELD(name, parameters, arguments) void(*name) parameters;
-    PASSED_VOID(FIELD)
-#undef FIELD
+    PASSED(ON_DEMAND_FIELD)
+    PASSED_VOID(ON_DEMAND_FIELD_VOID)
 #define FIELD(name, result, otherwise, handle, option) result (*name)(handle *, option, ...);
     PASSED_ON(FIELD)
 #undef FIELD
-} libcurl;
-
-static pthread_once_t once = PTHREAD_ONCE_INIT;
-
-static void function_find(void *field, void *library, const char *name) {
-    void *found = dlsym(library, name);
-    memcpy(field, &found, sizeof found); /* ISO C has no conversion from one to the other */
-}
+} loaded;
 
 static void load(void) {
     void *library = dlopen("libcurl.so.4", RTLD_NOW | RTLD_LOCAL);
     if (!library) {
         return;
     }
-#define FIND(name, ...) function_find(&libcurl.name, library, #name);
-    PASSED(FIND)
-    PASSED_VOID(FIND)
-    PASSED_ON(FIND)
-#undef FIND
+    PASSED(ON_DEMAND_FIND)
+    PASSED_VOID(ON_DEMAND_FIND)
+    PASSED_ON(ON_DEMAND_FIND)
 }
 
-#define CALL(name, result, otherwise, parameters, arguments)                                                 \
-    result name parameters {                                                                                 \
-        pthread_once(&once, load);                                                                           \
-        return libcurl.name ? libcurl.name arguments : (otherwise);                                          \
-    }
-PASSED(CALL)
-#undef CALL
-
-#define CALL(name, parameters, arguments)                                                                    \
-    void name parameters {                                                                                   \
-        pthread_once(&once, load);                                                                           \
-        if (libcurl.name) {                                                                                  \
-            libcurl.name arguments;                                                                          \
-        }                                                                                                    \
-    }
-PASSED_VOID(CALL)
-#undef CALL
+PASSED(ON_DEMAND_CALL)
+PASSED_VOID(ON_DEMAND_CALL_VOID)
 
 #define CALL(name, result, otherwise, handle, option)                                                        \
     result name(handle *of, option which, ...) {                                                             \
@@ -102,7 +72,7 @@ PASSED_VOID(CALL)
         void *value = va_arg(rest, void *);                                                                  \
         va_end(rest);                                                                                        \
         pthread_once(&once, load);                                                                           \
-        return libcurl.name ? libcurl.name(of, which, value) : (otherwise);                                  \
+        return loaded.name ? loaded.name(of, which, value) : (otherwise);                                    \
     }
 PASSED_ON(CALL)
 #undef CALL

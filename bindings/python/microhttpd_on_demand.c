@@ -1,14 +1,12 @@
 /* Turns the first call of libmicrohttpd into its load: it brings GnuTLS along, and only a gateway needs it.
  * Never changes a call: each goes on to libmicrohttpd's function of the same name, once it is there.
  * Rules: docs/architecture.md, "The Python border"; microhttpd.h. */
-#include <dlfcn.h>
-#include <pthread.h>
 #include <stdarg.h>
-#include <string.h>
 
 #include <microhttpd.h>
 
-/* name, result, what it is without libmicrohttpd, parameters, arguments */
+#include "on_demand.h"
+
 #define PASSED(X)                                                                                            \
     X(MHD_start_daemon_va, struct MHD_Daemon *, NULL,                                                        \
       (unsigned int flags, uint16_t port, MHD_AcceptPolicyCallback accept, void *accept_user,                \
@@ -41,58 +39,30 @@
     X(MHD_get_connection_info, union MHD_ConnectionInfo, struct MHD_Connection, enum MHD_ConnectionInfoType)
 
 static struct {
-#define FIELD(name, result, otherwise, parameters, arguments) result(*name) parameters;
-    PASSED(FIELD)
-#undef FIELD
-#define FIELD(name, parameters, arguments) void(*name) parameters;
-    PASSED_VOID(FIELD)
-#undef FIELD
+    PASSED(ON_DEMAND_FIELD)
+    PASSED_VOID(ON_DEMAND_FIELD_VOID)
 #define FIELD(name, result, handle, kind) const result *(*name)(handle *, kind, ...);
     PASSED_INFO(FIELD)
 #undef FIELD
-} microhttpd;
-
-static pthread_once_t once = PTHREAD_ONCE_INIT;
-
-static void function_find(void *field, void *library, const char *name) {
-    void *found = dlsym(library, name);
-    memcpy(field, &found, sizeof found); /* ISO C has no conversion from one to the other */
-}
+} loaded;
 
 static void load(void) {
     void *library = dlopen("libmicrohttpd.so.12", RTLD_NOW | RTLD_LOCAL);
     if (!library) {
         return;
     }
-#define FIND(name, ...) function_find(&microhttpd.name, library, #name);
-    PASSED(FIND)
-    PASSED_VOID(FIND)
-    PASSED_INFO(FIND)
-#undef FIND
+    PASSED(ON_DEMAND_FIND)
+    PASSED_VOID(ON_DEMAND_FIND)
+    PASSED_INFO(ON_DEMAND_FIND)
 }
 
-#define CALL(name, result, otherwise, parameters, arguments)                                                 \
-    result name parameters {                                                                                 \
-        pthread_once(&once, load);                                                                           \
-        return microhttpd.name ? microhttpd.name arguments : (otherwise);                                    \
-    }
-PASSED(CALL)
-#undef CALL
-
-#define CALL(name, parameters, arguments)                                                                    \
-    void name parameters {                                                                                   \
-        pthread_once(&once, load);                                                                           \
-        if (microhttpd.name) {                                                                               \
-            microhttpd.name arguments;                                                                       \
-        }                                                                                                    \
-    }
-PASSED_VOID(CALL)
-#undef CALL
+PASSED(ON_DEMAND_CALL)
+PASSED_VOID(ON_DEMAND_CALL_VOID)
 
 #define CALL(name, result, handle, kind)                                                                     \
     const result *name(handle *of, kind which, ...) {                                                        \
         pthread_once(&once, load);                                                                           \
-        return microhttpd.name ? microhttpd.name(of, which) : NULL;                                          \
+        return loaded.name ? loaded.name(of, which) : NULL;                                                  \
     }
 PASSED_INFO(CALL)
 #undef CALL
