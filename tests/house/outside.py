@@ -31,7 +31,7 @@ def run(*command: str | Path, cwd: Path | None = None, **environment: str) -> st
         capture_output=True,
         text=True,
         check=False,
-        timeout=600,
+        timeout=900,
     )
     assert done.returncode == 0, f"{words}: {done.stdout}{done.stderr}"
     return done.stdout

@@ -9,7 +9,6 @@ from __future__ import annotations
 import os
 import re
 import shutil
-import subprocess
 import sys
 import tarfile
 from dataclasses import dataclass
@@ -19,7 +18,8 @@ import pytest
 from maven import program
 from servers import alone, npm_environment
 
-ROOT = Path(__file__).resolve().parents[2]
+from tests.house.outside import ROOT, run
+
 PACKAGE, PACKAGE_VERSION = "@confluentinc/kafka-javascript", "1.10.1"
 VERSION = "2.15.1"
 SOURCE = "package/deps/librdkafka"
@@ -38,23 +38,6 @@ class Newer:
         return os.environ | {"PYTHONPATH": str(self.build / "python")}
 
 
-def run(*command: str | Path, folder: Path, **environment: str) -> str:
-    """What a command printed; its failure is the test's, with the end of what it said."""
-    words = [str(word) for word in command]
-    done = subprocess.run(
-        words,
-        cwd=folder,
-        env=os.environ | environment,
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=900,
-    )
-    if done.returncode != 0:
-        pytest.fail(f"{' '.join(words)}: {done.stdout[-2000:]}{done.stderr[-2000:]}")
-    return done.stdout
-
-
 def librdkafka_newer() -> Path:
     """The prefix that librdkafka is installed to; built once."""
     prefix = ROOT / "build/librdkafka" / VERSION
@@ -63,18 +46,18 @@ def librdkafka_newer() -> Path:
     part = prefix.with_name(f"part-{os.getpid()}")
     part.mkdir(parents=True)
     npm = program("npm", f"to fetch the source of librdkafka {VERSION}")
-    run(npm, "pack", "--silent", f"{PACKAGE}@{PACKAGE_VERSION}", folder=part, **npm_environment())
+    run(npm, "pack", "--silent", f"{PACKAGE}@{PACKAGE_VERSION}", cwd=part, **npm_environment())
     with tarfile.open(next(part.glob("*.tgz"))) as archive:
         wanted = [file for file in archive if file.name.startswith(f"{SOURCE}/")]
         archive.extractall(part, members=wanted, filter="data")
     source = part / SOURCE
     for script in ("configure", "lds-gen.py"):
         (source / script).chmod(0o755)
-    run("./configure", f"--prefix={prefix}", "--disable-gssapi", folder=source)
+    run("./configure", f"--prefix={prefix}", "--disable-gssapi", cwd=source)
     if not re.search(r"^WITH_ZSTD=\s*y$", (source / "Makefile.config").read_text(), re.MULTILINE):
         pytest.fail(f"librdkafka {VERSION} was configured without zstd: libzstd-dev is missing")
-    run("make", "-j2", "-C", "src", folder=source)
-    run("make", "-C", "src", "install", f"DESTDIR={part / 'stage'}", folder=source)
+    run("make", "-j2", "-C", "src", cwd=source)
+    run("make", "-C", "src", "install", f"DESTDIR={part / 'stage'}", cwd=source)
     Path(f"{part / 'stage'}{prefix}").rename(prefix)
     shutil.rmtree(part)
     return prefix
@@ -87,6 +70,6 @@ def newer_kafka() -> Newer:
         pkgconfig, build = librdkafka_newer() / "lib/pkgconfig", ROOT / "build/newer"
         options = ["-DPINPIPE_BUILD_TESTS=ON", "-DPINPIPE_BUILD_PYTHON=ON", "-DPINPIPE_WERROR=ON"]
         options += ["-G", "Ninja", f"-DPython_EXECUTABLE={sys.executable}"]
-        run("cmake", "-S", ROOT, "-B", build, *options, folder=ROOT, PKG_CONFIG_PATH=str(pkgconfig))
-        run("cmake", "--build", build, "--target", "native", *UNIT_TESTS, folder=ROOT)
+        run("cmake", "-S", ROOT, "-B", build, *options, cwd=ROOT, PKG_CONFIG_PATH=str(pkgconfig))
+        run("cmake", "--build", build, "--target", "native", *UNIT_TESTS, cwd=ROOT)
     return Newer(build)
