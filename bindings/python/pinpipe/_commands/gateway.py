@@ -12,7 +12,7 @@ import threading
 from collections import Counter
 from contextlib import ExitStack
 
-from pinpipe import _printing
+from pinpipe import _kafka_arguments, _printing
 from pinpipe._gateway import WORKERS_MAX, Gateway, serve
 from pinpipe._inputs import file_error
 from pinpipe._stopping import stopped_by_signals
@@ -62,22 +62,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
         metavar="ORIGIN",
         help="what browsers are told (CORS), such as '*' (default: nothing)",
     )
-    parser.add_argument(
-        "--set",
-        action="append",
-        default=[],
-        metavar="NAME=VALUE",
-        help="a librdkafka setting, such as security.protocol=ssl",
-    )
-    parser.add_argument(
-        "--properties", metavar="FILE", help="a client.properties of Java's clients, below --set"
-    )
-    parser.add_argument(
-        "--iam", action="store_true", help="log in to MSK by IAM, with the key that `pinpipe doctor` shows"
-    )
-    parser.add_argument(
-        "--region", metavar="R", help="of the cluster, where its brokers' names do not tell it (IAM login)"
-    )
+    _kafka_arguments.configure(parser)
     parser.add_argument("--format", choices=_printing.FORMATS, default="table", help="of the summary")
 
 
@@ -105,10 +90,7 @@ def _gateway(listen: str, arguments: argparse.Namespace) -> Gateway:
     return Gateway(
         listen,
         arguments.brokers,
-        settings=dict(setting.partition("=")[::2] for setting in arguments.set) or None,
-        properties=arguments.properties,
-        iam=arguments.iam,
-        region=arguments.region,
+        **_kafka_arguments.access(arguments),
         stages=arguments.stage,
         failures=arguments.failures,
         body_max_bytes=arguments.body_max_bytes,

@@ -9,7 +9,7 @@ from __future__ import annotations
 import argparse
 import threading
 
-from pinpipe import _printing
+from pinpipe import _kafka_arguments, _printing
 from pinpipe._progress import Progress
 from pinpipe._sink import Connector, Sink, UntilIdle
 from pinpipe._stopping import stopped_by_signals
@@ -54,30 +54,17 @@ def configure(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--group", metavar="G", help="consumer group (pinpipe-sink)")
     parser.add_argument(
-        "--until-idle", type=float, metavar="SECONDS", help="end when the group has given its partitions and no record has come for so long"
+        "--until-idle",
+        type=float,
+        metavar="SECONDS",
+        help="end when the group has given partitions and no record has come for so long",
     )
-    parser.add_argument(
-        "--set",
-        action="append",
-        default=[],
-        metavar="NAME=VALUE",
-        help="a librdkafka setting, such as security.protocol=ssl",
-    )
-    parser.add_argument(
-        "--properties", metavar="FILE", help="a client.properties of Java's clients, below --set"
-    )
-    parser.add_argument(
-        "--iam", action="store_true", help="log in to MSK by IAM, with the key that `pinpipe doctor` shows"
-    )
-    parser.add_argument(
-        "--region", metavar="R", help="of the cluster, where its brokers' names do not tell it (IAM login)"
-    )
+    _kafka_arguments.configure(parser)
     parser.add_argument("--format", choices=_printing.FORMATS, default="table", help="of the summary")
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Runs the sink until it is idle or stopped; returns the exit code."""
-    settings = dict(setting.partition("=")[::2] for setting in arguments.set)
     stop = threading.Event()
     with (
         stopped_by_signals(stop),
@@ -87,10 +74,7 @@ def run(arguments: argparse.Namespace) -> int:
             arguments.topics,
             arguments.to,
             group=arguments.group,
-            settings=settings or None,
-            properties=arguments.properties,
-            iam=arguments.iam,
-            region=arguments.region,
+            **_kafka_arguments.access(arguments),
             connector=_connector(arguments),
             workers=arguments.workers,
             layout=arguments.layout,
@@ -108,7 +92,7 @@ def run(arguments: argparse.Namespace) -> int:
 
 def _connector(arguments: argparse.Namespace) -> list[Connector]:
     """The file's settings, and those of the command line over them."""
-    named = dict(setting.partition("=")[::2] for setting in arguments.connector)
+    named = _kafka_arguments.pairs(arguments.connector)
     if arguments.config is not None:
         return [arguments.config, named]
     return [{"behavior.on.null.values": "default"}, named] if named else []
