@@ -32,8 +32,8 @@ struct pinpipe_kafka_consumer {
     int32_t revocation;                         /* pinpipe_kafka_revocation */
     pp_sockets *sockets;                        /* librdkafka's */
     bool moved;
-    int64_t assignments; /* answers of the group so far, each of them this member's partitions */
-    bool is_assigned;    /* by the last of them; false while the group moves */
+    int64_t assignments;      /* answers of the group so far, each of them this member's partitions */
+    bool is_assigned;         /* by the last of them; false while the group moves */
     pinpipe_error late_error; /* behind what the last read brought; status 0 = none */
 };
 

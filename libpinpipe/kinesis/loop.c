@@ -5,7 +5,6 @@
 
 #if PINPIPE_WITH_KINESIS
 
-
 #include "base/log.h"
 #include "base/thread.h"
 #include "io/clock.h"

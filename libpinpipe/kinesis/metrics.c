@@ -38,21 +38,20 @@ void pp_producer_refused(pinpipe_kinesis_producer *producer, pp_lane *lane, pinp
     code_count(producer, is_named ? code : pp_str(pinpipe_status_name(status)));
 }
 
-static pinpipe_status index_check(uint32_t struct_size, size_t least, int64_t index, pinpipe_error *err) {
+/* Behind OK the producer's loop is left by the caller. */
+static pinpipe_status row_enter(pinpipe_kinesis_producer *producer, uint32_t struct_size, size_t least,
+                                int64_t index, pinpipe_error *err) {
     if (struct_size < least || index < 0) {
         return pp_fail(err, PINPIPE_EINVAL, "metrics: struct_size %u is below %zu, or index %lld below 0",
                        struct_size, least, (long long)index);
     }
-    return PINPIPE_OK;
+    return pp_loop_enter(producer, 0, err);
 }
 
 pinpipe_status pinpipe_kinesis_producer_shard_at(pinpipe_kinesis_shard_metrics *out,
                                                  pinpipe_kinesis_producer *producer, int64_t index,
                                                  pinpipe_error *err) {
-    pinpipe_status status = index_check(out->struct_size, sizeof *out, index, err);
-    if (status == PINPIPE_OK) {
-        status = pp_loop_enter(producer, 0, err);
-    }
+    pinpipe_status status = row_enter(producer, out->struct_size, sizeof *out, index, err);
     if (status < 0) {
         return status;
     }
@@ -77,10 +76,7 @@ pinpipe_status pinpipe_kinesis_producer_shard_at(pinpipe_kinesis_shard_metrics *
 pinpipe_status pinpipe_kinesis_producer_code_at(pinpipe_kinesis_code_metrics *out,
                                                 pinpipe_kinesis_producer *producer, int64_t index,
                                                 pinpipe_error *err) {
-    pinpipe_status status = index_check(out->struct_size, sizeof *out, index, err);
-    if (status == PINPIPE_OK) {
-        status = pp_loop_enter(producer, 0, err);
-    }
+    pinpipe_status status = row_enter(producer, out->struct_size, sizeof *out, index, err);
     if (status < 0) {
         return status;
     }

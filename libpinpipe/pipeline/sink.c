@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "base/buffer.h"
+#include "base/counters.h"
 #include "base/memory.h"
 #include "io/clock.h"
 
@@ -15,25 +16,7 @@
 #define WORKING_STEP_MS 5
 #define REVOKE_MS 10000
 
-static const char *const counter_names[] = {
-#define COUNTER_NAME(name, text, meaning) #text,
-    PINPIPE_SINK_COUNTER_MAP(COUNTER_NAME)
-#undef COUNTER_NAME
-};
-
-static const char *const counter_texts[] = {
-#define COUNTER_TEXT(name, text, meaning) meaning,
-    PINPIPE_SINK_COUNTER_MAP(COUNTER_TEXT)
-#undef COUNTER_TEXT
-};
-
-const char *pinpipe_sink_counter_name(int32_t counter) {
-    return counter >= 0 && counter < PINPIPE_SINK_COUNTER_COUNT ? counter_names[counter] : NULL;
-}
-
-const char *pinpipe_sink_counter_text(int32_t counter) {
-    return counter >= 0 && counter < PINPIPE_SINK_COUNTER_COUNT ? counter_texts[counter] : NULL;
-}
+PP_COUNTERS_TELL(pinpipe_sink_counter, PINPIPE_SINK_COUNTER_MAP, PINPIPE_SINK_COUNTER_COUNT)
 
 int64_t pinpipe_sink_count(const pinpipe_sink *sink, int32_t counter) {
     return counter >= 0 && counter < PINPIPE_SINK_COUNTER_COUNT ? sink->counts[counter] : 0;

@@ -3,20 +3,6 @@
  * Rules: PINPIPE_KAFKA_REST_COUNTER_MAP is the only list. */
 #include "pinpipe/kafka_rest.h"
 
-typedef struct counter_row {
-    const char *name, *text;
-} counter_row;
+#include "base/counters.h"
 
-static const counter_row rows[] = {
-#define COUNTER_ROW(name, text, meaning) {#text, meaning},
-    PINPIPE_KAFKA_REST_COUNTER_MAP(COUNTER_ROW)
-#undef COUNTER_ROW
-};
-
-const char *pinpipe_kafka_rest_counter_name(int32_t counter) {
-    return counter >= 0 && counter < PINPIPE_KAFKA_REST_COUNTER_COUNT ? rows[counter].name : NULL;
-}
-
-const char *pinpipe_kafka_rest_counter_text(int32_t counter) {
-    return counter >= 0 && counter < PINPIPE_KAFKA_REST_COUNTER_COUNT ? rows[counter].text : NULL;
-}
+PP_COUNTERS_TELL(pinpipe_kafka_rest_counter, PINPIPE_KAFKA_REST_COUNTER_MAP, PINPIPE_KAFKA_REST_COUNTER_COUNT)
