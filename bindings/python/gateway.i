@@ -1,4 +1,4 @@
-/* Turns the gateway before Kafka into pinpipe.native, its options spread out as arguments.
+/* Turns the gateway before Kafka and Kinesis into pinpipe.native, its options spread out as arguments.
  * Never holds the GIL while it serves.
  * Rules: docs/architecture.md, "The Python border". */
 %{
@@ -15,15 +15,18 @@ pinpipe_str pinpipe_gateway_address(const pinpipe_gateway *gateway);
 %constant int GATEWAY_FAILURE_TOLD = PINPIPE_GATEWAY_FAILURE_TOLD;
 %constant int GATEWAY_FAILURE_MASKED = PINPIPE_GATEWAY_FAILURE_MASKED;
 
-/* This builds Python objects. */
+/* These build Python objects. */
 %nothread gateway_counters;
+%nothread gateway_operations;
 
 %inline %{
 static pinpipe_status gateway_open(pinpipe_gateway **out, pinpipe_str listen, pinpipe_str brokers,
                                    pinpipe_kafka_config *settings, pinpipe_str stages, int32_t failure,
                                    int64_t body_max_bytes, int64_t records_max, int64_t connections_max,
                                    int64_t answer_timeout_ms, pinpipe_str api_key, pinpipe_str allow_origin,
-                                   pinpipe_error *err) {
+                                   bool has_kinesis, const pinpipe_provider *provider, pinpipe_str endpoint,
+                                   pinpipe_str region, pinpipe_str streams, pinpipe_error *err) {
+    pinpipe_kinesis_options kinesis = PINPIPE_KINESIS_OPTIONS_INIT;
     pinpipe_gateway_options options = PINPIPE_GATEWAY_OPTIONS_INIT;
     options.listen = listen;
     options.brokers = brokers;
@@ -36,6 +39,11 @@ static pinpipe_status gateway_open(pinpipe_gateway **out, pinpipe_str listen, pi
     options.answer_timeout_ms = answer_timeout_ms;
     options.api_key = api_key;
     options.allow_origin = allow_origin;
+    kinesis.provider = provider;
+    kinesis.endpoint = endpoint;
+    kinesis.region = region;
+    options.kinesis = has_kinesis ? &kinesis : NULL;
+    options.streams = streams;
     return pinpipe_gateway_open(out, &options, err);
 }
 
@@ -50,5 +58,20 @@ static PyObject *gateway_counters(const pinpipe_gateway *gateway) {
         Py_XDECREF(number);
     }
     return counters;
+}
+
+/* A list of (method, path, action, text, mapping template). */
+static PyObject *gateway_operations(void) {
+    PyObject *operations = PyList_New(0);
+    pinpipe_gateway_operation at = pinpipe_gateway_operation_at(0);
+    for (int32_t i = 1; operations && at.method; i++) {
+        PyObject *row = Py_BuildValue("(sssss)", at.method, at.path, at.action, at.text, at.mapping_template);
+        if (!row || PyList_Append(operations, row) != 0) {
+            Py_CLEAR(operations);
+        }
+        Py_XDECREF(row);
+        at = pinpipe_gateway_operation_at(i);
+    }
+    return operations;
 }
 %}

@@ -19,6 +19,9 @@
     X(MHD_get_connection_values_n, int, 0,                                                                   \
       (struct MHD_Connection * connection, enum MHD_ValueKind kind, MHD_KeyValueIteratorN take, void *user), \
       (connection, kind, take, user))                                                                        \
+    X(MHD_lookup_connection_value, const char *, NULL,                                                       \
+      (struct MHD_Connection * connection, enum MHD_ValueKind kind, const char *name),                       \
+      (connection, kind, name))                                                                              \
     X(MHD_create_response_from_buffer, struct MHD_Response *, NULL,                                          \
       (size_t size, void *buffer, enum MHD_ResponseMemoryMode mode), (size, buffer, mode))                   \
     X(MHD_add_response_header, enum MHD_Result, MHD_NO,                                                      \

@@ -1,11 +1,13 @@
-/* Turns HTTP requests, as Kafka's REST proxy takes them, into records of Kafka's topics.
- * Never answers that a record is stored before a broker has acknowledged it.
- * Rules: docs/gateway.md; Confluent REST Proxy API Reference, "API v2". */
+/* Turns HTTP requests, as Kafka's REST proxy and API Gateway's proxy of Kinesis take them, into records of
+ * topics and streams. Never answers that a record is stored before a broker, or Kinesis, has acknowledged it.
+ * Rules: docs/gateway.md; Confluent REST Proxy API Reference, "API v2"; API Gateway Developer Guide, "Create
+ * a REST API as an Amazon Kinesis proxy". */
 #ifndef PINPIPE_GATEWAY_H
 #define PINPIPE_GATEWAY_H
 
 #include "export.h"
 #include "kafka.h"
+#include "kinesis.h"
 #include "status.h"
 #include "value.h"
 
@@ -18,11 +20,12 @@ typedef struct pinpipe_gateway pinpipe_gateway;
 /** What a request is answered when none of its records is stored. */
 typedef enum pinpipe_gateway_failure {
     PINPIPE_GATEWAY_FAILURE_TOLD = 0,  /* an HTTP status that says so */
-    PINPIPE_GATEWAY_FAILURE_MASKED = 1 /* 200, and an error for each record: as kafka-rest does it */
+    PINPIPE_GATEWAY_FAILURE_MASKED = 1 /* 200, and an error for each record, as kafka-rest does it; of streams
+                                          what Kinesis refuses with, as API Gateway does it */
 } pinpipe_gateway_failure;
 
-/** `listen` and `brokers` are needed; zero in another field means its default. Texts are copied, the API key
- * is wiped with the gateway. */
+/** `listen` and one of `brokers` and `kinesis` are needed; zero in another field means its default. Texts are
+ * copied, the API key is wiped with the gateway. */
 typedef struct pinpipe_gateway_options {
     uint32_t struct_size;
     int32_t failure;                /* pinpipe_gateway_failure */
@@ -40,12 +43,15 @@ typedef struct pinpipe_gateway_options {
     int64_t answer_timeout_ms; /* from there to the answer; 0 = 25 s, less than API Gateway's 29 */
     pinpipe_str api_key;       /* that requests must have as x-api-key, but for /healthz; empty = none */
     pinpipe_str allow_origin;  /* what browsers are told, such as "*"; empty = nothing: no CORS */
+    const pinpipe_kinesis_options *kinesis; /* behind /streams; wire JSON, its timeouts and attempts do not
+                                               count; NULL = no such path */
+    pinpipe_str streams;                    /* that may be named, parted by commas; empty = any */
 } pinpipe_gateway_options;
 
 #define PINPIPE_GATEWAY_OPTIONS_INIT                                                                         \
     {                                                                                                        \
         (uint32_t)sizeof(pinpipe_gateway_options), 0, {NULL, 0}, {NULL, 0}, NULL, {NULL, 0}, 0, 0, 0, 0, 0,  \
-            0, 0, {NULL, 0}, {                                                                               \
+            0, 0, {NULL, 0}, {NULL, 0}, NULL, {                                                              \
             NULL, 0                                                                                          \
         }                                                                                                    \
     }
@@ -70,7 +76,8 @@ typedef enum pinpipe_gateway_counter {
         PINPIPE_GATEWAY_COUNTER_COUNT
 } pinpipe_gateway_counter;
 
-/** Listens, and makes the producer; does not wait for a broker. Errors: EINVAL an option, an address that
+/** Listens, and makes the producer; does not wait for a broker, and for Kinesis but for the first key of the
+ * provider. Errors: those of pinpipe_kinesis_new; EINVAL an option, an address that
  * cannot be one, a setting that librdkafka refuses; ECONFLICT another program listens there; EIO; ENOMEM;
  * ENOTSUP. */
 PINPIPE_API pinpipe_status pinpipe_gateway_open(pinpipe_gateway **out, const pinpipe_gateway_options *options,
@@ -102,6 +109,18 @@ PINPIPE_API int64_t pinpipe_gateway_count(const pinpipe_gateway *gateway, int32_
 PINPIPE_API const char *pinpipe_gateway_counter_name(int32_t counter);
 /** What it counts, in words; NULL beyond the last. */
 PINPIPE_API const char *pinpipe_gateway_counter_text(int32_t counter);
+
+/** What a gateway does with streams by one method of one path. */
+typedef struct pinpipe_gateway_operation {
+    const char *method;           /* "PUT"; NULL = there is no such operation */
+    const char *path;             /* "/streams/{stream-name}/record" */
+    const char *action;           /* of Kinesis: "PutRecord" */
+    const char *text;             /* what it does, in words */
+    const char *mapping_template; /* Velocity, which has API Gateway send Kinesis the same */
+} pinpipe_gateway_operation;
+
+/** The operation with this index, from 0. Static texts. */
+PINPIPE_API pinpipe_gateway_operation pinpipe_gateway_operation_at(int32_t index);
 
 PINPIPE_END_DECLS
 

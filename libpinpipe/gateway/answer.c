@@ -36,17 +36,16 @@ static const error_row rows[] = {
 };
 
 /* What cannot be said in full, for want of memory, is said by its status alone. */
-static void answer_set(pp_gateway_request *request, int32_t status, const char *content_type) {
+void pp_gateway_answer_with(pp_gateway_request *request, int32_t status, const char *content_type) {
     request->status = status;
     request->content_type = content_type;
 }
 
 void pp_gateway_answer(pp_gateway_request *request, const char *content_type) {
-    answer_set(request, 200, content_type);
+    pp_gateway_answer_with(request, 200, content_type);
 }
 
-/* Text as the inside of a JSON string; bytes that are not UTF-8 end it. */
-static pinpipe_status text_append(pinpipe_buf *out, const char *text) {
+pinpipe_status pp_gateway_text_append(pinpipe_buf *out, const char *text) {
     size_t len = pp_utf8_span(text, strlen(text));
     pinpipe_status status = pp_buf_reserve(out, PP_JSON_ESCAPED_MAX(len), PP_BUF_MAX, NULL);
     if (status == PINPIPE_OK) {
@@ -59,23 +58,25 @@ static pinpipe_status text_append(pinpipe_buf *out, const char *text) {
 void pp_gateway_refuse(pp_gateway_request *request, pp_gateway_error error, const char *says) {
     const error_row *row = &rows[error];
     pinpipe_buf *out = &request->answer;
+    bool is_kafka = request->route.resource != PP_GATEWAY_STREAMS; /* else in API Gateway's form */
     pp_buf_clear(out);
-    bool is_said = pp_buf_printf(out, NULL, "{\"error_code\":%ld,\"message\":\"", (long)row->code) >= 0 &&
-                   text_append(out, says         ? says
-                                    : row->words ? row->words
-                                                 : "") >= 0 &&
+    bool is_said = (!is_kafka || pp_buf_printf(out, NULL, "{\"error_code\":%ld,", (long)row->code) >= 0) &&
+                   pp_buf_append_text(out, is_kafka ? "\"message\":\"" : "{\"message\":\"", NULL) >= 0 &&
+                   pp_gateway_text_append(out, says         ? says
+                                               : row->words ? row->words
+                                                            : "") >= 0 &&
                    pp_buf_append_text(out, "\"}", NULL) >= 0;
     if (!is_said) {
         pp_buf_clear(out);
     }
-    answer_set(request, row->status, PP_GATEWAY_TYPE_V2);
+    pp_gateway_answer_with(request, row->status, is_kafka ? PP_GATEWAY_TYPE_V2 : PP_GATEWAY_TYPE_JSON);
     request->retry_after_s = row->retry_after_s;
 }
 
 void pp_gateway_forbid(pp_gateway_request *request) {
     pp_buf_clear(&request->answer);
     bool is_said = pp_buf_append_text(&request->answer, "{\"message\":\"Forbidden\"}", NULL) >= 0;
-    answer_set(request, 403, is_said ? PP_GATEWAY_TYPE_JSON : PP_GATEWAY_TYPE_V2);
+    pp_gateway_answer_with(request, 403, is_said ? PP_GATEWAY_TYPE_JSON : PP_GATEWAY_TYPE_V2);
 }
 
 void pp_gateway_refuse_for(pp_gateway_request *request, pp_gateway_error error, const char *format, ...) {
@@ -128,7 +129,7 @@ static pinpipe_status failed_append(pinpipe_buf *out, pp_gateway_error error, co
         pp_buf_printf(out, NULL, "{\"partition\":null,\"offset\":null,\"error_code\":%ld,\"error\":\"",
                       (long)rows[told].code);
     if (status == PINPIPE_OK) {
-        status = text_append(out, says);
+        status = pp_gateway_text_append(out, says);
     }
     return status == PINPIPE_OK ? pp_buf_append_text(out, "\"}", NULL) : status;
 }
@@ -184,11 +185,11 @@ void pp_gateway_records_answer(pinpipe_gateway *gateway, pp_gateway_request *req
     if (status < 0) {
         pp_gateway_refuse(request, PP_GATEWAY_ERROR_KAFKA, "the answer does not fit into memory");
     } else if (sum.login_status) {
-        answer_set(request, sum.login_status, PP_GATEWAY_TYPE_V2);
+        pp_gateway_answer_with(request, sum.login_status, PP_GATEWAY_TYPE_V2);
     } else if (sum.stored == 0 && gateway->options.failure == PINPIPE_GATEWAY_FAILURE_TOLD) {
         pp_gateway_refuse(request, sum.first, sum.cause.message);
     } else {
-        answer_set(request, 200, PP_GATEWAY_TYPE_V2);
+        pp_gateway_answer_with(request, 200, PP_GATEWAY_TYPE_V2);
     }
 }
 

@@ -32,6 +32,12 @@ void pp_gateway_records_answer(pinpipe_gateway *gateway, pp_gateway_request *req
 /** Answers 200 with what the request's answer holds. */
 void pp_gateway_answer(pp_gateway_request *request, const char *content_type);
 
+/** The same with another status than 200. */
+void pp_gateway_answer_with(pp_gateway_request *request, int32_t status, const char *content_type);
+
+/** Appends text as the inside of a JSON string; bytes that are not UTF-8 end it. Errors: ENOMEM. */
+pinpipe_status pp_gateway_text_append(pinpipe_buf *out, const char *text);
+
 #define PP_GATEWAY_TYPE_V2 "application/vnd.kafka.v2+json"
 #define PP_GATEWAY_TYPE_TEXT "text/plain; version=0.0.4; charset=utf-8"
 #define PP_GATEWAY_TYPE_JSON "application/json"

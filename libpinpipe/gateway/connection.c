@@ -14,6 +14,8 @@
 #include "base/memory.h"
 #include "gateway/answer.h"
 #include "gateway/batch.h"
+#include "gateway/operations.h"
+#include "gateway/streams.h"
 #include "io/ready.h"
 #include "text/number.h"
 
@@ -131,11 +133,23 @@ static bool is_framed(const head_view *head) {
     return !head->is_broken && head->length_count + head->transfer_count <= 1;
 }
 
+/* Kafka's paths want brokers, those of streams Kinesis. */
+static bool is_served(const pinpipe_gateway *gateway, pp_gateway_resource resource) {
+    bool is_own = resource == PP_GATEWAY_HEALTH || resource == PP_GATEWAY_METRICS;
+    return is_own || (resource == PP_GATEWAY_STREAMS ? gateway->streams != NULL : gateway->producer != NULL);
+}
+
 /* Which methods a resource has; NULL = there is no such resource. */
-static const char *methods_of(pp_gateway_resource resource) {
-    switch (resource) {
+static const char *methods_of(const pinpipe_gateway *gateway, pp_gateway_request *request) {
+    if (!is_served(gateway, request->route.resource)) {
+        return NULL;
+    }
+    switch (request->route.resource) {
     case PP_GATEWAY_NOTHING:
         return NULL;
+    case PP_GATEWAY_STREAMS:
+        pp_gateway_operations_allow(request->methods, request->route.operations);
+        return request->methods;
     case PP_GATEWAY_TOPIC:
     case PP_GATEWAY_PARTITION:
         return "GET, HEAD, POST";
@@ -144,9 +158,21 @@ static const char *methods_of(pp_gateway_resource resource) {
     }
 }
 
-static bool method_is_one(pp_gateway_method method, const char *methods) {
-    bool reads = method == PP_GATEWAY_GET || method == PP_GATEWAY_HEAD_ONLY;
-    return strstr(methods, reads ? "GET" : "POST") && (reads || method == PP_GATEWAY_POST);
+static bool method_is_one(const pp_gateway_route *route, const char *methods) {
+    if (route->resource == PP_GATEWAY_STREAMS) {
+        return pp_gateway_operation_by(route->operations, route->method) != PP_GATEWAY_OPERATION_COUNT;
+    }
+    bool reads = route->method == PP_GATEWAY_GET || route->method == PP_GATEWAY_HEAD_ONLY;
+    return strstr(methods, reads ? "GET" : "POST") && (reads || route->method == PP_GATEWAY_POST);
+}
+
+static void encoding_check(pp_gateway_request *request, const head_view *head) {
+    if (name_is(head->encoding, "gzip")) {
+        request->is_packed = true;
+    } else if (head->encoding.len && !name_is(head->encoding, "identity")) {
+        pp_gateway_refuse(request, PP_GATEWAY_ERROR_NO_FORMAT,
+                          "the body's Content-Encoding is none but gzip");
+    }
 }
 
 static void format_check(pp_gateway_request *request, const head_view *head) {
@@ -157,11 +183,8 @@ static void format_check(pp_gateway_request *request, const head_view *head) {
         pp_gateway_refuse(request, PP_GATEWAY_ERROR_NOT_ACCEPTABLE, NULL);
     } else if (request->route.format == PP_GATEWAY_SCHEMA) {
         pp_gateway_refuse(request, PP_GATEWAY_ERROR_NO_SCHEMA, NULL);
-    } else if (name_is(head->encoding, "gzip")) {
-        request->is_packed = true;
-    } else if (head->encoding.len && !name_is(head->encoding, "identity")) {
-        pp_gateway_refuse(request, PP_GATEWAY_ERROR_NO_FORMAT,
-                          "the body's Content-Encoding is none but gzip");
+    } else {
+        encoding_check(request, head);
     }
 }
 
@@ -170,7 +193,7 @@ static void too_large(pp_gateway_request *request, const pinpipe_gateway *gatewa
                           (long long)gateway->options.body_max_bytes);
 }
 
-static bool memory_reserve(pinpipe_gateway *gateway, pp_gateway_request *request, int64_t bytes) {
+bool pp_gateway_memory_reserve(pinpipe_gateway *gateway, pp_gateway_request *request, int64_t bytes) {
     if (gateway->memory_bytes + bytes > gateway->options.memory_max_bytes) {
         pp_gateway_refuse(request, PP_GATEWAY_ERROR_BUSY, "the bodies of requests under way fill the memory");
         return false;
@@ -191,7 +214,7 @@ static bool key_is(const pinpipe_buf *wanted, pinpipe_str given) {
 
 static void request_admit(const pinpipe_gateway *gateway, pp_gateway_request *request,
                           const head_view *head) {
-    const char *methods = methods_of(request->route.resource);
+    const char *methods = methods_of(gateway, request);
     bool is_preflight = gateway->allow_origin.len && request->route.method == PP_GATEWAY_OPTIONS && methods;
     bool is_open = is_preflight || request->route.resource == PP_GATEWAY_HEALTH || !gateway->api_key.len;
     if (!is_open && !key_is(&gateway->api_key, head->api_key)) {
@@ -202,9 +225,11 @@ static void request_admit(const pinpipe_gateway *gateway, pp_gateway_request *re
         pp_gateway_answer(request, PP_GATEWAY_TYPE_JSON);
     } else if (!methods) {
         pp_gateway_refuse(request, PP_GATEWAY_ERROR_NO_PATH, NULL);
-    } else if (!method_is_one(request->route.method, methods)) {
+    } else if (!method_is_one(&request->route, methods)) {
         pp_gateway_refuse(request, PP_GATEWAY_ERROR_NO_METHOD, NULL);
         request->allow = methods;
+    } else if (request->route.resource == PP_GATEWAY_STREAMS) {
+        encoding_check(request, head);
     } else if (request->route.method == PP_GATEWAY_POST) {
         format_check(request, head);
     }
@@ -215,6 +240,8 @@ static bool head_judge(pinpipe_gateway *gateway, pp_gateway_request *request, st
                        const char *target, const char *method) {
     head_view head = {.length_bytes = -1};
     MHD_get_connection_values_n(handle, MHD_HEADER_KIND, header_view, &head);
+    pp_gateway_route_read(&request->route, pp_str(target), pp_buf_view(&gateway->stages));
+    request->route.method = pp_gateway_method_of(method);
     if (!is_framed(&head)) {
         pp_gateway_refuse(request, PP_GATEWAY_ERROR_BAD_HEAD, "the length of the body is told in two ways");
         return true;
@@ -223,10 +250,9 @@ static bool head_judge(pinpipe_gateway *gateway, pp_gateway_request *request, st
         too_large(request, gateway);
         return true;
     }
-    pp_gateway_route_read(&request->route, pp_str(target), pp_buf_view(&gateway->stages));
-    request->route.method = pp_gateway_method_of(method);
     request_admit(gateway, request, &head);
-    if (!request->status && head.length_bytes > 0 && memory_reserve(gateway, request, head.length_bytes) &&
+    if (!request->status && head.length_bytes > 0 &&
+        pp_gateway_memory_reserve(gateway, request, head.length_bytes) &&
         pp_buf_reserve(&request->body, (size_t)head.length_bytes, PP_BUF_MAX, NULL) < 0) {
         pp_gateway_refuse(request, PP_GATEWAY_ERROR_BUSY, "there is no memory for the body");
     }
@@ -244,7 +270,7 @@ static void body_append(pinpipe_gateway *gateway, pp_gateway_request *request, c
     if (size > gateway->options.body_max_bytes) {
         too_large(request, gateway);
     } else if (size <= request->reserved_bytes ||
-               memory_reserve(gateway, request, size - request->reserved_bytes)) {
+               pp_gateway_memory_reserve(gateway, request, size - request->reserved_bytes)) {
         if (pp_buf_append(&request->body, bytes, len, NULL) < 0) {
             pp_gateway_refuse(request, PP_GATEWAY_ERROR_BUSY, "there is no memory for the body");
         }
@@ -377,6 +403,7 @@ void pp_gateway_request_ended(void *user, struct MHD_Connection *handle, void **
         return;
     }
     pp_gateway_request *request = &connection->request;
+    pp_gateway_stream_drop(gateway, request);
     pinpipe_buf body = request->body, answer = request->answer;
     gateway->memory_bytes -= request->reserved_bytes;
     if (body.cap > KEPT_BYTES) {
@@ -404,6 +431,8 @@ static void answer_late(pinpipe_gateway *gateway, pp_gateway_connection *connect
         request->listing = 0;
         gateway->listing_waits--;
         pp_gateway_refuse(request, PP_GATEWAY_ERROR_NO_BROKER, "Kafka did not answer in time");
+    } else if (request->stream_call) {
+        pp_gateway_stream_late(gateway, request);
     } else if (request->batch && pp_gateway_batch_leave(gateway, connection)) {
         pp_gateway_refuse(request, PP_GATEWAY_ERROR_KAFKA_AGAIN,
                           "Kafka did not answer in time; no record was written");

@@ -8,17 +8,20 @@
 #include <string.h>
 
 #include "base/buffer.h"
+#include "gateway/operations.h"
 #include "text/number.h"
 
 /* stage, topics, name, partitions, number, and one more that is too many */
 #define SEGMENTS_MAX 6
+
+#define STREAM_BYTES_MAX 128
 
 typedef struct path_parts {
     pinpipe_str part[SEGMENTS_MAX];
     int count;
 } path_parts;
 
-static const char *const roots[] = {"topics", "brokers", "healthz", "metrics"};
+static const char *const roots[] = {"topics", "brokers", "healthz", "metrics", "streams"};
 
 static bool is_root(pinpipe_str part) {
     bool is_one = false;
@@ -42,16 +45,20 @@ static void path_split(path_parts *out, pinpipe_str path) {
     }
 }
 
-static bool stage_is_taken(pinpipe_str stage, pinpipe_str stages) {
-    bool is_taken = stages.len == 0;
-    while (stages.len && !is_taken) {
-        const char *comma = memchr(stages.ptr, ',', stages.len);
-        size_t len = comma ? (size_t)(comma - stages.ptr) : stages.len;
-        is_taken = pp_str_equal(stage, (pinpipe_str){stages.ptr, len});
+bool pp_gateway_is_listed(pinpipe_str name, pinpipe_str names) {
+    bool is_one = false;
+    while (names.len && !is_one) {
+        const char *comma = memchr(names.ptr, ',', names.len);
+        size_t len = comma ? (size_t)(comma - names.ptr) : names.len;
+        is_one = pp_str_equal(name, (pinpipe_str){names.ptr, len});
         size_t passed = comma ? len + 1 : len;
-        stages = (pinpipe_str){stages.ptr + passed, stages.len - passed};
+        names = (pinpipe_str){names.ptr + passed, names.len - passed};
     }
-    return is_taken;
+    return is_one;
+}
+
+static bool stage_is_taken(pinpipe_str stage, pinpipe_str stages) {
+    return stages.len == 0 || pp_gateway_is_listed(stage, stages);
 }
 
 static int hex_digit(char byte) {
@@ -61,13 +68,12 @@ static int hex_digit(char byte) {
                                         : -1;
 }
 
-static bool is_topic_byte(char byte) {
+static bool is_name_byte(char byte) {
     return (byte >= 'a' && byte <= 'z') || (byte >= 'A' && byte <= 'Z') || (byte >= '0' && byte <= '9') ||
            byte == '.' || byte == '_' || byte == '-';
 }
 
-/* A name that Kafka does not allow stays empty: no topic has it. */
-static void topic_take(pp_gateway_route *out, pinpipe_str part) {
+int64_t pp_gateway_name_read(char *out, pinpipe_str part, int64_t most) {
     int64_t len = 0;
     bool is_name = true;
     for (size_t i = 0; i < part.len && is_name; i++) {
@@ -77,17 +83,17 @@ static void topic_take(pp_gateway_route *out, pinpipe_str part) {
             byte = (char)(hex_digit(part.ptr[i + 1]) * 16 + hex_digit(part.ptr[i + 2]));
             i += 2;
         }
-        is_name = is_topic_byte(byte) && len < PP_GATEWAY_TOPIC_BYTES_MAX;
+        is_name = is_name_byte(byte) && len < most;
         if (is_name) {
-            out->topic[len++] = byte;
+            out[len++] = byte;
         }
     }
-    out->topic_len = is_name ? len : 0;
+    return is_name ? len : 0;
 }
 
 static void topics_read(pp_gateway_route *out, const pinpipe_str *part, int count) {
     if (count > 1) {
-        topic_take(out, part[1]);
+        out->topic_len = pp_gateway_name_read(out->topic, part[1], sizeof out->topic);
     }
     bool has_partitions = count > 2 && pp_str_is(part[2], "partitions");
     bool has_number = count == 4 && pp_number_i64(&out->partition, part[3]) == PP_NUMBER_OK;
@@ -102,10 +108,19 @@ static void topics_read(pp_gateway_route *out, const pinpipe_str *part, int coun
     }
 }
 
+static void streams_read(pp_gateway_route *out, const pinpipe_str *part, int count) {
+    out->operations = pp_gateway_operations_of(part, count);
+    out->resource = out->operations ? PP_GATEWAY_STREAMS : PP_GATEWAY_NOTHING;
+    if (count > 1) {
+        out->topic_len = pp_gateway_name_read(out->topic, part[1], STREAM_BYTES_MAX);
+    }
+}
+
 void pp_gateway_route_read(pp_gateway_route *out, pinpipe_str path, pinpipe_str stages) {
     path_parts parts;
     out->resource = PP_GATEWAY_NOTHING;
     out->partition = -1;
+    out->operations = 0;
     out->topic_len = 0;
     path_split(&parts, path);
     const pinpipe_str *part = parts.part;
@@ -116,6 +131,8 @@ void pp_gateway_route_read(pp_gateway_route *out, pinpipe_str path, pinpipe_str 
     }
     if (count && pp_str_is(part[0], "topics")) {
         topics_read(out, part, count);
+    } else if (count && pp_str_is(part[0], "streams")) {
+        streams_read(out, part, count);
     } else if (count == 1 && pp_str_is(part[0], "brokers")) {
         out->resource = PP_GATEWAY_BROKERS;
     } else if (count == 1 && pp_str_is(part[0], "healthz")) {
@@ -129,10 +146,8 @@ pp_gateway_method pp_gateway_method_of(const char *text) {
     static const struct {
         const char *text;
         pp_gateway_method method;
-    } rows[] = {{"POST", PP_GATEWAY_POST},
-                {"GET", PP_GATEWAY_GET},
-                {"HEAD", PP_GATEWAY_HEAD_ONLY},
-                {"OPTIONS", PP_GATEWAY_OPTIONS}};
+    } rows[] = {{"POST", PP_GATEWAY_POST}, {"GET", PP_GATEWAY_GET},       {"HEAD", PP_GATEWAY_HEAD_ONLY},
+                {"PUT", PP_GATEWAY_PUT},   {"DELETE", PP_GATEWAY_DELETE}, {"OPTIONS", PP_GATEWAY_OPTIONS}};
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
         if (strcmp(text, rows[i].text) == 0) {
             return rows[i].method;

@@ -11,6 +11,8 @@
 
 /** Longest name of a topic; a longer one is none. */
 #define PP_GATEWAY_TOPIC_BYTES_MAX 249
+/** Room for the methods of a path. */
+#define PP_GATEWAY_ALLOW_BYTES 40
 
 typedef enum pp_gateway_resource {
     PP_GATEWAY_NOTHING, /* no such path */
@@ -21,12 +23,15 @@ typedef enum pp_gateway_resource {
     PP_GATEWAY_BROKERS,
     PP_GATEWAY_HEALTH,
     PP_GATEWAY_METRICS,
+    PP_GATEWAY_STREAMS, /* gateway/operations.def */
 } pp_gateway_resource;
 
 typedef enum pp_gateway_method {
     PP_GATEWAY_GET,
     PP_GATEWAY_HEAD_ONLY,
     PP_GATEWAY_POST,
+    PP_GATEWAY_PUT,
+    PP_GATEWAY_DELETE,
     PP_GATEWAY_OPTIONS,
     PP_GATEWAY_OTHER_METHOD,
 } pp_gateway_method;
@@ -45,13 +50,21 @@ typedef struct pp_gateway_route {
     pp_gateway_method method;
     pp_gateway_format format; /* of the body */
     int64_t partition;        /* -1 = none is named */
+    uint32_t operations;      /* of a path of streams: those of all its methods, a bit each */
     int64_t topic_len;
-    char topic[PP_GATEWAY_TOPIC_BYTES_MAX]; /* empty where no topic can have the name */
+    char topic[PP_GATEWAY_TOPIC_BYTES_MAX]; /* or the stream; empty where none can have the name */
 } pp_gateway_route;
 
 /** Reads a path as it was sent, without its query. `stages` are first segments that are taken off, parted by
  * commas; empty = any. */
 void pp_gateway_route_read(pp_gateway_route *out, pinpipe_str path, pinpipe_str stages);
+
+/** Reads a name of a topic, stream or shard as it stands in a target, at most `most` bytes; returns its
+ * length, 0 where it can be none. */
+int64_t pp_gateway_name_read(char *out, pinpipe_str part, int64_t most);
+
+/** Whether a list of names, parted by commas, has this one. */
+bool pp_gateway_is_listed(pinpipe_str name, pinpipe_str names);
 
 pp_gateway_method pp_gateway_method_of(const char *text);
 pp_gateway_format pp_gateway_format_of(pinpipe_str content_type);

@@ -10,6 +10,7 @@
 #include "base/memory.h"
 #include "gateway/answer.h"
 #include "gateway/batch.h"
+#include "gateway/streams.h"
 #include "io/clock.h"
 #include "io/fork.h"
 #include "io/ready.h"
@@ -111,6 +112,7 @@ static pinpipe_status daemon_start(pinpipe_gateway *gateway, pinpipe_error *err)
 
 static pinpipe_status parts_open(pinpipe_gateway *gateway, pinpipe_error *err) {
     const pinpipe_gateway_options *options = &gateway->options;
+    bool is_kafka = options->brokers.len || !options->kinesis;
     pinpipe_status status = settings_complete(gateway, err);
     if (status == PINPIPE_OK) {
         status = pp_buf_append(&gateway->stages, options->stages.ptr, options->stages.len, err);
@@ -125,10 +127,13 @@ static pinpipe_status parts_open(pinpipe_gateway *gateway, pinpipe_error *err) {
     if (status == PINPIPE_OK) {
         status = pp_wake_open(&gateway->wake, err);
     }
-    if (status == PINPIPE_OK) {
+    if (status == PINPIPE_OK && options->kinesis) {
+        status = pp_gateway_streams_open(gateway, err);
+    }
+    if (status == PINPIPE_OK && is_kafka) {
         status = pinpipe_kafka_producer_new(&gateway->producer, options->brokers, options->settings, err);
     }
-    if (status == PINPIPE_OK) {
+    if (status == PINPIPE_OK && is_kafka) {
         pp_kafka_producer_wake_set(gateway->producer, gateway->wake);
         status = pp_gateway_lookout_new(&gateway->lookout, options->brokers, options->settings, gateway->wake,
                                         err);
@@ -176,6 +181,7 @@ static void daemon_stop(pinpipe_gateway *gateway) {
     for (pp_gateway_connection *at = gateway->places[PP_GATEWAY_WORK].first; at; at = at->after) {
         if (!at->request.status) {
             at->request.batch = NULL;
+            pp_gateway_stream_drop(gateway, &at->request);
             pp_gateway_refuse(&at->request, PP_GATEWAY_ERROR_KAFKA_AGAIN, "the gateway has ended");
             pp_gateway_connection_resume(at);
         }
@@ -197,10 +203,12 @@ void pinpipe_gateway_free(pinpipe_gateway *gateway) {
     pinpipe_kafka_producer_free(gateway->producer);
     pp_gateway_batches_free(gateway);
     pp_gateway_topics_free(gateway);
+    pp_gateway_streams_free(gateway);
     pp_descriptor_close(gateway->wake);
     pinpipe_kafka_config_free(gateway->settings);
     pinpipe_buf_reset(&gateway->address);
     pinpipe_buf_reset(&gateway->stages);
+    pinpipe_buf_reset(&gateway->stream_names);
     pp_buf_reset_secret(&gateway->api_key);
     pinpipe_buf_reset(&gateway->allow_origin);
     pp_free(gateway);
@@ -216,6 +224,7 @@ static int64_t least(int64_t a, int64_t b) {
 static int64_t quiet_ms(const pinpipe_gateway *gateway, int64_t until_ms) {
     MHD_UNSIGNED_LONG_LONG http_ms = 0;
     int64_t due_ms = least(until_ms, pp_gateway_deadline_next(gateway));
+    due_ms = least(due_ms, pp_gateway_streams_due(gateway));
     due_ms = least(due_ms, pp_gateway_batches_due(gateway)) - gateway->now_ms;
     if (MHD_get_timeout(gateway->daemon, &http_ms) == MHD_YES && (int64_t)http_ms < due_ms) {
         due_ms = (int64_t)http_ms;
@@ -227,13 +236,16 @@ static int64_t quiet_ms(const pinpipe_gateway *gateway, int64_t until_ms) {
 static bool turn(pinpipe_gateway *gateway, int64_t until_ms) {
     const int descriptors[] = {gateway->epoll, gateway->wake};
     uint32_t ready = 0;
-    bool goes_on = pp_ready_wait(&ready, descriptors, 2, quiet_ms(gateway, until_ms));
+    bool goes_on = pp_gateway_streams_wait(&ready, gateway, descriptors, 2, quiet_ms(gateway, until_ms));
     gateway->now_ms = pp_clock_monotonic_ms();
     if (ready & 2) {
         pp_wake_clear(gateway->wake);
+    }
+    if (ready & 2 && gateway->producer) {
         pp_kafka_producer_reports_take(gateway->producer);
         pp_gateway_listing_take(gateway);
     }
+    pp_gateway_streams_move(gateway);
     pp_gateway_batches_settle(gateway);
     MHD_run(gateway->daemon);
     pp_gateway_batches_write(gateway);

@@ -17,6 +17,8 @@
 
 typedef struct pp_gateway_batch pp_gateway_batch;
 typedef struct pp_gateway_connection pp_gateway_connection;
+typedef struct pp_gateway_streams pp_gateway_streams;
+typedef struct pp_gateway_stream_call pp_gateway_stream_call;
 
 /** A topic that exists, as far as is known. */
 typedef struct pp_gateway_topic {
@@ -45,13 +47,15 @@ typedef struct pp_gateway_request {
     int32_t status;         /* 0 = there is no answer yet */
     int32_t retry_after_s;  /* 0 = it does not say */
     const char *content_type;
-    const char *allow;       /* methods, of a 405 */
-    bool is_whole;           /* its body has come */
-    bool is_packed;          /* and is gzip's */
-    bool is_preflight;       /* a browser asks what it may send */
-    int64_t listing;         /* that it waits for; 0 = none */
-    pp_gateway_batch *batch; /* that its records are in; NULL = none */
-    int64_t first, count;    /* which of them */
+    const char *allow;                    /* methods, of a 405 */
+    bool is_whole;                        /* its body has come */
+    bool is_packed;                       /* and is gzip's */
+    bool is_preflight;                    /* a browser asks what it may send */
+    int64_t listing;                      /* that it waits for; 0 = none */
+    pp_gateway_batch *batch;              /* that its records are in; NULL = none */
+    int64_t first, count;                 /* which of them */
+    pp_gateway_stream_call *stream_call;  /* of Kinesis, that it waits for; NULL = none */
+    char methods[PP_GATEWAY_ALLOW_BYTES]; /* of a path of streams */
 } pp_gateway_request;
 
 struct pp_gateway_connection {
@@ -72,6 +76,7 @@ typedef struct pp_gateway_list {
 struct pinpipe_gateway {
     pinpipe_gateway_options options;                    /* as they hold; texts are the buffers below */
     pinpipe_buf address, stages, api_key, allow_origin; /* the last two end with a NUL */
+    pinpipe_buf stream_names;
     struct MHD_Daemon *daemon;
     int listening, epoll, wake;
     uint32_t forks; /* at its making */
@@ -81,8 +86,9 @@ struct pinpipe_gateway {
     int64_t block_after_ms;         /* when the producer may be waited for again */
     pinpipe_kafka_config *settings; /* its own, where the caller has none */
     pinpipe_kafka_producer *producer;
-    pp_gateway_lookout *lookout;
-    pp_gateway_topic **topics; /* by hash */
+    pp_gateway_lookout *lookout; /* both NULL without brokers */
+    pp_gateway_streams *streams; /* NULL without Kinesis */
+    pp_gateway_topic **topics;   /* by hash */
     int64_t topic_count;
     pp_gateway_list places[PP_GATEWAY_PLACE_COUNT];
     int64_t listing_waits;       /* requests that wait for a listing */
@@ -104,6 +110,9 @@ void pp_gateway_connection_note(void *user, struct MHD_Connection *handle, void 
 void pp_gateway_request_ended(void *user, struct MHD_Connection *handle, void **context,
                               enum MHD_RequestTerminationCode code);
 size_t pp_gateway_target_keep(void *user, struct MHD_Connection *handle, char *text);
+
+/** Counts bytes as a request's until its end; false where there is no room, and it is refused. */
+bool pp_gateway_memory_reserve(pinpipe_gateway *gateway, pp_gateway_request *request, int64_t bytes);
 
 /** Goes on with a connection whose request has its answer. */
 void pp_gateway_connection_resume(pp_gateway_connection *connection);

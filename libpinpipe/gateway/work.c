@@ -8,6 +8,7 @@
 #include "base/buffer.h"
 #include "gateway/answer.h"
 #include "gateway/produce.h"
+#include "gateway/streams.h"
 
 static void listing_await(pinpipe_gateway *gateway, pp_gateway_request *request) {
     request->listing = pp_gateway_lookout_ask(gateway->lookout);
@@ -65,6 +66,9 @@ void pp_gateway_request_work(pinpipe_gateway *gateway, pp_gateway_connection *co
         break;
     case PP_GATEWAY_HEALTH:
         health_work(gateway, request);
+        break;
+    case PP_GATEWAY_STREAMS:
+        pp_gateway_stream_work(gateway, connection);
         break;
     default:
         if (request->route.method == PP_GATEWAY_POST) {

@@ -245,6 +245,10 @@ pinpipe_status pp_api_wait(pp_api *api, int64_t wait_ms, pinpipe_error *err) {
     return pp_flight_wait(api->flight, wait_ms, err);
 }
 
+pinpipe_status pp_api_wait_with(pp_api *api, pp_flight_others *others, int64_t wait_ms, pinpipe_error *err) {
+    return pp_flight_wait_with(api->flight, others, wait_ms, err);
+}
+
 /* ---- after it ---- */
 
 /* Every answer tells what time it is there. */

@@ -79,6 +79,9 @@ pinpipe_status pp_api_start(pp_api_attempt *attempt, pp_api *api, const pp_api_r
 /** Moves all attempts until one has ended; as pp_flight_wait. */
 pinpipe_status pp_api_wait(pp_api *api, int64_t wait_ms, pinpipe_error *err);
 
+/** The same with descriptors of the caller's beside them; as pp_flight_wait_with. */
+pinpipe_status pp_api_wait_with(pp_api *api, pp_flight_others *others, int64_t wait_ms, pinpipe_error *err);
+
 /** The attempt failed with `kind`: true where another may begin after `*pause_ms`. */
 bool pp_api_again(int64_t *pause_ms, pp_api *api, pp_api_attempt *attempt, pp_retry_kind kind);
 

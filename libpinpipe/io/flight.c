@@ -6,6 +6,7 @@
 #if PINPIPE_WITH_S3
 
 #include <assert.h>
+#include <errno.h>
 #include <poll.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -345,16 +346,37 @@ static pinpipe_status moved(const pp_flight *flight, CURLMcode code, pinpipe_err
                : pp_fail_service(err, PINPIPE_EFATAL, "http", (int32_t)code, "%s", curl_multi_strerror(code));
 }
 
-pinpipe_status pp_flight_wait(pp_flight *flight, int64_t wait_ms, pinpipe_error *err) {
+/* poll(2) of libcurl's sockets and, behind them in the same list, of the owner's descriptors. */
+static int sockets_poll(pp_flight *flight, pp_flight_others *others, int64_t pause_ms) {
+    size_t count = flight->socket_count;
+    for (int i = 0; i < others->count; i++) {
+        if (count == flight->socket_cap && !sockets_grow(flight)) {
+            return 0; /* the wait ends for want of memory */
+        }
+        flight->sockets[count++] = (struct pollfd){.fd = others->descriptors[i], .events = POLLIN};
+    }
+    int found = poll(flight->sockets, (nfds_t)count, (int)pause_ms);
+    others->is_signalled = found < 0 && errno == EINTR;
+    for (int i = 0; found > 0 && i < others->count; i++) {
+        bool is_ready = flight->sockets[flight->socket_count + (size_t)i].revents != 0;
+        others->ready |= is_ready ? 1u << i : 0;
+        found -= is_ready;
+    }
+    return found;
+}
+
+pinpipe_status pp_flight_wait_with(pp_flight *flight, pp_flight_others *others, int64_t wait_ms,
+                                   pinpipe_error *err) {
     pinpipe_status status = owner_check(flight, err);
     if (status < 0) {
         return status;
     }
     pp_sigpipe held;
     int64_t end_ms = pp_clock_monotonic_ms() + wait_ms;
-    flight->ended = false;
+    flight->ended = others->is_signalled = false;
+    others->ready = 0;
     pp_sigpipe_block(&held);
-    for (bool late = false; status == PINPIPE_OK && !flight->ended && !late;) {
+    for (bool is_over = false; status == PINPIPE_OK && !flight->ended && !is_over;) {
         status = moved(flight, timer_fire(flight), err);
         ended_take(flight);
         int64_t now_ms = pp_clock_monotonic_ms();
@@ -362,10 +384,9 @@ pinpipe_status pp_flight_wait(pp_flight *flight, int64_t wait_ms, pinpipe_error 
         bool is_at_once = status < 0 || flight->ended || flight->hurried || until_ms <= now_ms;
         bool is_low = is_any_low(flight);
         int64_t pause_ms = is_at_once ? 0 : until_ms - now_ms, most_ms = is_low ? LOW_MS : 60000;
-        late = now_ms >= end_ms;
-        int ready = poll(flight->sockets, (nfds_t)flight->socket_count,
-                         (int)(pause_ms < most_ms ? pause_ms : most_ms));
+        int ready = sockets_poll(flight, others, pause_ms < most_ms ? pause_ms : most_ms);
         bool is_late = is_low && ready == 0;
+        is_over = now_ms >= end_ms || others->ready || (others->count && others->is_signalled);
         if (status == PINPIPE_OK && (ready > 0 || flight->hurried || is_late)) {
             status = moved(flight, sockets_serve(flight, is_late), err);
             ended_take(flight);
@@ -373,6 +394,11 @@ pinpipe_status pp_flight_wait(pp_flight *flight, int64_t wait_ms, pinpipe_error 
     }
     pp_sigpipe_restore(&held);
     return status == PINPIPE_OK && !flight->ended ? PINPIPE_AGAIN : status;
+}
+
+pinpipe_status pp_flight_wait(pp_flight *flight, int64_t wait_ms, pinpipe_error *err) {
+    pp_flight_others none = {0};
+    return pp_flight_wait_with(flight, &none, wait_ms, err);
 }
 
 #endif

@@ -37,6 +37,21 @@ pinpipe_status pp_flight_start(pp_flight *flight, pp_flight_request *request, in
  * longer under way. Errors: EFORK; EFATAL libcurl's own. */
 pinpipe_status pp_flight_wait(pp_flight *flight, int64_t wait_ms, pinpipe_error *err);
 
+/** Most descriptors that a wait has beside its requests. */
+#define PP_FLIGHT_OTHERS_MAX 8
+
+/** Descriptors of the owner's own that end a wait, too, once they can be read; so does a signal. */
+typedef struct pp_flight_others {
+    const int *descriptors;
+    int count;
+    uint32_t ready; /* bit i: the i-th can be read */
+    bool is_signalled;
+} pp_flight_others;
+
+/** The same with descriptors beside the requests. */
+pinpipe_status pp_flight_wait_with(pp_flight *flight, pp_flight_others *others, int64_t wait_ms,
+                                   pinpipe_error *err);
+
 /** Gives up a request that may be under way: its connection is closed. */
 void pp_flight_stop(pp_flight *flight, pp_flight_request *request);
 

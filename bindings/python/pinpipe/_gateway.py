@@ -1,6 +1,7 @@
 """Turns the C core's gateway into an HTTP server of as many threads as are asked for, on one address.
 
-Never answers that a record is stored before a broker has acknowledged it; never ends with a request unanswered.
+Never answers that a record is stored before a broker, or Kinesis, has acknowledged it; never ends with a request
+unanswered.
 Rules: docs/gateway.md.
 """
 
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from pinpipe._credentials import Credentials
 
 _FAILURES = {"told": native.GATEWAY_FAILURE_TOLD, "masked": native.GATEWAY_FAILURE_MASKED}
+_KINESIS = "kinesis://"
 WORKERS_MAX = 64
 
 
@@ -29,7 +31,7 @@ class Gateway(Handle):
     def __init__(
         self,
         listen: str,
-        brokers: str,
+        brokers: str | None = None,
         *,
         settings: Settings | None = None,
         properties: str | os.PathLike[str] | None = None,
@@ -43,16 +45,27 @@ class Gateway(Handle):
         answer_timeout: float = 0.0,
         api_key: str | None = None,
         allow_origin: str | None = None,
+        kinesis: str | None = None,
+        streams: Sequence[str] = (),
+        endpoint: str | None = None,
+        credentials: Credentials | None = None,
     ) -> None:
-        """Listens on "host:port" (port 0 = any that is free) and writes to "host:port,host:port".
+        """Listens on "host:port" (port 0 = any that is free); writes to "host:port,host:port", to Kinesis or to both.
 
         settings, properties, iam, region: as of `pinpipe.kafka.Producer`. stages: first segments of paths that are
         taken off, none = any one. failures: "masked" answers 200 where no record was stored, as kafka-rest does.
+        kinesis: "kinesis://region", which /streams leads to (no region = the surroundings'); streams: those that may be
+        named, none = any; endpoint, credentials: as of `pinpipe.kinesis.Client`.
         api_key: what requests must have as x-api-key. allow_origin: what browsers are told, such as "*".
         Limits: 0 = the default, docs/gateway.md has them.
         """
         if failures not in _FAILURES:
             raise InvalidArgumentError(f"failures '{failures}': it is told or masked")
+        region_of_streams = kinesis.removeprefix(_KINESIS).rstrip("/") if kinesis else None
+        if kinesis and not kinesis.startswith(_KINESIS):
+            raise InvalidArgumentError(f"kinesis '{kinesis}': it is kinesis://region")
+        if not brokers and not kinesis:
+            raise InvalidArgumentError("the gateway leads nowhere: brokers or kinesis are needed")
         super().__init__(
             native.gateway_open(
                 listen,
@@ -66,6 +79,11 @@ class Gateway(Handle):
                 milliseconds(answer_timeout),
                 api_key,
                 allow_origin,
+                kinesis is not None,
+                credentials._provider if credentials else None,
+                endpoint,
+                region_of_streams,
+                ",".join(streams),
             )
         )
         self.address: str = native.pinpipe_gateway_address(self._native)

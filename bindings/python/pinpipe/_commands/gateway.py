@@ -18,7 +18,7 @@ from pinpipe._inputs import file_error
 from pinpipe._stopping import stopped_by_signals
 from pinpipe.errors import InvalidArgumentError
 
-HELP = "take records by HTTP, as Kafka's REST proxy does, and write them to Kafka"
+HELP = "take records by HTTP, as Kafka's REST proxy and API Gateway's Kinesis proxy do, and write them"
 EXAMPLE = "pinpipe gateway --listen 127.0.0.1:8082 --brokers localhost:9092"
 
 
@@ -27,7 +27,15 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--listen", metavar="HOST:PORT", default="127.0.0.1:8082", help="address (default: 127.0.0.1:8082)"
     )
-    parser.add_argument("--brokers", metavar="B", required=True, help="host:port,host:port")
+    parser.add_argument("--brokers", metavar="B", help="host:port,host:port: Kafka behind /topics")
+    parser.add_argument("--kinesis", metavar="URL", help="kinesis://region: Kinesis behind /streams")
+    parser.add_argument(
+        "--stream",
+        action="append",
+        default=[],
+        metavar="NAME",
+        help="a stream that may be named, more than one if repeated (default: any)",
+    )
     parser.add_argument("--workers", type=int, default=1, metavar="N", help="threads that serve (default: 1)")
     parser.add_argument(
         "--stage",
@@ -40,7 +48,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
         "--failures",
         choices=("told", "masked"),
         default="told",
-        help="masked: 200 although no record was stored, as kafka-rest answers",
+        help="masked: 200 although no record was stored, as kafka-rest and API Gateway's proxy answer",
     )
     parser.add_argument(
         "--body-max-bytes", type=int, default=0, metavar="N", help="of a request (default: 10 MiB)"
@@ -52,7 +60,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
         "--connections-max", type=int, default=0, metavar="N", help="of one worker (default: 1,000)"
     )
     parser.add_argument(
-        "--answer-timeout", type=float, default=0.0, metavar="SECONDS", help="for Kafka (default: 25)"
+        "--answer-timeout", type=float, default=0.0, metavar="SECONDS", help="to the answer (default: 25)"
     )
     parser.add_argument(
         "--api-key-file", metavar="FILE", help="its first line is the x-api-key that requests must have"
@@ -68,6 +76,8 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Serves until Ctrl-C or SIGTERM; returns the exit code."""
+    if not arguments.brokers and not arguments.kinesis:
+        raise InvalidArgumentError("--brokers or --kinesis: where the records go")
     if not 1 <= arguments.workers <= WORKERS_MAX:
         raise InvalidArgumentError(f"--workers {arguments.workers}: it is 1 to {WORKERS_MAX}")
     stop = threading.Event()
@@ -99,6 +109,8 @@ def _gateway(listen: str, arguments: argparse.Namespace) -> Gateway:
         answer_timeout=arguments.answer_timeout,
         api_key=_first_line(arguments.api_key_file),
         allow_origin=arguments.allow_origin,
+        kinesis=arguments.kinesis,
+        streams=arguments.stream,
     )
 
 
