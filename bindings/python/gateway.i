@@ -60,12 +60,13 @@ static PyObject *gateway_counters(const pinpipe_gateway *gateway) {
     return counters;
 }
 
-/* A list of (method, path, action, text, mapping template). */
+/* A list of (method, path, action, text, its three templates). */
 static PyObject *gateway_operations(void) {
     PyObject *operations = PyList_New(0);
     pinpipe_gateway_operation at = pinpipe_gateway_operation_at(0);
     for (int32_t i = 1; operations && at.method; i++) {
-        PyObject *row = Py_BuildValue("(sssss)", at.method, at.path, at.action, at.text, at.mapping_template);
+        PyObject *row = Py_BuildValue("(sssssss)", at.method, at.path, at.action, at.text, at.mapping_template,
+                                      at.answer_template, at.refusal_template);
         if (!row || PyList_Append(operations, row) != 0) {
             Py_CLEAR(operations);
         }

@@ -116,7 +116,9 @@ typedef struct pinpipe_gateway_operation {
     const char *path;             /* "/streams/{stream-name}/record" */
     const char *action;           /* of Kinesis: "PutRecord" */
     const char *text;             /* what it does, in words */
-    const char *mapping_template; /* Velocity, which has API Gateway send Kinesis the same */
+    const char *mapping_template; /* Velocity, which has API Gateway send Kinesis the same; */
+    const char *answer_template;  /* answer with the same status and body where Kinesis says 200, */
+    const char *refusal_template; /* and where it says 400 to 499 */
 } pinpipe_gateway_operation;
 
 /** The operation with this index, from 0. Static texts. */

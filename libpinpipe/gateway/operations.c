@@ -11,12 +11,43 @@ typedef struct operation_row {
     pinpipe_gateway_operation told;
 } operation_row;
 
+static const char *const throttles[] = {
+#define PP_GATEWAY_THROTTLE(text) text,
+#include "gateway/operations.def"
+#undef PP_GATEWAY_THROTTLE
+};
+
+/* What API Gateway answers: `text` is the variable that tells why. */
+#define PP_GATEWAY_THROTTLE(text) " || $why.contains('" text "')"
+#define SET_STATUS(status) "#set($context.responseOverride.status = " status ")"
+static const char refusal_template[] = "#set($why = $input.path('$.__type'))#if(false"
+#include "gateway/operations.def"
+                                       ")" SET_STATUS("429") "#end$input.json('$')";
+static const char records_template[] =
+    "#set($why = $input.json('$'))"
+    "#if($input.path('$.FailedRecordCount') == $input.path('$.Records').size())"
+    "#if(false"
+#include "gateway/operations.def"
+    ")" SET_STATUS("429") "#else" SET_STATUS("500") "#end#end$why";
+#undef PP_GATEWAY_THROTTLE
+
 static const operation_row rows[] = {
 #define PP_GATEWAY_OPERATION(name, method, path, action, text, mapping)                                      \
-    {PP_GATEWAY_##method, {#method, path, action, text, mapping}},
+    {PP_GATEWAY_##method,                                                                                    \
+     {#method, path, action, text, mapping,                                                                  \
+      PP_GATEWAY_OPERATION_##name == PP_GATEWAY_OPERATION_PUT_RECORDS ? records_template : "",               \
+      refusal_template}},
 #include "gateway/operations.def"
 #undef PP_GATEWAY_OPERATION
 };
+
+bool pp_gateway_is_throttled(pinpipe_str text) {
+    bool is_one = false;
+    for (size_t i = 0; i < sizeof throttles / sizeof throttles[0] && !is_one; i++) {
+        is_one = text.len && memmem(text.ptr, text.len, throttles[i], strlen(throttles[i])) != NULL;
+    }
+    return is_one;
+}
 
 pinpipe_gateway_operation pinpipe_gateway_operation_at(int32_t index) {
     return index >= 0 && index < PP_GATEWAY_OPERATION_COUNT ? rows[index].told

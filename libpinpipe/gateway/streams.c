@@ -5,8 +5,6 @@
 
 #if PINPIPE_WITH_GATEWAY
 
-#include <string.h>
-
 #include "base/buffer.h"
 #include "base/memory.h"
 #include "gateway/answer.h"
@@ -36,10 +34,6 @@ struct pp_gateway_streams {
     pinpipe_kinesis *kinesis;
     pp_gateway_stream_call *under_way, *spare;
 };
-
-/* Codes of refusals that ask to come again later. */
-static const char *const throttles[] = {"ProvisionedThroughputExceededException", "LimitExceededException",
-                                        "KMSThrottlingException", "ThrottlingException"};
 
 /* ---- beginning and end ---- */
 
@@ -234,18 +228,10 @@ static int64_t failed_count(pinpipe_buf *answer) {
     return count;
 }
 
-static bool is_throttled(pinpipe_str text) {
-    bool is_one = false;
-    for (size_t i = 0; i < sizeof throttles / sizeof throttles[0] && !is_one; i++) {
-        is_one = memmem(text.ptr, text.len, throttles[i], strlen(throttles[i])) != NULL;
-    }
-    return is_one;
-}
-
 /* What the status of a refusal is for whoever asked: his fault, later, Kinesis' fault. */
 static int32_t status_told(const pinpipe_gateway *gateway, pinpipe_str code, int32_t http_status) {
     return gateway->options.failure == PINPIPE_GATEWAY_FAILURE_MASKED ? 200
-           : is_throttled(code) || http_status == 429                 ? 429
+           : pp_gateway_is_throttled(code) || http_status == 429      ? 429
            : http_status >= 500                                       ? 500
                                                                       : 400;
 }
