@@ -21,6 +21,9 @@
 
 /* A body or an answer of more bytes gives its memory back after the request. */
 #define KEPT_BYTES ((size_t)64 << 10)
+/* A peer's end that comes with its last bytes is no news of its own to the HTTP library, which would keep the
+ * connection until its deadline: so each is looked at once it had the time to come. */
+#define LOOK_MS 1000
 /* Those that API Gateway's console allows. */
 #define ALLOWED_HEADERS "Content-Type,X-Amz-Date,Authorization,X-Api-Key,X-Amz-Security-Token"
 
@@ -56,6 +59,13 @@ static int64_t patience_ms(const pinpipe_gateway_options *options, pp_gateway_pl
                                       : options->answer_timeout_ms;
 }
 
+static void look_order(pinpipe_gateway *gateway, pp_gateway_connection *connection) {
+    connection->is_looked_at = false;
+    if (gateway->look_ms == INT64_MAX) {
+        gateway->look_ms = gateway->now_ms + LOOK_MS;
+    }
+}
+
 /* Deadlines of one place are equally long, so that a list is in their order. */
 static void connection_move(pp_gateway_connection *connection, pp_gateway_place place) {
     pinpipe_gateway *gateway = connection->gateway;
@@ -63,6 +73,7 @@ static void connection_move(pp_gateway_connection *connection, pp_gateway_place 
     connection->place = place;
     connection->due_ms = gateway->now_ms + patience_ms(&gateway->options, place);
     list_put(&gateway->places[place], connection);
+    look_order(gateway, connection);
 }
 
 void pp_gateway_connection_note(void *user, struct MHD_Connection *handle, void **context,
@@ -79,6 +90,7 @@ void pp_gateway_connection_note(void *user, struct MHD_Connection *handle, void 
                 MHD_get_connection_info(handle, MHD_CONNECTION_INFO_CONNECTION_FD)->connect_fd;
             connection->due_ms = gateway->now_ms + gateway->options.head_timeout_ms;
             list_put(&gateway->places[PP_GATEWAY_HEAD], connection);
+            look_order(gateway, connection);
             gateway->counters[PINPIPE_GATEWAY_CONNECTIONS]++;
         }
     } else if (connection) {
@@ -443,7 +455,30 @@ static void answer_late(pinpipe_gateway *gateway, pp_gateway_connection *connect
     pp_gateway_connection_resume(connection);
 }
 
+/* Ends what its peer has ended; an answer that is under way is let out first. */
+static void ends_look(pinpipe_gateway *gateway) {
+    gateway->look_ms = INT64_MAX;
+    for (int place = PP_GATEWAY_HEAD; place < PP_GATEWAY_WORK; place++) {
+        for (pp_gateway_connection *at = gateway->places[place].first; at; at = at->after) {
+            if (at->is_looked_at) {
+                continue;
+            }
+            pp_connection_view view = pp_connection_look(at->socket);
+            if (view == PP_CONNECTION_ENDED) {
+                pp_connection_cut(at->socket);
+            }
+            at->is_looked_at = view != PP_CONNECTION_READABLE;
+            if (!at->is_looked_at) {
+                gateway->look_ms = gateway->now_ms + LOOK_MS;
+            }
+        }
+    }
+}
+
 void pp_gateway_deadlines_keep(pinpipe_gateway *gateway) {
+    if (gateway->look_ms <= gateway->now_ms) {
+        ends_look(gateway);
+    }
     for (int place = PP_GATEWAY_HEAD; place < PP_GATEWAY_PLACE_COUNT; place++) {
         pp_gateway_connection *connection = gateway->places[place].first;
         while (connection && connection->due_ms <= gateway->now_ms) {
@@ -461,7 +496,7 @@ void pp_gateway_deadlines_keep(pinpipe_gateway *gateway) {
 }
 
 int64_t pp_gateway_deadline_next(const pinpipe_gateway *gateway) {
-    int64_t due_ms = INT64_MAX;
+    int64_t due_ms = gateway->look_ms;
     for (int place = PP_GATEWAY_HEAD; place < PP_GATEWAY_PLACE_COUNT; place++) {
         const pp_gateway_connection *first = gateway->places[place].first;
         due_ms = first && first->due_ms < due_ms ? first->due_ms : due_ms;

@@ -96,15 +96,17 @@ static void topics_read(pp_gateway_route *out, const pinpipe_str *part, int coun
         out->topic_len = pp_gateway_name_read(out->topic, part[1], sizeof out->topic);
     }
     bool has_partitions = count > 2 && pp_str_is(part[2], "partitions");
-    bool has_number = count == 4 && pp_number_i64(&out->partition, part[3]) == PP_NUMBER_OK;
+    int64_t number = -1;
+    bool has_number = count == 4 && pp_number_i64(&number, part[3]) == PP_NUMBER_OK && number >= 0;
     if (count == 1) {
         out->resource = PP_GATEWAY_TOPICS;
     } else if (count == 2) {
         out->resource = PP_GATEWAY_TOPIC;
     } else if (has_partitions && count == 3) {
         out->resource = PP_GATEWAY_PARTITIONS;
-    } else if (has_partitions && has_number && out->partition >= 0) {
+    } else if (has_partitions && has_number) {
         out->resource = PP_GATEWAY_PARTITION;
+        out->partition = number;
     }
 }
 

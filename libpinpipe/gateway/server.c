@@ -157,6 +157,7 @@ pinpipe_status pinpipe_gateway_open(pinpipe_gateway **out, const pinpipe_gateway
     gateway->options = *options;
     gateway->forks = pp_fork_generation();
     gateway->now_ms = pp_clock_monotonic_ms();
+    gateway->look_ms = INT64_MAX;
     gateway->listening = gateway->wake = -1;
     gateway->ended = (pinpipe_error)PINPIPE_ERROR_INIT;
     pinpipe_status status = options_check(&gateway->options, err);

@@ -66,6 +66,7 @@ struct pp_gateway_connection {
     int socket;
     pp_gateway_place place;
     int64_t due_ms;
+    bool is_looked_at; /* its peer had not ended in this place */
     pp_gateway_request request;
 };
 
@@ -83,6 +84,7 @@ struct pinpipe_gateway {
     atomic_bool is_stopped;
     bool is_draining;
     int64_t now_ms;
+    int64_t look_ms;                /* when connections are looked at; INT64_MAX = there is none */
     int64_t block_after_ms;         /* when the producer may be waited for again */
     pinpipe_kafka_config *settings; /* its own, where the caller has none */
     pinpipe_kafka_producer *producer;

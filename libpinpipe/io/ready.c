@@ -134,6 +134,13 @@ pinpipe_status pp_listen_open(int *out, pinpipe_buf *address, pinpipe_str listen
     return PINPIPE_OK;
 }
 
+pp_connection_view pp_connection_look(int number) {
+    char byte = 0;
+    ssize_t count = recv(number, &byte, 1, MSG_PEEK | MSG_DONTWAIT);
+    bool is_quiet = count < 0 && (errno == EAGAIN || errno == EWOULDBLOCK || errno == EINTR);
+    return is_quiet ? PP_CONNECTION_QUIET : count > 0 ? PP_CONNECTION_READABLE : PP_CONNECTION_ENDED;
+}
+
 void pp_connection_cut(int number) {
     shutdown(number, SHUT_RDWR);
 }

@@ -27,6 +27,15 @@ bool pp_ready_wait(uint32_t *ready, const int *descriptors, int count, int64_t t
  * gets what it listens on. Errors: EINVAL no such address; ECONFLICT it is in use; EIO. */
 pinpipe_status pp_listen_open(int *out, pinpipe_buf *address, pinpipe_str listen, pinpipe_error *err);
 
+/** What can be learned of a connection without reading from it. */
+typedef enum pp_connection_view {
+    PP_CONNECTION_QUIET, /* there is nothing to read */
+    PP_CONNECTION_READABLE,
+    PP_CONNECTION_ENDED, /* its peer will send no more, and what it sent was read */
+} pp_connection_view;
+
+pp_connection_view pp_connection_look(int number);
+
 /** Ends a connection both ways; who owns it closes it. */
 void pp_connection_cut(int number);
 
