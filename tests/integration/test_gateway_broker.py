@@ -15,7 +15,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from typing import Any
 
@@ -23,7 +23,7 @@ import faulty_kafka as keys
 import pinpipe
 import pytest
 from faulty_kafka import FaultyKafka, run_faulty_kafka
-from kafka_broker import Broker
+from kafka_broker import Broker, kill_and_restart
 from pinpipe import kafka
 
 KINDS = ("pin", "geo", "user")
@@ -109,10 +109,12 @@ def cluster() -> Iterator[FaultyKafka]:
         yield cluster
 
 
-def _post(address: str, body: bytes = BODY) -> tuple[int, dict[str, str], dict[str, Any]]:
+def _post(
+    address: str, body: bytes = BODY, topic: str = "faulty"
+) -> tuple[int, dict[str, str], dict[str, Any]]:
     connection = http.client.HTTPConnection(address, timeout=PATIENCE_S)
     try:
-        connection.request("POST", "/test/topics/faulty", body, HEADERS)
+        connection.request("POST", f"/test/topics/{topic}", body, HEADERS)
         answer = connection.getresponse()
         return answer.status, dict(answer.getheaders()), json.loads(answer.read())
     finally:
@@ -145,7 +147,8 @@ def test_what_a_broker_refuses_is_told(cluster: FaultyKafka) -> None:
 class _Load:
     """Threads that post numbers, each once, and keep what each was answered."""
 
-    def __init__(self, address: str) -> None:
+    def __init__(self, address: str, topic: str = "faulty") -> None:
+        self._topic = topic
         self.sent: set[int] = set()
         self.said: dict[int, tuple[int, dict[str, Any]]] = {}
         self._stop, self._lock = threading.Event(), threading.Lock()
@@ -160,14 +163,20 @@ class _Load:
             with self._lock:
                 self.sent.add(number)
             with suppress(OSError, http.client.HTTPException):  # the gateway has ended
-                status, _, answer = _post(address, b'{"records":[{"value":%d}]}' % number)
+                body = b'{"records":[{"value":%d}]}' % number
+                status, _, answer = _post(address, body, self._topic)
                 with self._lock:
                     self.said[number] = status, answer
+                self._stop.wait(0.0 if status == 200 else 0.05)
 
     @property
     def stored(self) -> int:
+        return self.count(200)
+
+    def count(self, wanted: int) -> int:
+        """How many were answered with that status."""
         with self._lock:
-            return sum(status == 200 for status, _ in self.said.values())
+            return sum(status == wanted for status, _ in self.said.values())
 
     def end(self) -> None:
         self._stop.set()
@@ -189,6 +198,19 @@ def _numbers(cluster: FaultyKafka) -> dict[int, list[tuple[int, int]]]:
                     found.setdefault(value, []).append((message.partition, message.offset))
     assert seen == sum(ends)
     return found
+
+
+def _assert_true(load: _Load, stored: dict[int, list[tuple[int, int]]]) -> None:
+    """What is confirmed lies where the answer says, once; what was not written is nowhere."""
+    for number, (status, answer) in load.said.items():
+        if status == 200:
+            (entry,) = answer["offsets"]
+            ((partition, offset),) = stored[number]
+            # -1: an attempt before stored it, and its answer was lost
+            assert entry["partition"] == partition and entry["offset"] in (offset, -1), number
+        elif "no record was written" in str(answer) or status in (404, 429):
+            assert number not in stored
+        assert len(stored.get(number, [])) <= 1
 
 
 def _disturb(cluster: FaultyKafka, draw: random.Random, load: _Load) -> None:
@@ -220,14 +242,50 @@ def test_every_answer_is_true_under_faults_and_at_the_end(cluster: FaultyKafka) 
     cluster.heal()
     stored = _numbers(cluster)
     assert stored.keys() <= load.sent and load.stored >= 400
-    for number, (status, answer) in load.said.items():
-        if status == 200:
-            (entry,) = answer["offsets"]
-            ((partition, offset),) = stored[number]
-            # -1: an attempt before stored it, and its answer was lost
-            assert entry["partition"] == partition and entry["offset"] in (offset, -1), number
-        elif "no record was written" in str(answer):
-            assert number not in stored
-        assert len(stored.get(number, [])) <= 1
+    _assert_true(load, stored)
     told = len(load.said) - load.stored
     print(f"{len(load.sent)} sent, {load.stored} confirmed, {told} told of a failure, {len(stored)} stored")
+
+
+def _until(is_so: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + PATIENCE_S
+    while not is_so() and time.monotonic() < deadline:
+        time.sleep(0.02)
+    assert is_so()
+
+
+def test_broker_killed_queue_full_and_topic_deleted_under_load(kafka_broker: Broker) -> None:
+    """A real broker: each record that was accepted is in Kafka, each other one got an error."""
+    topic = "gateway.killed"
+    with kafka.Admin(kafka_broker.brokers) as admin:
+        admin.create_topic(topic)
+        admin.create_topic("gateway.deleted")
+        options = ("--set", "message.timeout.ms=2000", "--answer-timeout", "3", "--records-max", "5")
+        with _gateway(kafka_broker.brokers, *options) as (address, _):
+            assert _post(address, topic="gateway.deleted")[0] == 200
+            load = _Load(address, topic)
+            try:
+                _until(lambda: load.stored >= 100)
+                kafka_broker.process.kill()
+                _until(lambda: load.count(503) >= 10 and load.count(429) >= 10)
+                kill_and_restart(kafka_broker)
+                before = load.stored
+                _until(lambda: load.stored >= before + 100)
+            finally:
+                load.end()
+            admin.delete_topic("gateway.deleted")
+            _until(lambda: _post(address, topic="gateway.deleted")[0] == 404)
+    found: dict[int, list[tuple[int, int]]] = {}
+    confirmed = {number for number, (status, _) in load.said.items() if status == 200}
+    deadline = time.monotonic() + PATIENCE_S
+    quiet = 0
+    with kafka.Consumer(kafka_broker.brokers, "group-gateway-killed", [topic]) as consumer:
+        while (not confirmed <= found.keys() or quiet < 2) and time.monotonic() < deadline:
+            messages = consumer.poll(0.5)
+            quiet = 0 if messages else quiet + 1
+            for message in messages:
+                found.setdefault(int(message.value or b"0"), []).append((message.partition, message.offset))
+    assert confirmed <= found.keys() <= load.sent
+    _assert_true(load, found)
+    told = {status: load.count(status) for status in (200, 429, 503)}
+    print(f"{len(load.sent)} sent, answers {told}, {len(found)} stored")
