@@ -55,7 +55,7 @@ test-python: $(VENV_STAMPS)/test test-c
 	$(BIN)/python -m pytest -n 2 --dist loadfile tests/python tests/house $(PYTEST_ARGS)
 
 test-real: $(STAMPS)/packages-levels $(STAMPS)/packages-kafka $(STAMPS)/packages-debian $(STAMPS)/packages-manual \
-		$(VENV_STAMPS)/real
+		$(STAMPS)/packages-units $(VENV_STAMPS)/real
 	@missing=""; for tool in java mvn go node npm; do command -v $$tool >/dev/null || missing+=" $$tool"; done; \
 	[[ -z "$$missing" ]] || { echo "test-real: missing:$$missing (JDK 17, Maven, Go and Node are expected)"; exit 1; }
 	$(BIN)/python -m pytest -n 3 --dist loadfile tests/integration $(PYTEST_ARGS)

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Turns group names (build bench lint fuzz levels kafka debian manual) into installed system packages of Debian and Ubuntu.
+# Turns group names (build bench lint fuzz levels kafka debian manual units) into installed system packages of Debian and Ubuntu.
 # Never asks for a password without a terminal, never touches a package that is there already.
 # Rules: docs/dependencies.md; CONTRACT §1 (one retry, else say exactly which are missing).
 set -euo pipefail
@@ -13,6 +13,7 @@ declare -A packages=(
     [fuzz]="clang libclang-rt-dev"
     [debian]="abigail-tools dpkg-dev gzip lintian"
     [manual]="doxygen"
+    [units]="libseccomp2 systemd"
     [kafka]="g++ libzstd-dev make zlib1g-dev"
     [levels]="binutils-aarch64-linux-gnu gcc-aarch64-linux-gnu libc6-dev-arm64-cross libjansson-dev:arm64
               libssl-dev:arm64 libxxhash-dev:arm64 libzstd-dev:arm64 qemu-user zlib1g-dev:arm64"

@@ -1,0 +1,176 @@
+"""Turns the units of deploy/systemd into running processes: each does its work and ends by SIGTERM in its time.
+
+Never trusts that a hardened unit still works: its filter of system calls is in force while records pass.
+Rules: docs/deployment.md, "One machine"; systemd.exec(5).
+"""
+
+from __future__ import annotations
+
+import http.client
+import json
+import os
+import re
+import subprocess
+import sys
+import time
+import zipfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from deltalake import DeltaTable
+from pinpipe import _store, kafka, kinesis
+from servers import free_port
+from units import CONFINED, FOLDER, PROGRAM, allowed_calls, analysed, ended, read_unit, started
+
+UNITS = sorted(FOLDER.glob("*.service"))
+PATIENCE_S = 60.0
+EXPOSURE_MOST = "15"  # of 100, in tenths of what systemd prints: 1.5, "OK"
+GEO = b'{"ind": %d, "country": "Albania", "latitude": 1.5, "longitude": 2.5, "timestamp": "2018-01-01T00:00:00"}'
+
+
+def wait_until(holds: Callable[[], bool], process: subprocess.Popen[str]) -> None:
+    deadline = time.monotonic() + PATIENCE_S
+    while not holds():
+        assert process.poll() is None, process.communicate()
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+
+
+def settings(folder: Path, name: str, **changed: str) -> Path:
+    """The environment file of the docs with some of its values changed."""
+    text = (FOLDER / f"{name}.env").read_text()
+    for variable, value in changed.items():
+        text, count = re.subn(rf"(?m)^{variable}=.*$", lambda _, v=value, n=variable: f"{n}='{v}'", text)
+        assert count == 1, variable
+    file = folder / f"{name}.env"
+    file.write_text(text)
+    return file
+
+
+@pytest.fixture(scope="module")
+def cluster() -> Iterator[kafka.MockCluster]:
+    with kafka.MockCluster() as cluster:
+        cluster.create_topic("demo.geo")
+        cluster.create_topic("other.geo")
+        yield cluster
+
+
+@pytest.mark.parametrize("path", UNITS, ids=lambda path: path.stem)
+def test_systemd_finds_nothing_wrong(path: Path, tmp_path: Path) -> None:
+    verified = analysed("verify", path, tmp_path)
+    assert (verified.returncode, verified.stdout, verified.stderr) == (0, "", "")
+    judged = analysed("security", path, tmp_path, "--offline=yes", f"--threshold={EXPOSURE_MOST}")
+    print(judged.stdout.strip().splitlines()[-1])
+    assert judged.returncode == 0, judged.stdout
+
+
+def test_what_is_wrong_with_a_unit_is_found(tmp_path: Path) -> None:
+    path = tmp_path / "bad.service"
+    path.write_text("[Service]\nExecStart=/nowhere/pinpipe\nTimeoutStopSec=soon\n")
+    verified = analysed("verify", path, tmp_path)
+    assert verified.returncode != 0 and "soon" in verified.stderr and "/nowhere" in verified.stderr
+    judged = analysed("security", path, tmp_path, "--offline=yes", f"--threshold={EXPOSURE_MOST}")
+    assert judged.returncode != 0
+
+
+def test_the_filter_is_in_force(tmp_path: Path) -> None:
+    calls = tmp_path / "calls"
+    calls.write_text("\n".join(allowed_calls(read_unit(UNITS[0]))))
+    for forbidden in ("os.chroot('/')", "mmap.mmap(-1, 4096, prot=7)", "os.sched_setaffinity(0, [0])"):
+        command = [
+            sys.executable,
+            str(CONFINED),
+            str(calls),
+            sys.executable,
+            "-c",
+            f"import mmap, os\n{forbidden}",
+        ]
+        assert (
+            "PermissionError" in subprocess.run(command, capture_output=True, text=True, check=False).stderr
+        )
+
+
+def test_installing_keeps_the_settings(tmp_path: Path) -> None:
+    wheel = tmp_path / "pinpipe-0.0-py3-none-any.whl"
+    with zipfile.ZipFile(wheel, "w") as archive:
+        for name, text in (
+            ("METADATA", "Metadata-Version: 2.1\nName: pinpipe\nVersion: 0.0\nProvides-Extra: delta\n"),
+            ("WHEEL", "Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: py3-none-any\n"),
+            ("entry_points.txt", "[console_scripts]\npinpipe = sys:exit\n"),
+            ("RECORD", ""),
+        ):
+            archive.writestr(f"pinpipe-0.0.dist-info/{name}", text)
+    settings = tmp_path / "root/etc/pinpipe"
+    settings.mkdir(parents=True)
+    (settings / "gateway.env").write_text("mine")
+    variables = os.environ | {"ROOT": str(tmp_path / "root"), "PYTHON": sys.executable}
+    subprocess.run(["sh", str(FOLDER / "install.sh"), str(wheel)], env=variables, check=True)
+    assert os.access(f"{tmp_path}/root{PROGRAM}", os.X_OK)
+    placed = {path.name for path in (tmp_path / "root/etc/systemd").rglob("*") if path.is_file()}
+    assert placed == {"common.conf", *(path.name for path in UNITS)}
+    assert sorted(path.name for path in settings.iterdir()) == [
+        "gateway.env",
+        "sink-demo.env",
+        "stream-demo.env",
+    ]
+    assert (settings / "sink-demo.env").stat().st_mode & 0o777 == 0o600
+    assert (settings / "gateway.env").read_text() == "mine"
+
+
+def test_gateway(cluster: kafka.MockCluster, tmp_path: Path) -> None:
+    unit, port = read_unit(FOLDER / "pinpipe-gateway.service"), free_port()
+    file = settings(tmp_path, "gateway", PINPIPE_LISTEN=f"127.0.0.1:{port}", PINPIPE_BROKERS=cluster.brokers)
+    with started(unit, file, {}) as process:
+        assert process.stderr and "listens on" in process.stderr.readline()
+        connection = http.client.HTTPConnection("127.0.0.1", port, timeout=PATIENCE_S)
+        body = json.dumps({"records": [{"value": {"ind": 1}}]})
+        headers = {"Content-Type": "application/vnd.kafka.json.v2+json"}
+        connection.request("POST", "/prod/topics/other.geo", body, headers)
+        answer = connection.getresponse()
+        assert answer.status == 200 and json.loads(answer.read())["offsets"][0]["error_code"] is None
+        assert re.search(r"stored\s+1\b", ended(process, unit))
+
+
+def test_sink(cluster: kafka.MockCluster, tmp_path: Path) -> None:
+    unit, out = read_unit(FOLDER / "pinpipe-sink@.service"), tmp_path / "objects"
+    with kafka.Producer(cluster.brokers) as producer:
+        for number in range(500):
+            producer.write("demo.geo", GEO % number)
+    out.mkdir()
+    options = {"PINPIPE_OPTIONS": "--flush-records 200 --format json"}
+    file = settings(tmp_path, "sink", PINPIPE_BROKERS=cluster.brokers, PINPIPE_TO=f"file://{out}", **options)
+    with started(unit, file, {}) as process:
+        wait_until(lambda: len(list(out.rglob("*.json"))) >= 2, process)
+        told = json.loads(ended(process, unit))
+    counted = {row["name"]: row["value"] for row in told}
+    lines = [line for path in sorted(out.rglob("*.json")) for line in path.read_bytes().splitlines()]
+    assert len(lines) == counted["records_read"] == counted["demo.geo/0"] >= 400
+    assert lines == [GEO % number for number in range(len(lines))]
+
+
+def test_stream(kinesis_ministack: _store.Store, tmp_path: Path) -> None:
+    store, name, table = kinesis_ministack, f"streaming-unit{free_port()}-geo", tmp_path / "table"
+    client = kinesis.Client(store.endpoint, region=store.region, credentials=store.credentials)
+    client.create_stream(name, 1)
+    _put(store, name, range(200))
+    unit = read_unit(FOLDER / "pinpipe-stream@.service")
+    options = {"PINPIPE_OPTIONS": "--commit-interval 0.5"}
+    file = settings(tmp_path, "stream", PINPIPE_STREAM=name, PINPIPE_TO=f"delta+file://{table}", **options)
+    with started(unit, file, store.environment()) as process:
+        wait_until(lambda: DeltaTable.is_deltatable(str(table)) and _rows(table) >= 200, process)
+        ended(process, unit)
+    client.delete_stream(name)
+    assert _rows(table) == 200
+
+
+def _put(store: _store.Store, stream: str, numbers: range) -> None:
+    with kinesis.Producer(
+        stream, store.endpoint, region=store.region, credentials=store.credentials
+    ) as producer:
+        for number in numbers:
+            producer.write(GEO % number, str(number))
+
+
+def _rows(table: Path) -> int:
+    return int(DeltaTable(str(table)).to_pyarrow_table().num_rows)
