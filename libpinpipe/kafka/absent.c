@@ -91,6 +91,11 @@ pinpipe_kafka_header pinpipe_kafka_message_header_at(const pinpipe_kafka_message
     return (pinpipe_kafka_header){{NULL, 0}, {NULL, 0}};
 }
 
+int64_t pinpipe_kafka_consumer_generation(const pinpipe_kafka_consumer *consumer) {
+    (void)consumer;
+    return 0;
+}
+
 pinpipe_status pinpipe_kafka_consumer_commit(pinpipe_kafka_consumer *consumer,
                                              const pinpipe_kafka_offset *offsets, int64_t count,
                                              int64_t timeout_ms, pinpipe_error *err) {
