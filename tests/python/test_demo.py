@@ -63,7 +63,9 @@ def test_demo_on_synthetic_rows(tmp_path: Path) -> None:
     assert_layers_agree(summary, tmp_path, "0a1b2c3d4e5f")
     assert "byte for byte: pin, geo, user" in done.stdout
     assert summary["missing"] == 0
-    assert summary["notes"] == []  # the embedded S3 was used
+    assert summary["notes"] == []  # the embedded S3 and the gateway were used
+    assert summary["gateway"]["stored"] == summary["gateway"]["records"] == 2 * 3 * 300
+    assert summary["gateway"]["lost"] == summary["gateway"]["refused"] == 0
     assert {"libpinpipe", "librdkafka", "libcurl", "openssl", "duckdb", "deltalake"} <= set(
         summary["versions"]
     )

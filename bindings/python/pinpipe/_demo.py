@@ -22,6 +22,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pinpipe import _emulator, _matches, _query, _report
+from pinpipe._demo_gateway import STAGE, front_door
 from pinpipe._expectations import BUILT_IN, Expectation, Expectations
 from pinpipe._objects import Objects, open_objects
 from pinpipe._outputs import replaced_file, write_output
@@ -43,6 +44,7 @@ from pinpipe.errors import (
 
 if TYPE_CHECKING:
     from pinpipe._demo_stream import StreamLayer
+    from pinpipe._gateway import Gateway
 
 #: Partitions of each embedded topic: more than one, so that a reader of one only would be noticed.
 PARTITIONS = 3
@@ -91,6 +93,7 @@ class Run:
     missing_rows: dict[str, int] = field(default_factory=dict)
     source: str = ""
     sink: dict[str, int] = field(default_factory=dict)
+    gateway: dict[str, int] = field(default_factory=dict)
     delivered: dict[str, int] = field(default_factory=dict)
     stream: dict[str, Any] = field(default_factory=dict)
 
@@ -210,6 +213,16 @@ class _SinkThread:
             time.sleep(0.005)
 
 
+def _gateway(run: Run, stack: ExitStack, brokers: str, streams: StreamLayer | None) -> Gateway | None:
+    """Rows go through it by HTTP, as in the pipelines that this one stands for; where there is none, straight on."""
+    try:
+        return stack.enter_context(front_door(brokers, streams.store if streams else None))
+    except NotSupportedError as error:
+        run.notes.append(f"rows went to Kafka and Kinesis without the gateway: {error}")
+        _say(f"pinpipe demo: {run.notes[-1]}")
+        return None
+
+
 def _emulate_and_store(run: Run, objects: Objects, streams: StreamLayer | None) -> None:
     from pinpipe._sink import Sink
 
@@ -238,8 +251,10 @@ def _emulate_and_store(run: Run, objects: Objects, streams: StreamLayer | None) 
                 low = {topics[kind]: sent - WINDOW_DRAWS for kind, sent in summary.emulated.items()}
                 sink.wait(lambda stored: all(stored.get(t, 0) >= n for t, n in low.items()), STALL_S)
 
-        targets: list[str | RowSink] = [f"kafka://{brokers}"]
-        streamed = stack.enter_context(streams.sink()) if streams else None
+        gateway = _gateway(run, stack, brokers, streams)
+        door = f"{gateway.address}/{STAGE}" if gateway else None
+        targets: list[str | RowSink] = [f"kafka-rest+http://{door}" if door else f"kafka://{brokers}"]
+        streamed = stack.enter_context(streams.sink(door)) if streams else None
         if streamed:
             targets.append(streamed)
         with run.step("emulate"), open_source(options.source) as source:
@@ -255,6 +270,7 @@ def _emulate_and_store(run: Run, objects: Objects, streams: StreamLayer | None) 
             sent = {topics[kind]: count for kind, count in summary.emulated.items()}
             sink.wait(lambda stored: all(stored.get(t, 0) >= n for t, n in sent.items()), DRAIN_S)
         run.delivered = streamed.delivered if streamed else {}
+        run.gateway = gateway.counters if gateway else {}
     run.source = summary.source if options.source else "embedded synthetic rows"
     run.draws, run.missing, run.missing_rows = summary.draws, summary.missing_draws, dict(summary.missing)
     run.sink = sink.counters
@@ -330,6 +346,7 @@ def _summary(run: Run, started: float, cpu_before: float) -> dict[str, Any]:
         "cpu_s": round(usage.ru_utime + usage.ru_stime - cpu_before, 3),
         "rss_bytes": usage.ru_maxrss * 1024,
         "steps_s": {name: round(seconds, 3) for name, seconds in run.steps_s.items()},
+        "gateway": run.gateway,
         "sink": run.sink,
         "stream": run.stream,
         "census": run.census,

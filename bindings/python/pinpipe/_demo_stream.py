@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from pinpipe import kinesis
 from pinpipe._outputs import import_extra
-from pinpipe._row_sinks import KinesisSink, streams_of
+from pinpipe._row_sinks import GatewaySink, KinesisSink, StreamSink, streams_of
 from pinpipe._schema import KINDS
 from pinpipe._stream import stream
 from pinpipe._tables import read_clean
@@ -36,14 +36,16 @@ class StreamLayer:
         import_extra("deltalake", "the stream path")
         client = kinesis.Client(store.endpoint, region=store.region, credentials=store.credentials)
         self._user_id = user_id
-        self._store = store
+        self.store = store
         self._streams = streams_of(user_id)
         for name in self._streams.values():
             client.create_stream(name, SHARDS)
 
-    def sink(self) -> KinesisSink:
-        """Where the emulator's rows go."""
-        store = self._store
+    def sink(self, door: str | None) -> StreamSink:
+        """Where the emulator's rows go: by the gateway at `door`, or by Kinesis itself."""
+        store = self.store
+        if door:
+            return GatewaySink(f"apigw+http://{door}", self._user_id)
         return KinesisSink(
             f"kinesis://{store.region}",
             self._user_id,
@@ -64,9 +66,9 @@ class StreamLayer:
             f"delta+file://{table}",
             mode="merge",
             available_now=True,
-            region=self._store.region,
-            endpoint=self._store.endpoint,
-            credentials=self._store.credentials,
+            region=self.store.region,
+            endpoint=self.store.endpoint,
+            credentials=self.store.credentials,
         )
         return {
             "read": flow.read,

@@ -247,7 +247,7 @@ def _rest_sink(url: str, user_id: str) -> RowSink:
     return _TopicSink(url, topics_of(user_id), producer)
 
 
-class _StreamSink(RowSink):
+class StreamSink(RowSink):
     """Rows into the streams `streaming-<user id>-<kind>`, which exist; a row's number is its partition key."""
 
     def __init__(self, name: str, user_id: str, producer: Callable[[str], StreamProducer]) -> None:
@@ -273,7 +273,7 @@ class _StreamSink(RowSink):
             producer.close()
 
 
-class KinesisSink(_StreamSink):
+class KinesisSink(StreamSink):
     """By Kinesis itself."""
 
     def __init__(
@@ -291,7 +291,7 @@ class KinesisSink(_StreamSink):
         )
 
 
-class _GatewaySink(_StreamSink):
+class GatewaySink(StreamSink):
     """By an API Gateway before Kinesis. With `verify=<region>` the first row of each stream is read back."""
 
     def __init__(self, url: str, user_id: str) -> None:
@@ -370,7 +370,7 @@ _SCHEMES: dict[tuple[str, ...], Callable[[str, str], RowSink]] = {
     ("kafka://",): _kafka_sink,
     ("kafka-rest+http://", "kafka-rest+https://"): _rest_sink,
     ("kinesis://",): KinesisSink,
-    ("apigw+http://", "apigw+https://"): _GatewaySink,
+    ("apigw+http://", "apigw+https://"): GatewaySink,
     ("file:///",): _FileSink,
     ("memory:",): _MemorySink,
 }
