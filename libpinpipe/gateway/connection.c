@@ -332,7 +332,10 @@ static enum MHD_Result answer_queue(pp_gateway_connection *connection) {
     if (!response) {
         return MHD_NO;
     }
-    enum MHD_Result done = MHD_add_response_header(response, "Content-Type", request->content_type);
+    enum MHD_Result done = MHD_YES;
+    if (request->content_type) {
+        done = MHD_add_response_header(response, "Content-Type", request->content_type);
+    }
     if (done == MHD_YES && request->retry_after_s) {
         done = header_number(response, "Retry-After", request->retry_after_s);
     }

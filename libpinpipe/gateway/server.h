@@ -43,10 +43,10 @@ typedef struct pp_gateway_request {
     pp_gateway_route route;
     pinpipe_buf body;
     pinpipe_buf answer;
-    int64_t reserved_bytes; /* of the memory of all requests */
-    int32_t status;         /* 0 = there is no answer yet */
-    int32_t retry_after_s;  /* 0 = it does not say */
-    const char *content_type;
+    int64_t reserved_bytes;               /* of the memory of all requests */
+    int32_t status;                       /* 0 = there is no answer yet */
+    int32_t retry_after_s;                /* 0 = it does not say */
+    const char *content_type;             /* NULL = the answer is empty */
     const char *allow;                    /* methods, of a 405 */
     bool is_whole;                        /* its body has come */
     bool is_packed;                       /* and is gzip's */

@@ -241,7 +241,7 @@ static void body_pass(pp_gateway_request *request, pinpipe_buf *body, int32_t st
     request->answer = *body;
     *body = own;
     pp_buf_clear(body);
-    pp_gateway_answer_with(request, status, PP_GATEWAY_TYPE_JSON);
+    pp_gateway_answer_with(request, status, request->answer.len ? PP_GATEWAY_TYPE_JSON : NULL);
     request->retry_after_s = status == 429 ? RETRY_AFTER_S : 0;
 }
 

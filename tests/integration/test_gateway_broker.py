@@ -9,55 +9,30 @@ from __future__ import annotations
 import http.client
 import json
 import random
-import re
 import signal
 import subprocess
-import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, suppress
 from typing import Any
 
 import faulty_kafka as keys
 import pinpipe
 import pytest
 from faulty_kafka import FaultyKafka, run_faulty_kafka
+from gateways import PATIENCE_S, gateway_program
 from kafka_broker import Broker, kill_and_restart
 from pinpipe import kafka
 
 KINDS = ("pin", "geo", "user")
 DRAWS = 400
-PATIENCE_S = 60.0
 BODY = b'{"records":[{"value":{"n":1}}]}'
 HEADERS = {"Content-Type": "application/vnd.kafka.json.v2+json"}
 
 
-@contextmanager
-def _gateway(brokers: str, *options: str) -> Iterator[tuple[str, subprocess.Popen[str]]]:
-    """The program, and its address."""
-    command = [
-        sys.executable,
-        "-m",
-        "pinpipe",
-        "gateway",
-        "--listen",
-        "127.0.0.1:0",
-        "--brokers",
-        brokers,
-        *options,
-    ]
-    process = subprocess.Popen(command, stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
-    try:
-        assert process.stderr
-        found = re.search(r"listens on http://(\S+)", process.stderr.readline())
-        assert found
-        yield found[1], process
-        process.send_signal(signal.SIGTERM)
-        assert process.wait(PATIENCE_S) == 0
-    finally:
-        process.kill()
-        process.communicate()
+def _gateway(brokers: str, *options: str) -> AbstractContextManager[tuple[str, subprocess.Popen[str]]]:
+    return gateway_program("--brokers", brokers, *options)
 
 
 def _read(broker: Broker, topic: str, count: int) -> list[bytes | None]:
