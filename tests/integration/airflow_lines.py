@@ -26,7 +26,8 @@ UV_ENVIRONMENT = {"UV_SYSTEM_CERTS": "true"}
 _MARK = "installed"
 
 
-def _must_run(command: list[str], environment: dict[str, str] | None = None) -> None:
+def must_run(command: list[str], environment: dict[str, str] | None = None) -> None:
+    """A command that makes an environment; its failure is the test's, with what it said."""
     done = subprocess.run(
         command,
         capture_output=True,
@@ -56,8 +57,8 @@ def airflow_environment(line: str) -> Path:
         mark = folder / _MARK
         if not mark.exists() or mark.read_text() != lock.read_text():
             shutil.rmtree(folder, ignore_errors=True)
-            _must_run([uv(), "-q", "venv", "--python", sys.executable, str(folder)])
-            _must_run([uv(), "-q", "pip", "sync", "--python", str(folder / "bin/python"), str(lock)])
+            must_run([uv(), "-q", "venv", "--python", sys.executable, str(folder)])
+            must_run([uv(), "-q", "pip", "sync", "--python", str(folder / "bin/python"), str(lock)])
             _migrate(folder)
             mark.write_text(lock.read_text())
         _install(folder)
@@ -72,7 +73,7 @@ def _migrate(folder: Path) -> None:
         "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": f"sqlite:///{home}/airflow.db",
     }
     home.mkdir()
-    _must_run([str(folder / "bin/airflow"), "db", "migrate"], variables)
+    must_run([str(folder / "bin/airflow"), "db", "migrate"], variables)
     shutil.move(home / "airflow.db", folder / "airflow.db")
     shutil.rmtree(home)
 
@@ -80,7 +81,7 @@ def _migrate(folder: Path) -> None:
 def _install(folder: Path) -> None:
     """The provider by its wheel; pinpipe as it lies where these tests found it, which is what they test."""
     python, wheel = str(folder / "bin/python"), str(provider_wheel())
-    _must_run([uv(), "-q", "pip", "install", "--no-deps", "--reinstall", "--python", python, wheel])
+    must_run([uv(), "-q", "pip", "install", "--no-deps", "--reinstall", "--python", python, wheel])
     packages = folder / "lib" / f"python3.{sys.version_info.minor}" / "site-packages"
     shutil.rmtree(packages / "pinpipe", ignore_errors=True)
     shutil.copytree(Path(pinpipe.__file__).parent, packages / "pinpipe")
@@ -99,6 +100,6 @@ def build_wheel(source: Path, folder: Path) -> Path:
     made = folder / source.name
     command = [sys.executable, "-m", "pip", "wheel", "-q", "--no-build-isolation", "--no-deps", "--no-index"]
     with alone("wheel"):
-        _must_run([*command, "-w", str(made), str(source)])
+        must_run([*command, "-w", str(made), str(source)])
     (wheel,) = made.glob("*.whl")
     return wheel

@@ -6,8 +6,6 @@ Rules: tests/README.md; docs/testing.md, "The strict gate".
 
 from __future__ import annotations
 
-import shutil
-import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -17,14 +15,13 @@ import pinpipe
 import pytest
 from gates import KEY, TEMPORARY
 from pinpipe import _store, kinesis
-from servers import TOOLS, alone, free_port, npm_environment, running
+from servers import free_port, npm_packages, running
 
 from tests.doubles.backend import Backend
 from tests.doubles.gate import Gate
 
 PACKAGES = ("kinesalite@3.3.3", "kinesis-local@0.6.2")
 MINISTACK = Path(__file__).parents[2] / "build" / "ministack"
-INSTALL_TIMEOUT_S = 300
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,27 +40,7 @@ class Double:
 
 def packages() -> Path:
     """The folder of the npm packages, installed once."""
-    folder = TOOLS / "kinesis"
-    folder.mkdir(parents=True, exist_ok=True)
-    with alone("kinesis"):
-        mark = folder / "installed"
-        if not mark.exists() or mark.read_text() != "\n".join(PACKAGES):
-            npm = shutil.which("npm")
-            if not npm:
-                pytest.fail(f"npm is missing: it installs {', '.join(PACKAGES)}")
-            command = [npm, "install", "--prefix", str(folder), "--no-audit", "--no-fund", *PACKAGES]
-            done = subprocess.run(
-                command,
-                env=npm_environment(),
-                capture_output=True,
-                text=True,
-                check=False,
-                timeout=INSTALL_TIMEOUT_S,
-            )
-            if done.returncode != 0:
-                pytest.fail(f"npm install {' '.join(PACKAGES)}: {done.stderr[-2000:]}")
-            mark.write_text("\n".join(PACKAGES))
-    return folder / "node_modules"
+    return npm_packages("kinesis", *PACKAGES)
 
 
 @contextmanager

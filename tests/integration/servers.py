@@ -31,6 +31,7 @@ VERSITYGW_MODULE = "github.com/versity/versitygw/cmd/versitygw@v1.8.0"
 PORTS = (20_000, 32_000)
 START_TIMEOUT_S = 30.0
 STOP_TIMEOUT_S = 10.0
+NPM_TIMEOUT_S = 300
 
 
 #: Keys whose bytes a URL and a signature must encode.
@@ -57,6 +58,30 @@ def npm_environment() -> dict[str, str]:
         "NODE_EXTRA_CA_CERTS": Path("/etc/ssl/certs/ca-certificates.crt"),
     }
     return {name: str(path) for name, path in known.items() if path.exists()} | dict(os.environ)
+
+
+def npm_packages(name: str, *packages: str) -> Path:
+    """The folder of npm packages, `package@version`, installed once below `.tools/<name>`."""
+    folder = TOOLS / name
+    folder.mkdir(parents=True, exist_ok=True)
+    with alone(name):
+        mark = folder / "installed"
+        if not mark.exists() or mark.read_text() != "\n".join(packages):
+            npm = shutil.which("npm")
+            if not npm:
+                pytest.fail(f"npm is missing: it installs {', '.join(packages)}")
+            done = subprocess.run(
+                [npm, "install", "--prefix", str(folder), "--no-audit", "--no-fund", *packages],
+                env=npm_environment(),
+                capture_output=True,
+                text=True,
+                check=False,
+                timeout=NPM_TIMEOUT_S,
+            )
+            if done.returncode != 0:
+                pytest.fail(f"npm install {' '.join(packages)}: {done.stderr[-2000:]}")
+            mark.write_text("\n".join(packages))
+    return folder / "node_modules"
 
 
 _given_ports: set[int] = set()

@@ -44,6 +44,8 @@ _PARAMETERS: dict[str, list[dict[str, Any]]] = {
         }
     ],
 }
+#: Those whose answer is empty.
+_SILENT = frozenset({"CreateStream", "DeleteStream"})
 _KEY = {"type": "string", "minLength": 1, "maxLength": 256}
 _BODIES: dict[str, tuple[str, bool]] = {
     "CreateStream": ("Shards", False),
@@ -169,12 +171,15 @@ def gateway_document(target: Target, auth: Auth = "none") -> dict[str, Any]:
 
 def _method(operation: Operation, target: Target, auth: Auth) -> dict[str, Any]:
     parameters = ([_STREAM] if "{" in operation.path else []) + _PARAMETERS.get(operation.action, [])
+    answer = {"description": "What Kinesis answers.", "content": _content({})}
+    if operation.action in _SILENT:
+        answer = {"description": "Done."}
     refusal = _content({"$ref": "#/components/schemas/Refusal"})
     method: dict[str, Any] = {
         "operationId": operation.action,
         "summary": operation.text,
         "responses": {
-            "200": {"description": "What Kinesis answers.", "content": _content({})},
+            "200": answer,
             "400": {"description": "The request is wrong, or Kinesis refuses it.", "content": refusal},
             "429": {"description": "There is no room now: come again later.", "content": refusal},
             "500": {"description": "Kinesis fails.", "content": refusal},
@@ -200,9 +205,9 @@ def _secured(method: dict[str, Any], auth: Auth) -> dict[str, Any]:
 
 
 def _integration(operation: Operation, target: Target, parameters: list[dict[str, Any]]) -> dict[str, Any]:
-    success = {"statusCode": "200"}
+    success: dict[str, Any] = {"statusCode": "200"}
     if operation.answer_template:
-        success["responseTemplates"] = {"application/json": operation.answer_template}  # type: ignore[assignment]
+        success["responseTemplates"] = {"application/json": operation.answer_template}
     return {
         "type": "aws",
         "httpMethod": "POST",
