@@ -12,29 +12,20 @@ import os
 import re
 import subprocess
 import sys
-import time
 import zipfile
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from deltalake import DeltaTable
 from pinpipe import _store, kafka, kinesis
 from servers import free_port
-from units import CONFINED, FOLDER, PROGRAM, allowed_calls, analysed, ended, read_unit, started
+from units import CONFINED, FOLDER, PROGRAM, allowed_calls, analysed, ended, read_unit, started, wait_until
 
 UNITS = sorted(FOLDER.glob("*.service"))
 PATIENCE_S = 60.0
 EXPOSURE_MOST = "15"  # of 100, in tenths of what systemd prints: 1.5, "OK"
 GEO = b'{"ind": %d, "country": "Albania", "latitude": 1.5, "longitude": 2.5, "timestamp": "2018-01-01T00:00:00"}'
-
-
-def wait_until(holds: Callable[[], bool], process: subprocess.Popen[str]) -> None:
-    deadline = time.monotonic() + PATIENCE_S
-    while not holds():
-        assert process.poll() is None, process.communicate()
-        assert time.monotonic() < deadline
-        time.sleep(0.05)
 
 
 def settings(folder: Path, name: str, **changed: str) -> Path:

@@ -13,12 +13,14 @@ import re
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
+PATIENCE_S = 60.0
 FOLDER = ROOT / "deploy" / "systemd"
 PROGRAM = "/opt/pinpipe/bin/pinpipe"
 COMMON = FOLDER / "pinpipe-.service.d" / "common.conf"
@@ -95,6 +97,15 @@ def allowed_calls(unit: Unit) -> list[str]:
         found = frozenset().union(*(system_calls(group) for group in line.removeprefix("~").split()))
         names = names - found if line.startswith("~") else names | found
     return sorted(names)
+
+
+def wait_until(holds: Callable[[], bool], process: subprocess.Popen[str]) -> None:
+    """Waits until it holds; that the process ends before is a failure."""
+    deadline = time.monotonic() + PATIENCE_S
+    while not holds():
+        assert process.poll() is None, process.communicate()
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
 
 
 @contextmanager
