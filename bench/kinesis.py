@@ -101,6 +101,8 @@ def section(bench: Bench) -> dict[str, Any]:
     with _server(bench, SHARDS) as (endpoint, ca_file):
         commands = {
             "C, in memory": [program, "-", "-", "pack", str(PACKED), str(BYTES), "5000"],
+            "C, 300 B, in memory": [program, "-", "-", "pack", str(PACKED), "300", "5000"],
+            "C, 100 B, in memory": [program, "-", "-", "pack", str(PACKED), "100", "5000"],
             "C, over TLS": [program, endpoint, ca_file, "aggregate", "50000", str(BYTES), "4"],
             "C, 100 B, over TLS": [program, endpoint, ca_file, "aggregate", "200000", "100", "4"],
         }
