@@ -25,7 +25,8 @@ static pinpipe_status gateway_open(pinpipe_gateway **out, pinpipe_str listen, pi
                                    int64_t body_max_bytes, int64_t records_max, int64_t connections_max,
                                    int64_t answer_timeout_ms, pinpipe_str api_key, pinpipe_str allow_origin,
                                    bool has_kinesis, const pinpipe_provider *provider, pinpipe_str endpoint,
-                                   pinpipe_str region, pinpipe_str streams, pinpipe_error *err) {
+                                   pinpipe_str region, pinpipe_str streams, int64_t consumers_max,
+                                   int64_t consumer_timeout_ms, pinpipe_error *err) {
     pinpipe_kinesis_options kinesis = PINPIPE_KINESIS_OPTIONS_INIT;
     pinpipe_gateway_options options = PINPIPE_GATEWAY_OPTIONS_INIT;
     options.listen = listen;
@@ -44,6 +45,8 @@ static pinpipe_status gateway_open(pinpipe_gateway **out, pinpipe_str listen, pi
     kinesis.region = region;
     options.kinesis = has_kinesis ? &kinesis : NULL;
     options.streams = streams;
+    options.consumers_max = consumers_max;
+    options.consumer_timeout_ms = consumer_timeout_ms;
     return pinpipe_gateway_open(out, &options, err);
 }
 

@@ -46,14 +46,14 @@ typedef struct pinpipe_gateway_options {
     const pinpipe_kinesis_options *kinesis; /* behind /streams; wire JSON, its timeouts and attempts do not
                                                count; NULL = no such path */
     pinpipe_str streams;                    /* that may be named, parted by commas; empty = any */
+    int64_t consumers_max;                  /* instances behind /consumers; 0 = 50; below 0 = no such path */
+    int64_t consumer_timeout_ms;            /* after which one that nobody uses leaves its group; 0 = 300 s */
 } pinpipe_gateway_options;
 
 #define PINPIPE_GATEWAY_OPTIONS_INIT                                                                         \
     {                                                                                                        \
         (uint32_t)sizeof(pinpipe_gateway_options), 0, {NULL, 0}, {NULL, 0}, NULL, {NULL, 0}, 0, 0, 0, 0, 0,  \
-            0, 0, {NULL, 0}, {NULL, 0}, NULL, {                                                              \
-            NULL, 0                                                                                          \
-        }                                                                                                    \
+            0, 0, {NULL, 0}, {NULL, 0}, NULL, {NULL, 0}, 0, 0                                                \
     }
 
 /** What a gateway counts, a row a counter: name, its text, meaning. */
@@ -96,8 +96,8 @@ PINPIPE_API void pinpipe_gateway_stop(pinpipe_gateway *gateway);
 PINPIPE_API pinpipe_status pinpipe_gateway_drain(pinpipe_gateway *gateway, int64_t timeout_ms,
                                                  pinpipe_error *err) PINPIPE_MUST_CHECK;
 
-/** Ends every connection and frees the gateway, within about 3 s; NULL is allowed. Records without an
- * acknowledgement are dropped: drain comes first. */
+/** Ends every connection, lets consumers leave their groups and frees the gateway, within about 5 s; NULL is
+ * allowed. Records without an acknowledgement are dropped: drain comes first. */
 PINPIPE_API void pinpipe_gateway_free(pinpipe_gateway *gateway);
 
 /** "host:port" that it listens on; lives as long as the gateway. */

@@ -14,6 +14,8 @@
 #include "base/memory.h"
 #include "gateway/answer.h"
 #include "gateway/batch.h"
+#include "gateway/consumer_paths.h"
+#include "gateway/consumers.h"
 #include "gateway/operations.h"
 #include "gateway/streams.h"
 #include "io/ready.h"
@@ -148,7 +150,9 @@ static bool is_framed(const head_view *head) {
 /* Kafka's paths want brokers, those of streams Kinesis. */
 static bool is_served(const pinpipe_gateway *gateway, pp_gateway_resource resource) {
     bool is_own = resource == PP_GATEWAY_HEALTH || resource == PP_GATEWAY_METRICS;
-    return is_own || (resource == PP_GATEWAY_STREAMS ? gateway->streams != NULL : gateway->producer != NULL);
+    return is_own || (resource == PP_GATEWAY_STREAMS     ? gateway->streams != NULL
+                      : resource == PP_GATEWAY_CONSUMERS ? gateway->consumers != NULL
+                                                         : gateway->producer != NULL);
 }
 
 /* Which methods a resource has; NULL = there is no such resource. */
@@ -162,6 +166,9 @@ static const char *methods_of(const pinpipe_gateway *gateway, pp_gateway_request
     case PP_GATEWAY_STREAMS:
         pp_gateway_operations_allow(request->methods, request->route.operations);
         return request->methods;
+    case PP_GATEWAY_CONSUMERS:
+        pp_gateway_consumer_actions_allow(request->methods, request->route.operations);
+        return request->methods;
     case PP_GATEWAY_TOPIC:
     case PP_GATEWAY_PARTITION:
         return "GET, HEAD, POST";
@@ -173,6 +180,9 @@ static const char *methods_of(const pinpipe_gateway *gateway, pp_gateway_request
 static bool method_is_one(const pp_gateway_route *route, const char *methods) {
     if (route->resource == PP_GATEWAY_STREAMS) {
         return pp_gateway_operation_by(route->operations, route->method) != PP_GATEWAY_OPERATION_COUNT;
+    }
+    if (route->resource == PP_GATEWAY_CONSUMERS) {
+        return pp_gateway_consumer_action_by(route->operations, route->method) != PP_GATEWAY_CONSUMER_COUNT;
     }
     bool reads = route->method == PP_GATEWAY_GET || route->method == PP_GATEWAY_HEAD_ONLY;
     return strstr(methods, reads ? "GET" : "POST") && (reads || route->method == PP_GATEWAY_POST);
@@ -189,9 +199,9 @@ static void encoding_check(pp_gateway_request *request, const head_view *head) {
 
 static void format_check(pp_gateway_request *request, const head_view *head) {
     request->route.format = pp_gateway_format_of(head->content_type);
-    if (request->route.format == PP_GATEWAY_OTHER_FORMAT) {
+    if (request->route.format == PP_GATEWAY_OTHER_FORMAT || request->route.format == PP_GATEWAY_PLAIN) {
         pp_gateway_refuse(request, PP_GATEWAY_ERROR_NO_FORMAT, NULL);
-    } else if (!pp_gateway_is_acceptable(head->accept)) {
+    } else if (pp_gateway_accepted(head->accept) != PP_GATEWAY_NO_FORMAT) {
         pp_gateway_refuse(request, PP_GATEWAY_ERROR_NOT_ACCEPTABLE, NULL);
     } else if (request->route.format == PP_GATEWAY_SCHEMA) {
         pp_gateway_refuse(request, PP_GATEWAY_ERROR_NO_SCHEMA, NULL);
@@ -240,7 +250,8 @@ static void request_admit(const pinpipe_gateway *gateway, pp_gateway_request *re
     } else if (!method_is_one(&request->route, methods)) {
         pp_gateway_refuse(request, PP_GATEWAY_ERROR_NO_METHOD, NULL);
         request->allow = methods;
-    } else if (request->route.resource == PP_GATEWAY_STREAMS) {
+    } else if (request->route.resource == PP_GATEWAY_STREAMS ||
+               request->route.resource == PP_GATEWAY_CONSUMERS) {
         encoding_check(request, head);
     } else if (request->route.method == PP_GATEWAY_POST) {
         format_check(request, head);
@@ -419,6 +430,7 @@ void pp_gateway_request_ended(void *user, struct MHD_Connection *handle, void **
     }
     pp_gateway_request *request = &connection->request;
     pp_gateway_stream_drop(gateway, request);
+    pp_gateway_order_drop(request);
     pinpipe_buf body = request->body, answer = request->answer;
     gateway->memory_bytes -= request->reserved_bytes;
     if (body.cap > KEPT_BYTES) {
@@ -448,6 +460,9 @@ static void answer_late(pinpipe_gateway *gateway, pp_gateway_connection *connect
         pp_gateway_refuse(request, PP_GATEWAY_ERROR_NO_BROKER, "Kafka did not answer in time");
     } else if (request->stream_call) {
         pp_gateway_stream_late(gateway, request);
+    } else if (request->order) {
+        pp_gateway_order_drop(request);
+        pp_gateway_refuse(request, PP_GATEWAY_ERROR_KAFKA_AGAIN, "the consumer did not answer in time");
     } else if (request->batch && pp_gateway_batch_leave(gateway, connection)) {
         pp_gateway_refuse(request, PP_GATEWAY_ERROR_KAFKA_AGAIN,
                           "Kafka did not answer in time; no record was written");

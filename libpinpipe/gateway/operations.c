@@ -54,8 +54,7 @@ pinpipe_gateway_operation pinpipe_gateway_operation_at(int32_t index) {
                                                             : (pinpipe_gateway_operation){0};
 }
 
-/* A segment in braces stands for any. */
-static bool path_fits(const char *path, const pinpipe_str *part, int count) {
+bool pp_gateway_path_fits(const char *path, const pinpipe_str *part, int count) {
     int i = 0;
     for (; *path == '/' && i < count; i++) {
         size_t len = strcspn(++path, "/");
@@ -70,7 +69,7 @@ static bool path_fits(const char *path, const pinpipe_str *part, int count) {
 uint32_t pp_gateway_operations_of(const pinpipe_str *part, int count) {
     uint32_t found = 0;
     for (int i = 0; i < PP_GATEWAY_OPERATION_COUNT; i++) {
-        found |= path_fits(rows[i].told.path, part, count) ? 1u << i : 0;
+        found |= pp_gateway_path_fits(rows[i].told.path, part, count) ? 1u << i : 0;
     }
     return found;
 }

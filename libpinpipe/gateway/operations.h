@@ -17,6 +17,9 @@ typedef enum pp_gateway_operation {
 /** Whether a refusal's code, or what was said of records, asks to come again later. */
 bool pp_gateway_is_throttled(pinpipe_str text);
 
+/** Whether segments are those of a path, such as "/streams/{stream-name}"; one in braces stands for any. */
+bool pp_gateway_path_fits(const char *path, const pinpipe_str *part, int count);
+
 /** The operations of a path, a bit each; the stage is taken off. 0 = there is no such path. */
 uint32_t pp_gateway_operations_of(const pinpipe_str *part, int count);
 

@@ -8,11 +8,12 @@
 #include <string.h>
 
 #include "base/buffer.h"
+#include "gateway/consumer_paths.h"
 #include "gateway/operations.h"
 #include "text/number.h"
 
-/* stage, topics, name, partitions, number, and one more that is too many */
-#define SEGMENTS_MAX 6
+/* stage, consumers, group, instances, instance, positions, end, and one more that is too many */
+#define SEGMENTS_MAX 8
 
 #define STREAM_BYTES_MAX 128
 
@@ -21,7 +22,7 @@ typedef struct path_parts {
     int count;
 } path_parts;
 
-static const char *const roots[] = {"topics", "brokers", "healthz", "metrics", "streams"};
+static const char *const roots[] = {"topics", "brokers", "healthz", "metrics", "streams", "consumers"};
 
 static bool is_root(pinpipe_str part) {
     bool is_one = false;
@@ -118,23 +119,33 @@ static void streams_read(pp_gateway_route *out, const pinpipe_str *part, int cou
     }
 }
 
+static void consumers_read(pp_gateway_route *out, const pinpipe_str *part, int count) {
+    out->operations = pp_gateway_consumer_actions_of(part, count);
+    out->resource = out->operations ? PP_GATEWAY_CONSUMERS : PP_GATEWAY_NOTHING;
+    out->group = count > 1 ? part[1] : (pinpipe_str){"", 0};
+    out->instance = count > 3 ? part[3] : (pinpipe_str){"", 0};
+}
+
 void pp_gateway_route_read(pp_gateway_route *out, pinpipe_str path, pinpipe_str stages) {
     path_parts parts;
     out->resource = PP_GATEWAY_NOTHING;
     out->partition = -1;
     out->operations = 0;
     out->topic_len = 0;
+    out->stage = (pinpipe_str){"", 0};
     path_split(&parts, path);
     const pinpipe_str *part = parts.part;
     int count = parts.count;
     if (count > 1 && !is_root(part[0]) && is_root(part[1]) && stage_is_taken(part[0], stages)) {
-        part++;
+        out->stage = *part++;
         count--;
     }
     if (count && pp_str_is(part[0], "topics")) {
         topics_read(out, part, count);
     } else if (count && pp_str_is(part[0], "streams")) {
         streams_read(out, part, count);
+    } else if (count && pp_str_is(part[0], "consumers")) {
+        consumers_read(out, part, count);
     } else if (count == 1 && pp_str_is(part[0], "brokers")) {
         out->resource = PP_GATEWAY_BROKERS;
     } else if (count == 1 && pp_str_is(part[0], "healthz")) {
@@ -189,6 +200,7 @@ pp_gateway_format pp_gateway_format_of(pinpipe_str content_type) {
         {"application/vnd.kafka.json.v2+json", PP_GATEWAY_JSON},
         {"application/vnd.kafka.binary.v2+json", PP_GATEWAY_BINARY},
         {"application/x-ndjson", PP_GATEWAY_LINES},
+        {"application/vnd.kafka.v2+json", PP_GATEWAY_PLAIN},
         {"application/vnd.kafka.avro.v2+json", PP_GATEWAY_SCHEMA},
         {"application/vnd.kafka.protobuf.v2+json", PP_GATEWAY_SCHEMA},
         {"application/vnd.kafka.jsonschema.v2+json", PP_GATEWAY_SCHEMA},
@@ -202,21 +214,23 @@ pp_gateway_format pp_gateway_format_of(pinpipe_str content_type) {
     return PP_GATEWAY_OTHER_FORMAT;
 }
 
-bool pp_gateway_is_acceptable(pinpipe_str accept) {
+pp_gateway_format pp_gateway_accepted(pinpipe_str accept) {
     static const char *const names[] = {"*/*", "application/*", "application/vnd.kafka.v2+json",
                                         "application/vnd.kafka+json", "application/json"};
-    bool is_taken = media_type(accept).len == 0;
-    while (accept.len && !is_taken) {
+    pp_gateway_format found = media_type(accept).len ? PP_GATEWAY_OTHER_FORMAT : PP_GATEWAY_NO_FORMAT;
+    while (accept.len && found == PP_GATEWAY_OTHER_FORMAT) {
         const char *comma = memchr(accept.ptr, ',', accept.len);
         size_t len = comma ? (size_t)(comma - accept.ptr) : accept.len;
         pinpipe_str type = media_type((pinpipe_str){accept.ptr, len});
+        pp_gateway_format format = pp_gateway_format_of(type);
+        found = format == PP_GATEWAY_LINES ? PP_GATEWAY_OTHER_FORMAT : format;
         for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
-            is_taken = is_taken || media_is(type, names[i]);
+            found = media_is(type, names[i]) ? PP_GATEWAY_NO_FORMAT : found;
         }
         size_t passed = comma ? len + 1 : len;
         accept = (pinpipe_str){accept.ptr + passed, accept.len - passed};
     }
-    return is_taken;
+    return found;
 }
 
 #endif

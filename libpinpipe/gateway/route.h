@@ -23,7 +23,8 @@ typedef enum pp_gateway_resource {
     PP_GATEWAY_BROKERS,
     PP_GATEWAY_HEALTH,
     PP_GATEWAY_METRICS,
-    PP_GATEWAY_STREAMS, /* gateway/operations.def */
+    PP_GATEWAY_STREAMS,   /* gateway/operations.def */
+    PP_GATEWAY_CONSUMERS, /* gateway/consumers.def */
 } pp_gateway_resource;
 
 typedef enum pp_gateway_method {
@@ -41,6 +42,7 @@ typedef enum pp_gateway_format {
     PP_GATEWAY_JSON,
     PP_GATEWAY_BINARY,
     PP_GATEWAY_LINES,  /* a JSON value a line, each a record's value */
+    PP_GATEWAY_PLAIN,  /* application/vnd.kafka.v2+json: no records in it */
     PP_GATEWAY_SCHEMA, /* avro, protobuf, jsonschema: these want a registry */
     PP_GATEWAY_OTHER_FORMAT,
 } pp_gateway_format;
@@ -50,7 +52,8 @@ typedef struct pp_gateway_route {
     pp_gateway_method method;
     pp_gateway_format format; /* of the body */
     int64_t partition;        /* -1 = none is named */
-    uint32_t operations;      /* of a path of streams: those of all its methods, a bit each */
+    uint32_t operations;      /* of a path of streams or consumers: those of all its methods, a bit each */
+    pinpipe_str stage, group, instance; /* as they were sent, in the path */
     int64_t topic_len;
     char topic[PP_GATEWAY_TOPIC_BYTES_MAX]; /* or the stream; empty where none can have the name */
 } pp_gateway_route;
@@ -68,7 +71,8 @@ bool pp_gateway_is_listed(pinpipe_str name, pinpipe_str names);
 
 pp_gateway_method pp_gateway_method_of(const char *text);
 pp_gateway_format pp_gateway_format_of(pinpipe_str content_type);
-/** Whether a header Accept takes application/vnd.kafka.v2+json. */
-bool pp_gateway_is_acceptable(pinpipe_str accept);
+/** What a header Accept takes: NO_FORMAT = application/vnd.kafka.v2+json, and whatever there is; else the
+ * first of the formats of records; OTHER_FORMAT = nothing that a gateway has. */
+pp_gateway_format pp_gateway_accepted(pinpipe_str accept);
 
 #endif

@@ -10,6 +10,7 @@
 #include "base/memory.h"
 #include "gateway/answer.h"
 #include "gateway/batch.h"
+#include "gateway/consumers.h"
 #include "gateway/streams.h"
 #include "io/clock.h"
 #include "io/fork.h"
@@ -22,6 +23,7 @@
 #define BODY_MAX_MAX ((int64_t)256 << 20)
 #define RECORDS_MAX_MAX 10000000
 #define CONNECTIONS_MAX_MAX 1000000
+#define CONSUMERS_MAX_MAX 10000
 #define TIMEOUT_MAX_MS 86400000
 #define HEADER_BYTES_MAX 1024
 
@@ -60,11 +62,15 @@ static pinpipe_status options_check(pinpipe_gateway_options *options, pinpipe_er
         {&options->connections_max, 1000, CONNECTIONS_MAX_MAX, "connections_max"},
         {&options->head_timeout_ms, 60000, TIMEOUT_MAX_MS, "head_timeout_ms"},
         {&options->body_timeout_ms, 30000, TIMEOUT_MAX_MS, "body_timeout_ms"},
+        {&options->consumer_timeout_ms, 300000, TIMEOUT_MAX_MS, "consumer_timeout_ms"},
         {&options->answer_timeout_ms, 25000, TIMEOUT_MAX_MS, "answer_timeout_ms"},
     };
     pinpipe_status status = PINPIPE_OK;
     for (size_t i = 0; i < sizeof rows / sizeof rows[0] && status == PINPIPE_OK; i++) {
         status = number_check(rows[i].number, rows[i].otherwise, rows[i].most, rows[i].name, err);
+    }
+    if (status == PINPIPE_OK && options->consumers_max >= 0) {
+        status = number_check(&options->consumers_max, 50, CONSUMERS_MAX_MAX, "consumers_max", err);
     }
     bool is_failure = options->failure == PINPIPE_GATEWAY_FAILURE_TOLD ||
                       options->failure == PINPIPE_GATEWAY_FAILURE_MASKED;
@@ -138,6 +144,9 @@ static pinpipe_status parts_open(pinpipe_gateway *gateway, pinpipe_error *err) {
         status = pp_gateway_lookout_new(&gateway->lookout, options->brokers, options->settings, gateway->wake,
                                         err);
     }
+    if (status == PINPIPE_OK && is_kafka && options->consumers_max > 0) {
+        status = pp_gateway_consumers_open(gateway, err);
+    }
     if (status == PINPIPE_OK) {
         status = pp_listen_open(&gateway->listening, &gateway->address, options->listen, err);
     }
@@ -183,6 +192,7 @@ static void daemon_stop(pinpipe_gateway *gateway) {
         if (!at->request.status) {
             at->request.batch = NULL;
             pp_gateway_stream_drop(gateway, &at->request);
+            pp_gateway_order_drop(&at->request);
             pp_gateway_refuse(&at->request, PP_GATEWAY_ERROR_KAFKA_AGAIN, "the gateway has ended");
             pp_gateway_connection_resume(at);
         }
@@ -205,6 +215,7 @@ void pinpipe_gateway_free(pinpipe_gateway *gateway) {
     pp_gateway_batches_free(gateway);
     pp_gateway_topics_free(gateway);
     pp_gateway_streams_free(gateway);
+    pp_gateway_consumers_free(gateway->consumers);
     pp_descriptor_close(gateway->wake);
     pinpipe_kafka_config_free(gateway->settings);
     pinpipe_buf_reset(&gateway->address);
@@ -226,6 +237,7 @@ static int64_t quiet_ms(const pinpipe_gateway *gateway, int64_t until_ms) {
     MHD_UNSIGNED_LONG_LONG http_ms = 0;
     int64_t due_ms = least(until_ms, pp_gateway_deadline_next(gateway));
     due_ms = least(due_ms, pp_gateway_streams_due(gateway));
+    due_ms = least(due_ms, pp_gateway_consumers_due(gateway));
     due_ms = least(due_ms, pp_gateway_batches_due(gateway)) - gateway->now_ms;
     if (MHD_get_timeout(gateway->daemon, &http_ms) == MHD_YES && (int64_t)http_ms < due_ms) {
         due_ms = (int64_t)http_ms;
@@ -247,6 +259,7 @@ static bool turn(pinpipe_gateway *gateway, int64_t until_ms) {
         pp_gateway_listing_take(gateway);
     }
     pp_gateway_streams_move(gateway);
+    pp_gateway_consumers_move(gateway);
     pp_gateway_batches_settle(gateway);
     MHD_run(gateway->daemon);
     pp_gateway_batches_write(gateway);

@@ -19,6 +19,9 @@ typedef struct pp_gateway_batch pp_gateway_batch;
 typedef struct pp_gateway_connection pp_gateway_connection;
 typedef struct pp_gateway_streams pp_gateway_streams;
 typedef struct pp_gateway_stream_call pp_gateway_stream_call;
+typedef struct pp_gateway_consumers pp_gateway_consumers;
+typedef struct pp_gateway_instance pp_gateway_instance;
+typedef struct pp_gateway_order pp_gateway_order;
 
 /** A topic that exists, as far as is known. */
 typedef struct pp_gateway_topic {
@@ -55,7 +58,8 @@ typedef struct pp_gateway_request {
     pp_gateway_batch *batch;              /* that its records are in; NULL = none */
     int64_t first, count;                 /* which of them */
     pp_gateway_stream_call *stream_call;  /* of Kinesis, that it waits for; NULL = none */
-    char methods[PP_GATEWAY_ALLOW_BYTES]; /* of a path of streams */
+    pp_gateway_order *order;              /* of a consumer, that it waits for; NULL = none */
+    char methods[PP_GATEWAY_ALLOW_BYTES]; /* of a path of streams or consumers */
 } pp_gateway_request;
 
 struct pp_gateway_connection {
@@ -88,9 +92,10 @@ struct pinpipe_gateway {
     int64_t block_after_ms;         /* when the producer may be waited for again */
     pinpipe_kafka_config *settings; /* its own, where the caller has none */
     pinpipe_kafka_producer *producer;
-    pp_gateway_lookout *lookout; /* both NULL without brokers */
-    pp_gateway_streams *streams; /* NULL without Kinesis */
-    pp_gateway_topic **topics;   /* by hash */
+    pp_gateway_lookout *lookout;     /* both NULL without brokers */
+    pp_gateway_streams *streams;     /* NULL without Kinesis */
+    pp_gateway_consumers *consumers; /* NULL without brokers, or where none may be */
+    pp_gateway_topic **topics;       /* by hash */
     int64_t topic_count;
     pp_gateway_list places[PP_GATEWAY_PLACE_COUNT];
     int64_t listing_waits;       /* requests that wait for a listing */

@@ -7,6 +7,7 @@
 
 #include "base/buffer.h"
 #include "gateway/answer.h"
+#include "gateway/consumers.h"
 #include "gateway/produce.h"
 #include "gateway/streams.h"
 
@@ -69,6 +70,9 @@ void pp_gateway_request_work(pinpipe_gateway *gateway, pp_gateway_connection *co
         break;
     case PP_GATEWAY_STREAMS:
         pp_gateway_stream_work(gateway, connection);
+        break;
+    case PP_GATEWAY_CONSUMERS:
+        pp_gateway_consumer_work(gateway, connection);
         break;
     default:
         if (request->route.method == PP_GATEWAY_POST) {

@@ -264,3 +264,49 @@ def test_broker_killed_queue_full_and_topic_deleted_under_load(kafka_broker: Bro
     _assert_true(load, found)
     told = {status: load.count(status) for status in (200, 429, 503)}
     print(f"{len(load.sent)} sent, answers {told}, {len(found)} stored")
+
+
+def _ask(address: str, method: str, target: str, body: Any = None) -> Any:
+    connection = http.client.HTTPConnection(address, timeout=PATIENCE_S)
+    try:
+        payload = json.dumps(body) if body is not None else None
+        connection.request(method, target, payload, {"Content-Type": "application/vnd.kafka.v2+json"})
+        answer = connection.getresponse()
+        said = answer.read()
+        assert answer.status in (200, 204), said
+        return json.loads(said or b"null")
+    finally:
+        connection.close()
+
+
+def _read_some(address: str, group: str, topic: str, wanted: int) -> list[int]:
+    """By an instance of the REST interface that is deleted then."""
+    config = {"format": "json", "auto.offset.reset": "earliest", "auto.commit.enable": True}
+    base = _ask(address, "POST", f"/consumers/{group}", config)["base_uri"].removeprefix(f"http://{address}")
+    _ask(address, "POST", f"{base}/subscription", {"topics": [topic]})
+    found: list[int] = []
+    deadline = time.monotonic() + PATIENCE_S
+    while len(found) < wanted and time.monotonic() < deadline:
+        found += [
+            record["value"] for record in _ask(address, "GET", f"{base}/records?max_bytes=600&timeout=500")
+        ]
+    _ask(address, "DELETE", base)
+    return found
+
+
+def test_consumers_of_a_group_go_on_behind_each_other(kafka_broker: Broker) -> None:
+    """What an instance gave out is committed when it ends: the next one, and one of ours, go on behind it."""
+    group, topic = "students", "gateway.consumed"
+    with kafka.Admin(kafka_broker.brokers) as admin:
+        admin.create_topic(topic)
+    with _gateway(kafka_broker.brokers) as (address, _):
+        body = json.dumps({"records": [{"value": n} for n in range(1000)]}).encode()
+        assert _post(address, body, topic)[0] == 200
+        found = _read_some(address, group, topic, 300)
+        found += _read_some(address, group, topic, 300)
+    with kafka.Consumer(kafka_broker.brokers, group, [topic]) as consumer:
+        deadline = time.monotonic() + PATIENCE_S
+        read_by_rest = len(found)
+        while len(found) < 1000 and time.monotonic() < deadline:
+            found += [json.loads(message.value or b"") for message in consumer.poll(0.5)]
+    assert found == list(range(1000)) and 600 <= read_by_rest < 1000

@@ -96,6 +96,43 @@ static void clients_check(void) {
     server_end(&at);
 }
 
+#define CONSUMERS "/consumers/g/instances/"
+#define BODY_HEAD "Host: h\r\nContent-Type: application/vnd.kafka.v2+json\r\nContent-Length: "
+#define TOPICS                                                                                               \
+    "Host: h\r\nContent-Type: application/vnd.kafka.v2+json\r\nContent-Length: "                             \
+    "16\r\n\r\n{\"topics\":[\"t\"]}"
+
+/* Instances come, read, and go: by request, for want of use, with the gateway. */
+static void consumers_check(void) {
+    server at;
+    pinpipe_gateway_options options = PINPIPE_GATEWAY_OPTIONS_INIT;
+    options.consumer_timeout_ms = 500;
+    server_begin(&at, &options, "0");
+    const char *const names[] = {"a", "b", "c"};
+    char request[512];
+    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
+        snprintf(request, sizeof request,
+                 "POST /consumers/g HTTP/1.1\r\n" BODY_HEAD "12\r\n\r\n{\"name\":\"%s\"}", names[i]);
+        CHECK_INT(ask(&at, request, "\"}"), 200);
+        snprintf(request, sizeof request, "POST " CONSUMERS "%s/subscription HTTP/1.1\r\n" TOPICS, names[i]);
+        CHECK_INT(ask(&at, request, "\r\n\r\n"), 204);
+    }
+    CHECK_INT(ask(&at, "GET " CONSUMERS "a/records?timeout=50 HTTP/1.1\r\nHost: h\r\n\r\n", "]"), 200);
+    CHECK_INT(ask(&at, "DELETE " CONSUMERS "a HTTP/1.1\r\nHost: h\r\n\r\n", "\r\n\r\n"), 204);
+    CHECK_INT(ask(&at, "DELETE " CONSUMERS "a HTTP/1.1\r\nHost: h\r\n\r\n", "not found.\"}"), 404);
+    int peer = client_open(&at);
+    client_send(peer, "GET " CONSUMERS "b/records?timeout=900 HTTP/1.1\r\nHost: h\r\n\r\n");
+    CHECK_INT(ask(&at, REQUEST, STORED_END), 200);
+    const struct timespec pause = {0, 50000000};
+    for (bool is_there = true; is_there; nanosleep(&pause, NULL)) { /* whom nobody uses */
+        snprintf(request, sizeof request,
+                 "POST /consumers/g HTTP/1.1\r\n" BODY_HEAD "12\r\n\r\n{\"name\":\"c\"}");
+        is_there = ask(&at, request, "\"}") == 409;
+    }
+    server_end(&at);
+    close(peer);
+}
+
 /* What is under way when it ends has no answer that lies. */
 static void end_check(void) {
     server at;
@@ -142,6 +179,7 @@ static void options_check(void) {
 int main(void) {
     options_check();
     clients_check();
+    consumers_check();
     end_check();
     return check_report();
 }

@@ -49,6 +49,8 @@ class Gateway(Handle):
         streams: Sequence[str] = (),
         endpoint: str | None = None,
         credentials: Credentials | None = None,
+        consumers_max: int = 0,
+        consumer_timeout: float = 0.0,
     ) -> None:
         """Listens on "host:port" (port 0 = any that is free); writes to "host:port,host:port", to Kinesis or to both.
 
@@ -57,6 +59,7 @@ class Gateway(Handle):
         kinesis: "kinesis://region", which /streams leads to (no region = the surroundings'); streams: those that may be
         named, none = any; endpoint, credentials: as of `pinpipe.kinesis.Client`.
         api_key: what requests must have as x-api-key. allow_origin: what browsers are told, such as "*".
+        consumers_max: instances behind /consumers, below 0 = no such path; consumer_timeout: after which one leaves.
         Limits: 0 = the default, docs/gateway.md has them.
         """
         if failures not in _FAILURES:
@@ -84,6 +87,8 @@ class Gateway(Handle):
                 endpoint,
                 region_of_streams,
                 ",".join(streams),
+                consumers_max,
+                milliseconds(consumer_timeout),
             )
         )
         self.address: str = native.pinpipe_gateway_address(self._native)

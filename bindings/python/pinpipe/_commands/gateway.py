@@ -60,6 +60,9 @@ def configure(parser: argparse.ArgumentParser) -> None:
         "--connections-max", type=int, default=0, metavar="N", help="of one worker (default: 1,000)"
     )
     parser.add_argument(
+        "--consumers-max", type=int, default=0, metavar="N", help="consumers, with one worker (default: 50)"
+    )
+    parser.add_argument(
         "--answer-timeout", type=float, default=0.0, metavar="SECONDS", help="to the answer (default: 25)"
     )
     parser.add_argument(
@@ -111,6 +114,8 @@ def _gateway(listen: str, arguments: argparse.Namespace) -> Gateway:
         allow_origin=arguments.allow_origin,
         kinesis=arguments.kinesis,
         streams=arguments.stream,
+        # A connection may come to any worker, and an instance is one worker's.
+        consumers_max=arguments.consumers_max if arguments.workers == 1 else -1,
     )
 
 
