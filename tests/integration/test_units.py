@@ -12,7 +12,7 @@ import os
 import re
 import subprocess
 import sys
-import zipfile
+import tomllib
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -20,7 +20,18 @@ import pytest
 from deltalake import DeltaTable
 from pinpipe import _store, kafka, kinesis
 from servers import free_port
-from units import CONFINED, FOLDER, PROGRAM, allowed_calls, analysed, ended, read_unit, started, wait_until
+from units import (
+    CONFINED,
+    FOLDER,
+    PROGRAM,
+    ROOT,
+    allowed_calls,
+    analysed,
+    ended,
+    read_unit,
+    started,
+    wait_until,
+)
 
 UNITS = sorted(FOLDER.glob("*.service"))
 PATIENCE_S = 60.0
@@ -83,22 +94,24 @@ def test_the_filter_is_in_force(tmp_path: Path) -> None:
 
 
 def test_installing_keeps_the_settings(tmp_path: Path) -> None:
-    wheel = tmp_path / "pinpipe-0.0-py3-none-any.whl"
-    with zipfile.ZipFile(wheel, "w") as archive:
-        for name, text in (
-            ("METADATA", "Metadata-Version: 2.1\nName: pinpipe\nVersion: 0.0\nProvides-Extra: delta\n"),
-            ("WHEEL", "Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: py3-none-any\n"),
-            ("entry_points.txt", "[console_scripts]\npinpipe = sys:exit\n"),
-            ("RECORD", ""),
-        ):
-            archive.writestr(f"pinpipe-0.0.dist-info/{name}", text)
-    settings = tmp_path / "root/etc/pinpipe"
+    root, python = tmp_path / "root", tmp_path / "python"
+    python.write_text(f"""#!/bin/sh
+mkdir -p "$3/bin" && cp "$0" "$3/bin/pip"
+echo "$@" >>{tmp_path}/log
+""")
+    python.chmod(0o755)
+    settings = root / "etc/pinpipe"
     settings.mkdir(parents=True)
     (settings / "gateway.env").write_text("mine")
-    variables = os.environ | {"ROOT": str(tmp_path / "root"), "PYTHON": sys.executable}
-    subprocess.run(["sh", str(FOLDER / "install.sh"), str(wheel)], env=variables, check=True)
-    assert os.access(f"{tmp_path}/root{PROGRAM}", os.X_OK)
-    placed = {path.name for path in (tmp_path / "root/etc/systemd").rglob("*") if path.is_file()}
+    command = ["sh", str(FOLDER / "install.sh"), "pinpipe-0.1.0.whl"]
+    subprocess.run(
+        command, cwd=tmp_path, env=os.environ | {"ROOT": str(root), "PYTHON": str(python)}, check=True
+    )
+    venv, pip = (tmp_path / "log").read_text().splitlines()
+    assert f"{venv.removeprefix('-m venv ')}/bin/pinpipe" == f"{root}{PROGRAM}"
+    assert pip == "install --quiet pinpipe-0.1.0.whl[delta]"
+    assert "delta" in tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["optional-dependencies"]
+    placed = {path.name for path in (root / "etc/systemd").rglob("*") if path.is_file()}
     assert placed == {"common.conf", *(path.name for path in UNITS)}
     assert sorted(path.name for path in settings.iterdir()) == [
         "gateway.env",

@@ -119,9 +119,10 @@ class Target(NamedTuple):
     actions: Any  # of Kinesis, with "{action}" in it
     role: Any
     kafka_rest: Any  # with "{proxy}" in it; None = no Kafka
+    vpc_link: Any  # by which the proxy is reached; None = by the internet
 
     @classmethod
-    def plain(cls, region: str, role: str, kafka_rest: str | None) -> Target:
+    def plain(cls, region: str, role: str, kafka_rest: str | None, vpc_link: str | None = None) -> Target:
         """Of one region, a role's ARN, and Kafka's REST proxy: "http://host:8082"."""
         partition = (
             "aws-cn" if region.startswith("cn-") else "aws-us-gov" if region.startswith("us-gov-") else "aws"
@@ -130,15 +131,17 @@ class Target(NamedTuple):
             f"arn:{partition}:apigateway:{region}:kinesis:action/{{action}}",
             role,
             kafka_rest and kafka_rest.rstrip("/") + "/{proxy}",
+            vpc_link,
         )
 
     @classmethod
-    def cloudformation(cls, role: str, kafka_rest: str | None) -> Target:
-        """Of the stack's region; `role` and `kafka_rest` name what Fn::Sub puts in: a parameter, Role.Arn."""
+    def cloudformation(cls, role: str, kafka_rest: str | None, vpc_link: str | None = None) -> Target:
+        """Of the stack's region; the others name what Fn::Sub puts in: a parameter, a resource, Role.Arn."""
         return cls(
             {"Fn::Sub": "arn:${AWS::Partition}:apigateway:${AWS::Region}:kinesis:action/{action}"},
             {"Fn::Sub": f"${{{role}}}"},
             kafka_rest and {"Fn::Sub": f"${{{kafka_rest}}}/{{proxy}}"},
+            vpc_link and {"Fn::Sub": f"${{{vpc_link}}}"},
         )
 
 
@@ -148,7 +151,7 @@ def gateway_document(target: Target, auth: Auth = "none") -> dict[str, Any]:
     for operation in operations():
         paths.setdefault(operation.path, {})[operation.method.lower()] = _method(operation, target, auth)
     if target.kafka_rest is not None:
-        paths["/{proxy+}"] = {"x-amazon-apigateway-any-method": _proxy(target.kafka_rest, auth)}
+        paths["/{proxy+}"] = {"x-amazon-apigateway-any-method": _proxy(target, auth)}
     document = {
         "openapi": "3.0.3",
         "info": {
@@ -234,15 +237,17 @@ def _replaced(text: Any, name: str, value: str) -> Any:
     return text.replace(name, value)
 
 
-def _proxy(uri: Any, auth: Auth) -> dict[str, Any]:
+def _proxy(target: Target, auth: Auth) -> dict[str, Any]:
     """Everything else as it is: Kafka's REST proxy checks for itself."""
+    link = {"connectionType": "VPC_LINK", "connectionId": target.vpc_link} if target.vpc_link else {}
     method = {
         "parameters": [{"name": "proxy", "in": "path", "required": True, "schema": {"type": "string"}}],
         "responses": {"200": {"description": "What Kafka's REST proxy answers."}},
         "x-amazon-apigateway-integration": {
             "type": "http_proxy",
             "httpMethod": "ANY",
-            "uri": uri,
+            "uri": target.kafka_rest,
+            **link,
             "requestParameters": {"integration.request.path.proxy": "method.request.path.proxy"},
             "passthroughBehavior": "when_no_match",
             "timeoutInMillis": _TIMEOUT_MS,

@@ -30,6 +30,9 @@ def configure(parser: argparse.ArgumentParser) -> None:
         "--kafka-rest", metavar="URL", help="of Kafka's REST proxy behind /{proxy+} (default: no such path)"
     )
     parser.add_argument(
+        "--vpc-link", metavar="ID", help="by which API Gateway reaches the proxy (default: by the internet)"
+    )
+    parser.add_argument(
         "--auth",
         choices=AUTHS,
         default="none",
@@ -38,8 +41,8 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--cloudformation",
         action="store_true",
-        help="for a stack's Body: its own region and partition; --role and --kafka-rest are names in it, such as "
-        "GatewayRole.Arn and KafkaRestUrl",
+        help="for a stack's Body: its own region and partition; --role, --kafka-rest and --vpc-link are names "
+        "in it, such as GatewayRole.Arn and KafkaRestUrl",
     )
 
 
@@ -48,8 +51,8 @@ def run(arguments: argparse.Namespace) -> int:
     if not arguments.role:
         raise InvalidArgumentError("--role: API Gateway needs one to call Kinesis")
     if arguments.cloudformation:
-        target = Target.cloudformation(arguments.role, arguments.kafka_rest)
+        target = Target.cloudformation(arguments.role, arguments.kafka_rest, arguments.vpc_link)
     else:
-        target = Target.plain(arguments.region, arguments.role, arguments.kafka_rest)
+        target = Target.plain(arguments.region, arguments.role, arguments.kafka_rest, arguments.vpc_link)
     print(json.dumps(gateway_document(target, arguments.auth), indent=2))
     return 0
