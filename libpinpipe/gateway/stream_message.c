@@ -236,7 +236,9 @@ static bool records_take(reading *in) {
     if (!body_take(&list, 1, in)) {
         return false;
     }
-    in->walk = (pp_json_walk){list.text.ptr, list.text.ptr + list.text.len, NULL, false};
+    if (list.text.len) {
+        in->walk = (pp_json_walk){list.text.ptr, list.text.ptr + list.text.len, NULL, false};
+    }
     if (!list.text.len || !pp_json_byte_pass(&in->walk, '[')) {
         pp_gateway_stream_invalid(in->gateway, in->request, "%s is missing, or no list", list.name);
         return false;

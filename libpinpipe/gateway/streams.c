@@ -311,7 +311,7 @@ bool pp_gateway_streams_wait(uint32_t *ready, pinpipe_gateway *gateway, const in
     pp_flight_others others = {.descriptors = descriptors, .count = count};
     pinpipe_status status =
         pp_api_wait_with(gateway->streams->kinesis->api, &others, timeout_ms > 0 ? timeout_ms : 0, &cause);
-    if (status < 0) {
+    if (pinpipe_status_fatal(status)) {
         gateway->ended = cause;
     }
     *ready = others.ready;
