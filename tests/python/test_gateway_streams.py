@@ -132,6 +132,33 @@ def test_many_wait_while_others_are_answered(kinesis: Kinesis) -> None:
         assert gateway.counters["stored"] == 1 and gateway.counters["lost"] == 20
 
 
+def test_reads_under_way_keep_within_the_memory() -> None:
+    """Each may bring 24 MiB, all together 256."""
+    slow = threading.Event()
+    answers: list[tuple[int, str | None]] = []
+
+    def answer(request: Request) -> Answer:
+        slow.wait(PATIENCE_S)
+        return Answer(200, b'{"Records":[]}', AMZ)
+
+    def ask() -> None:
+        status, headers, _ = _ask(
+            gateway.address, "GET", "/streams/s/records", headers={"Shard-Iterator": "A"}
+        )
+        answers.append((status, headers.get("Retry-After")))
+
+    with serving(answer) as gateway:
+        threads = [threading.Thread(target=ask) for _ in range(13)]
+        for thread in threads:
+            thread.start()
+        _until(lambda: len(answers) == 3)
+        assert answers == [(429, "1")] * 3
+        slow.set()
+        for thread in threads:
+            thread.join(PATIENCE_S)
+        assert answers[3:] == [(200, None)] * 10
+
+
 def _until(holds: Any) -> None:
     deadline = time.monotonic() + PATIENCE_S
     while not holds():

@@ -174,7 +174,7 @@ def gateway_document(target: Target, auth: Auth = "none") -> dict[str, Any]:
 
 def _method(operation: Operation, target: Target, auth: Auth) -> dict[str, Any]:
     parameters = ([_STREAM] if "{" in operation.path else []) + _PARAMETERS.get(operation.action, [])
-    answer = {"description": "What Kinesis answers.", "content": _content({})}
+    answer = {"description": "What Kinesis answers.", "content": _content({"type": "object"})}
     if operation.action in _SILENT:
         answer = {"description": "Done."}
     refusal = _content({"$ref": "#/components/schemas/Refusal"})
