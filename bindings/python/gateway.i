@@ -26,7 +26,8 @@ static pinpipe_status gateway_open(pinpipe_gateway **out, pinpipe_str listen, pi
                                    int64_t answer_timeout_ms, pinpipe_str api_key, pinpipe_str allow_origin,
                                    bool has_kinesis, const pinpipe_provider *provider, pinpipe_str endpoint,
                                    pinpipe_str region, pinpipe_str streams, int64_t consumers_max,
-                                   int64_t consumer_timeout_ms, pinpipe_error *err) {
+                                   int64_t consumer_timeout_ms, pinpipe_str iam_keys, pinpipe_str iam_region,
+                                   pinpipe_str tls_certificate, pinpipe_str tls_key, pinpipe_error *err) {
     pinpipe_kinesis_options kinesis = PINPIPE_KINESIS_OPTIONS_INIT;
     pinpipe_gateway_options options = PINPIPE_GATEWAY_OPTIONS_INIT;
     options.listen = listen;
@@ -47,6 +48,10 @@ static pinpipe_status gateway_open(pinpipe_gateway **out, pinpipe_str listen, pi
     options.streams = streams;
     options.consumers_max = consumers_max;
     options.consumer_timeout_ms = consumer_timeout_ms;
+    options.iam_keys = iam_keys;
+    options.iam_region = iam_region;
+    options.tls_certificate = tls_certificate;
+    options.tls_key = tls_key;
     return pinpipe_gateway_open(out, &options, err);
 }
 

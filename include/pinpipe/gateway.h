@@ -48,12 +48,19 @@ typedef struct pinpipe_gateway_options {
     pinpipe_str streams;                    /* that may be named, parted by commas; empty = any */
     int64_t consumers_max;                  /* instances behind /consumers; 0 = 50; below 0 = no such path */
     int64_t consumer_timeout_ms;            /* after which one that nobody uses leaves its group; 0 = 300 s */
+    pinpipe_str iam_keys;        /* that requests must be signed with (SigV4, execute-api), wiped with the
+                                    gateway: a line each, id,secret or id,secret,token; empty = none must */
+    pinpipe_str iam_region;      /* that they are signed for; empty = any */
+    pinpipe_str tls_certificate; /* PEM, with its chain; empty = no TLS */
+    pinpipe_str tls_key;         /* PEM, wiped with the gateway */
 } pinpipe_gateway_options;
 
 #define PINPIPE_GATEWAY_OPTIONS_INIT                                                                         \
     {                                                                                                        \
         (uint32_t)sizeof(pinpipe_gateway_options), 0, {NULL, 0}, {NULL, 0}, NULL, {NULL, 0}, 0, 0, 0, 0, 0,  \
-            0, 0, {NULL, 0}, {NULL, 0}, NULL, {NULL, 0}, 0, 0                                                \
+            0, 0, {NULL, 0}, {NULL, 0}, NULL, {NULL, 0}, 0, 0, {NULL, 0}, {NULL, 0}, {NULL, 0}, {            \
+            NULL, 0                                                                                          \
+        }                                                                                                    \
     }
 
 /** What a gateway counts, a row a counter: name, its text, meaning. */

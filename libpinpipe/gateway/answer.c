@@ -73,9 +73,9 @@ void pp_gateway_refuse(pp_gateway_request *request, pp_gateway_error error, cons
     request->retry_after_s = row->retry_after_s;
 }
 
-void pp_gateway_forbid(pp_gateway_request *request) {
+void pp_gateway_forbid(pp_gateway_request *request, const char *says) {
     pp_buf_clear(&request->answer);
-    bool is_said = pp_buf_append_text(&request->answer, "{\"message\":\"Forbidden\"}", NULL) >= 0;
+    bool is_said = pp_buf_printf(&request->answer, NULL, "{\"message\":\"%s\"}", says) >= 0;
     pp_gateway_answer_with(request, 403, is_said ? PP_GATEWAY_TYPE_JSON : PP_GATEWAY_TYPE_V2);
 }
 

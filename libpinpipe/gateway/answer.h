@@ -19,8 +19,8 @@ void pp_gateway_refuse(pp_gateway_request *request, pp_gateway_error error, cons
 void pp_gateway_refuse_for(pp_gateway_request *request, pp_gateway_error error, const char *format, ...)
     PP_PRINTF(3, 4);
 
-/** Refuses a request that has not the API key, in API Gateway's words. */
-void pp_gateway_forbid(pp_gateway_request *request);
+/** Refuses a request that may not come in, in API Gateway's words, which need no escape in JSON. */
+void pp_gateway_forbid(pp_gateway_request *request, const char *says);
 
 /** The error that stands for a record that failed. */
 pp_gateway_error pp_gateway_error_of(const pinpipe_error *cause);

@@ -16,6 +16,7 @@
 #include "gateway/batch.h"
 #include "gateway/consumer_paths.h"
 #include "gateway/consumers.h"
+#include "gateway/iam.h"
 #include "gateway/operations.h"
 #include "gateway/streams.h"
 #include "io/ready.h"
@@ -235,12 +236,18 @@ static bool key_is(const pinpipe_buf *wanted, pinpipe_str given) {
 }
 
 static void request_admit(const pinpipe_gateway *gateway, pp_gateway_request *request,
-                          const head_view *head) {
+                          struct MHD_Connection *handle, const head_view *head) {
     const char *methods = methods_of(gateway, request);
     bool is_preflight = gateway->allow_origin.len && request->route.method == PP_GATEWAY_OPTIONS && methods;
-    bool is_open = is_preflight || request->route.resource == PP_GATEWAY_HEALTH || !gateway->api_key.len;
-    if (!is_open && !key_is(&gateway->api_key, head->api_key)) {
-        pp_gateway_forbid(request);
+    bool is_open = is_preflight || request->route.resource == PP_GATEWAY_HEALTH;
+    if (!is_open && gateway->iam) {
+        pp_gateway_iam_admit(gateway, request, handle);
+        if (request->status) {
+            return;
+        }
+    }
+    if (!is_open && gateway->api_key.len && !key_is(&gateway->api_key, head->api_key)) {
+        pp_gateway_forbid(request, "Forbidden");
     } else if (is_preflight) {
         request->is_preflight = true;
         request->allow = methods;
@@ -273,7 +280,7 @@ static bool head_judge(pinpipe_gateway *gateway, pp_gateway_request *request, st
         too_large(request, gateway);
         return true;
     }
-    request_admit(gateway, request, &head);
+    request_admit(gateway, request, handle, &head);
     if (!request->status && head.length_bytes > 0 &&
         pp_gateway_memory_reserve(gateway, request, head.length_bytes) &&
         pp_buf_reserve(&request->body, (size_t)head.length_bytes, PP_BUF_MAX, NULL) < 0) {
@@ -402,6 +409,9 @@ enum MHD_Result pp_gateway_handle(void *user, struct MHD_Connection *handle, con
     if (!request->is_whole) {
         request->is_whole = true;
         connection_move(connection, PP_GATEWAY_WORK);
+        if (!request->status && request->is_signed) {
+            pp_gateway_iam_verify(gateway, connection, method, url);
+        }
         if (!request->status && request->is_packed) {
             body_expand(connection);
         }
@@ -443,7 +453,7 @@ void pp_gateway_request_ended(void *user, struct MHD_Connection *handle, void **
     pp_buf_clear(&answer);
     request->status = request->retry_after_s = 0;
     request->content_type = request->allow = NULL;
-    request->is_whole = request->is_packed = request->is_preflight = false;
+    request->is_whole = request->is_packed = request->is_preflight = request->is_signed = false;
     request->reserved_bytes = request->listing = request->count = 0;
     request->body = body;
     request->answer = answer;

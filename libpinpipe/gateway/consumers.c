@@ -257,10 +257,10 @@ static void created_answer(const pinpipe_gateway *gateway, pp_gateway_connection
     const char *host = MHD_lookup_connection_value(connection->handle, MHD_HEADER_KIND, "Host");
     pinpipe_str group = request->route.group, stage = request->route.stage;
     pinpipe_buf text = PINPIPE_BUF_INIT;
-    pinpipe_status status =
-        pp_buf_printf(&text, NULL, "http://%s%s%.*s/consumers/%.*s/instances/%s",
-                      host ? host : gateway->address.ptr, stage.len ? "/" : "", (int)stage.len,
-                      stage.len ? stage.ptr : "", (int)group.len, group.ptr, instance->name.ptr);
+    pinpipe_status status = pp_buf_printf(
+        &text, NULL, "%s://%s%s%.*s/consumers/%.*s/instances/%s", gateway->tls_key.len ? "https" : "http",
+        host ? host : gateway->address.ptr, stage.len ? "/" : "", (int)stage.len, stage.len ? stage.ptr : "",
+        (int)group.len, group.ptr, instance->name.ptr);
     pp_buf_clear(&request->answer);
     if (status == PINPIPE_OK) {
         status = pp_buf_printf(&request->answer, NULL, "{\"instance_id\":\"%s\",\"base_uri\":\"",

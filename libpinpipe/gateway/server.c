@@ -11,6 +11,7 @@
 #include "gateway/answer.h"
 #include "gateway/batch.h"
 #include "gateway/consumers.h"
+#include "gateway/iam.h"
 #include "gateway/streams.h"
 #include "io/clock.h"
 #include "io/fork.h"
@@ -77,6 +78,9 @@ static pinpipe_status options_check(pinpipe_gateway_options *options, pinpipe_er
     if (status == PINPIPE_OK && !header_is_text(options->allow_origin)) {
         status = pp_fail(err, PINPIPE_EINVAL, "the gateway's allow_origin has bytes that no header takes");
     }
+    if (status == PINPIPE_OK && !options->tls_certificate.len != !options->tls_key.len) {
+        status = pp_fail(err, PINPIPE_EINVAL, "the gateway's TLS: certificate and key come together");
+    }
     if (status == PINPIPE_OK && !is_failure) {
         status = pp_fail(err, PINPIPE_EINVAL, "the gateway's failure: %ld is none", (long)options->failure);
     }
@@ -101,13 +105,24 @@ static pinpipe_status settings_complete(pinpipe_gateway *gateway, pinpipe_error 
 /* ---- beginning and end ---- */
 
 static pinpipe_status daemon_start(pinpipe_gateway *gateway, pinpipe_error *err) {
+    bool is_tls = gateway->tls_certificate.len > 0;
+    struct MHD_OptionItem tls[] = {{MHD_OPTION_HTTPS_MEM_CERT, 0, gateway->tls_certificate.ptr},
+                                   {MHD_OPTION_HTTPS_MEM_KEY, 0, gateway->tls_key.ptr},
+                                   {MHD_OPTION_END, 0, NULL}};
     gateway->daemon = MHD_start_daemon(
-        MHD_USE_EPOLL | MHD_ALLOW_SUSPEND_RESUME, 0, NULL, NULL, pp_gateway_handle, gateway,
-        MHD_OPTION_LISTEN_SOCKET, gateway->listening, MHD_OPTION_CONNECTION_MEMORY_LIMIT, CONNECTION_MEMORY,
-        MHD_OPTION_CONNECTION_LIMIT, (unsigned)gateway->options.connections_max, MHD_OPTION_STRICT_FOR_CLIENT,
-        1, MHD_OPTION_NOTIFY_CONNECTION, pp_gateway_connection_note, gateway, MHD_OPTION_NOTIFY_COMPLETED,
+        MHD_USE_EPOLL | MHD_ALLOW_SUSPEND_RESUME | (is_tls ? MHD_USE_TLS : 0u), 0, NULL, NULL,
+        pp_gateway_handle, gateway, MHD_OPTION_LISTEN_SOCKET, gateway->listening,
+        MHD_OPTION_CONNECTION_MEMORY_LIMIT, CONNECTION_MEMORY, MHD_OPTION_CONNECTION_LIMIT,
+        (unsigned)gateway->options.connections_max, MHD_OPTION_STRICT_FOR_CLIENT, 1,
+        MHD_OPTION_NOTIFY_CONNECTION, pp_gateway_connection_note, gateway, MHD_OPTION_NOTIFY_COMPLETED,
         pp_gateway_request_ended, gateway, MHD_OPTION_UNESCAPE_CALLBACK, pp_gateway_target_keep, gateway,
-        MHD_OPTION_END);
+        MHD_OPTION_ARRAY, is_tls ? tls : tls + 2, MHD_OPTION_END);
+    if (!gateway->daemon && is_tls) {
+        return pp_fail_service(
+            err, PINPIPE_EINVAL, "http", 0,
+            "the HTTP server does not start on %s: are certificate and key PEM, and of each other?",
+            gateway->address.ptr);
+    }
     if (!gateway->daemon) {
         return pp_fail_service(err, PINPIPE_ENOMEM, "http", 0, "the HTTP server does not start on %s",
                                gateway->address.ptr);
@@ -129,6 +144,16 @@ static pinpipe_status parts_open(pinpipe_gateway *gateway, pinpipe_error *err) {
     if (status == PINPIPE_OK) {
         status =
             pp_buf_append(&gateway->allow_origin, options->allow_origin.ptr, options->allow_origin.len, err);
+    }
+    if (status == PINPIPE_OK) {
+        status = pp_buf_append(&gateway->tls_certificate, options->tls_certificate.ptr,
+                               options->tls_certificate.len, err);
+    }
+    if (status == PINPIPE_OK) {
+        status = pp_buf_append(&gateway->tls_key, options->tls_key.ptr, options->tls_key.len, err);
+    }
+    if (status == PINPIPE_OK && options->iam_keys.len) {
+        status = pp_gateway_iam_open(gateway, err);
     }
     if (status == PINPIPE_OK) {
         status = pp_wake_open(&gateway->wake, err);
@@ -222,6 +247,9 @@ void pinpipe_gateway_free(pinpipe_gateway *gateway) {
     pinpipe_buf_reset(&gateway->stages);
     pinpipe_buf_reset(&gateway->stream_names);
     pp_buf_reset_secret(&gateway->api_key);
+    pp_buf_reset_secret(&gateway->tls_key);
+    pinpipe_buf_reset(&gateway->tls_certificate);
+    pp_gateway_iam_free(gateway->iam);
     pinpipe_buf_reset(&gateway->allow_origin);
     pp_free(gateway);
 }

@@ -22,6 +22,7 @@ typedef struct pp_gateway_stream_call pp_gateway_stream_call;
 typedef struct pp_gateway_consumers pp_gateway_consumers;
 typedef struct pp_gateway_instance pp_gateway_instance;
 typedef struct pp_gateway_order pp_gateway_order;
+typedef struct pp_gateway_iam pp_gateway_iam;
 
 /** A topic that exists, as far as is known. */
 typedef struct pp_gateway_topic {
@@ -53,6 +54,7 @@ typedef struct pp_gateway_request {
     const char *allow;                    /* methods, of a 405 */
     bool is_whole;                        /* its body has come */
     bool is_packed;                       /* and is gzip's */
+    bool is_signed;                       /* and has to be held against its signature */
     bool is_preflight;                    /* a browser asks what it may send */
     int64_t listing;                      /* that it waits for; 0 = none */
     pp_gateway_batch *batch;              /* that its records are in; NULL = none */
@@ -81,7 +83,7 @@ typedef struct pp_gateway_list {
 struct pinpipe_gateway {
     pinpipe_gateway_options options;                    /* as they hold; texts are the buffers below */
     pinpipe_buf address, stages, api_key, allow_origin; /* the last two end with a NUL */
-    pinpipe_buf stream_names;
+    pinpipe_buf stream_names, tls_certificate, tls_key;
     struct MHD_Daemon *daemon;
     int listening, epoll, wake;
     uint32_t forks; /* at its making */
@@ -94,6 +96,7 @@ struct pinpipe_gateway {
     pinpipe_kafka_producer *producer;
     pp_gateway_lookout *lookout;     /* both NULL without brokers */
     pp_gateway_streams *streams;     /* NULL without Kinesis */
+    pp_gateway_iam *iam;             /* NULL where requests need no signature */
     pp_gateway_consumers *consumers; /* NULL without brokers, or where none may be */
     pp_gateway_topic **topics;       /* by hash */
     int64_t topic_count;

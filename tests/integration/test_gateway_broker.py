@@ -15,11 +15,15 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, suppress
+from pathlib import Path
 from typing import Any
 
+import botocore.credentials
 import faulty_kafka as keys
 import pinpipe
 import pytest
+from botocore.auth import SigV4Auth
+from botocore.awsrequest import AWSRequest
 from faulty_kafka import FaultyKafka, run_faulty_kafka
 from gateways import PATIENCE_S, gateway_program
 from kafka_broker import Broker, kill_and_restart
@@ -277,6 +281,26 @@ def _ask(address: str, method: str, target: str, body: Any = None) -> Any:
         return json.loads(said or b"null")
     finally:
         connection.close()
+
+
+def test_botocore_signs_what_the_gateway_lets_in(kafka_broker: Broker, tmp_path: Path) -> None:
+    with kafka.Admin(kafka_broker.brokers) as admin:
+        admin.create_topic("gateway.signed")
+    file = tmp_path / "keys"
+    file.write_text("AKIDBOTOGATEWAY,gwBotoSecretKeyW2example\n", encoding="utf-8")
+    with _gateway(kafka_broker.brokers, "--signed-by", str(file), "--signed-region", "us-east-1") as (
+        address,
+        _,
+    ):
+        for secret, status in (("gwBotoSecretKeyW2example", 200), ("gwBotoSecretKeyW3example", 403)):
+            key = botocore.credentials.Credentials("AKIDBOTOGATEWAY", secret)
+            url = f"http://{address}/test/topics/gateway.signed?a=%20b&c"
+            request = AWSRequest("POST", url, headers=dict(HEADERS), data=BODY)
+            SigV4Auth(key, "execute-api", "us-east-1").add_auth(request)
+            connection = http.client.HTTPConnection(address, timeout=PATIENCE_S)
+            connection.request("POST", url.removeprefix(f"http://{address}"), BODY, dict(request.headers))
+            assert connection.getresponse().status == status
+            connection.close()
 
 
 def _read_some(address: str, group: str, topic: str, wanted: int) -> list[int]:

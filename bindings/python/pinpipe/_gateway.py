@@ -51,6 +51,9 @@ class Gateway(Handle):
         credentials: Credentials | None = None,
         consumers_max: int = 0,
         consumer_timeout: float = 0.0,
+        iam_keys: str | None = None,
+        iam_region: str | None = None,
+        tls: tuple[str, str] | None = None,
     ) -> None:
         """Listens on "host:port" (port 0 = any that is free); writes to "host:port,host:port", to Kinesis or to both.
 
@@ -60,7 +63,8 @@ class Gateway(Handle):
         named, none = any; endpoint, credentials: as of `pinpipe.kinesis.Client`.
         api_key: what requests must have as x-api-key. allow_origin: what browsers are told, such as "*".
         consumers_max: instances behind /consumers, below 0 = no such path; consumer_timeout: after which one leaves.
-        Limits: 0 = the default, docs/gateway.md has them.
+        iam_keys: lines of "id,secret[,token]" that requests must be signed with, for iam_region or any. tls: PEM of
+        certificate and key. Limits: 0 = the default, docs/gateway.md has them.
         """
         if failures not in _FAILURES:
             raise InvalidArgumentError(f"failures '{failures}': it is told or masked")
@@ -71,8 +75,7 @@ class Gateway(Handle):
             raise InvalidArgumentError("the gateway leads nowhere: brokers or kinesis are needed")
         super().__init__(
             native.gateway_open(
-                listen,
-                brokers,
+                *(listen, brokers),
                 native_settings(settings, properties=properties, iam=iam, region=region),
                 ",".join(stages),
                 _FAILURES[failures],
@@ -89,6 +92,9 @@ class Gateway(Handle):
                 ",".join(streams),
                 consumers_max,
                 milliseconds(consumer_timeout),
+                iam_keys,
+                iam_region,
+                *(tls or (None, None)),
             )
         )
         self.address: str = native.pinpipe_gateway_address(self._native)

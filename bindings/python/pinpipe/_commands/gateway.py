@@ -21,6 +21,8 @@ from pinpipe.errors import InvalidArgumentError
 HELP = "take records by HTTP, as Kafka's REST proxy and API Gateway's Kinesis proxy do, and write them"
 EXAMPLE = "pinpipe gateway --listen 127.0.0.1:8082 --brokers localhost:9092"
 
+FILE_CHARACTERS_MAX = 1 << 20
+
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """Adds the arguments."""
@@ -69,6 +71,12 @@ def configure(parser: argparse.ArgumentParser) -> None:
         "--api-key-file", metavar="FILE", help="its first line is the x-api-key that requests must have"
     )
     parser.add_argument(
+        "--signed-by", metavar="FILE", help="keys, id,secret a line, that requests must be signed with (IAM)"
+    )
+    parser.add_argument("--signed-region", metavar="R", help="that they are signed for (default: any)")
+    parser.add_argument("--tls-certificate", metavar="FILE", help="PEM, with its chain: TLS")
+    parser.add_argument("--tls-key", metavar="FILE", help="PEM, of that certificate")
+    parser.add_argument(
         "--allow-origin",
         metavar="ORIGIN",
         help="what browsers are told (CORS), such as '*' (default: nothing)",
@@ -85,11 +93,12 @@ def run(arguments: argparse.Namespace) -> int:
         raise InvalidArgumentError(f"--workers {arguments.workers}: it is 1 to {WORKERS_MAX}")
     stop = threading.Event()
     with stopped_by_signals(stop), ExitStack() as open_gateways:
+        scheme = "https" if arguments.tls_key else "http"
         gateways: list[Gateway] = []
         for _ in range(arguments.workers):
             listen = gateways[0].address if gateways else arguments.listen
             gateways.append(open_gateways.enter_context(_gateway(listen, arguments)))
-        print(f"pinpipe gateway: listens on http://{gateways[0].address}", file=sys.stderr, flush=True)
+        print(f"pinpipe gateway: listens on {scheme}://{gateways[0].address}", file=sys.stderr, flush=True)
         serve(gateways, stop)
         counters: Counter[str] = Counter()
         for gateway in gateways:
@@ -112,11 +121,34 @@ def _gateway(listen: str, arguments: argparse.Namespace) -> Gateway:
         answer_timeout=arguments.answer_timeout,
         api_key=_first_line(arguments.api_key_file),
         allow_origin=arguments.allow_origin,
+        iam_keys=_text(arguments.signed_by),
+        iam_region=arguments.signed_region,
+        tls=(_text(arguments.tls_certificate) or "", _text(arguments.tls_key) or "")
+        if _is_tls(arguments)
+        else None,
         kinesis=arguments.kinesis,
         streams=arguments.stream,
         # A connection may come to any worker, and an instance is one worker's.
         consumers_max=arguments.consumers_max if arguments.workers == 1 else -1,
     )
+
+
+def _is_tls(arguments: argparse.Namespace) -> bool:
+    return bool(arguments.tls_certificate or arguments.tls_key)
+
+
+def _text(path: str | None) -> str | None:
+    """A file of keys; what is empty is none, which would let everybody in."""
+    if path is None:
+        return None
+    try:
+        with open(path, encoding="utf-8", errors="replace") as file:
+            text = file.read(FILE_CHARACTERS_MAX)
+    except OSError as error:
+        raise file_error(path, error) from error
+    if not text.strip():
+        raise InvalidArgumentError(f"'{path}': it is empty")
+    return text
 
 
 def _first_line(path: str | None) -> str | None:
