@@ -9,6 +9,7 @@
 
 #include "base/buffer.h"
 #include "base/memory.h"
+#include "base/thread.h"
 #include "gateway/consumer.h"
 #include "io/clock.h"
 #include "io/ready.h"
@@ -159,7 +160,7 @@ static bool thread_begin(pp_gateway_instance *instance) {
         pthread_mutex_destroy(&instance->lock);
         return false;
     }
-    if (pthread_create(&instance->thread, NULL, instance_run, instance) != 0) {
+    if (!pp_thread_start(&instance->thread, "pinpipe-group", instance_run, instance)) {
         pthread_cond_destroy(&instance->changed);
         pthread_mutex_destroy(&instance->lock);
         return false;

@@ -109,6 +109,7 @@ HOMED_CALLS: dict[str, tuple[str, ...]] = {
     **dict.fromkeys(
         ["malloc", "calloc", "realloc", "free", "strdup", "strndup", "asprintf"], ("base/memory.c",)
     ),
+    "pthread_create": ("base/thread.c",),
     **dict.fromkeys(
         [
             "getenv",
