@@ -107,13 +107,15 @@ static pp_gateway_stream_call *call_begin(pp_gateway_streams *streams, pp_gatewa
     return call;
 }
 
+static void large_free(pinpipe_buf *buf) {
+    if (buf->cap > KEPT_BYTES) {
+        pinpipe_buf_reset(buf);
+    }
+}
+
 static void call_end(pp_gateway_streams *streams, pp_gateway_stream_call *call) {
-    if (call->call.body.cap > KEPT_BYTES) {
-        pinpipe_buf_reset(&call->call.body);
-    }
-    if (call->call.answer.cap > KEPT_BYTES) {
-        pinpipe_buf_reset(&call->call.answer);
-    }
+    large_free(&call->call.body);
+    large_free(&call->call.answer);
     call->connection->request.stream_call = NULL;
     list_take(&streams->under_way, call);
     list_put(&streams->spare, call);
@@ -166,6 +168,8 @@ static void call_send(pinpipe_gateway *gateway, pp_gateway_stream_call *call) {
         pp_gateway_stream_drop(gateway, request);
         return;
     }
+    large_free(&request->body); /* all of it is in the message */
+    large_free(&request->answer);
     gateway->counters[PINPIPE_GATEWAY_RECORDS] += call->records;
     call->call.about = (pinpipe_str){request->route.topic, (size_t)request->route.topic_len};
     call->call.answer_max = reads ? PP_KINESIS_ANSWER_MAX : ANSWER_MAX;
