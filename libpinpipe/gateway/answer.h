@@ -42,6 +42,7 @@ pinpipe_status pp_gateway_text_append(pinpipe_buf *out, const char *text);
 #define PP_GATEWAY_TYPE_V2_JSON "application/vnd.kafka.json.v2+json"
 #define PP_GATEWAY_TYPE_V2_BINARY "application/vnd.kafka.binary.v2+json"
 #define PP_GATEWAY_TYPE_TEXT "text/plain; version=0.0.4; charset=utf-8"
+#define PP_GATEWAY_TYPE_HTML "text/html; charset=utf-8"
 #define PP_GATEWAY_TYPE_JSON "application/json"
 
 #endif

@@ -150,7 +150,8 @@ static bool is_framed(const head_view *head) {
 
 /* Kafka's paths want brokers, those of streams Kinesis. */
 static bool is_served(const pinpipe_gateway *gateway, pp_gateway_resource resource) {
-    bool is_own = resource == PP_GATEWAY_HEALTH || resource == PP_GATEWAY_METRICS;
+    bool is_own =
+        resource == PP_GATEWAY_HEALTH || resource == PP_GATEWAY_METRICS || resource == PP_GATEWAY_PAGE;
     return is_own || (resource == PP_GATEWAY_STREAMS     ? gateway->streams != NULL
                       : resource == PP_GATEWAY_CONSUMERS ? gateway->consumers != NULL
                                                          : gateway->producer != NULL);
@@ -239,7 +240,8 @@ static void request_admit(const pinpipe_gateway *gateway, pp_gateway_request *re
                           struct MHD_Connection *handle, const head_view *head) {
     const char *methods = methods_of(gateway, request);
     bool is_preflight = gateway->allow_origin.len && request->route.method == PP_GATEWAY_OPTIONS && methods;
-    bool is_open = is_preflight || request->route.resource == PP_GATEWAY_HEALTH;
+    bool is_open = is_preflight || request->route.resource == PP_GATEWAY_HEALTH ||
+                   request->route.resource == PP_GATEWAY_PAGE;
     if (!is_open && gateway->iam) {
         pp_gateway_iam_admit(gateway, request, handle);
         if (request->status) {

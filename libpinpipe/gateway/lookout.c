@@ -6,15 +6,27 @@
 #if PINPIPE_WITH_GATEWAY
 
 #include <pthread.h>
+#include <string.h>
 
+#include "base/buffer.h"
 #include "base/memory.h"
 #include "base/thread.h"
 #include "io/clock.h"
 #include "io/ready.h"
+#include "kafka/listing.h"
 
 /* A cluster that answers at all does so in milliseconds. */
 #define LISTING_MS 400
 #define LISTING_TRIES 5
+/* Partitions whose ends one listing looks at. */
+#define ENDS_MAX 64
+#define TOPIC_BYTES_MAX 249
+
+typedef struct ends_row {
+    char topic[TOPIC_BYTES_MAX + 1];
+    int32_t partition;
+    pp_gateway_ends found;
+} ends_row;
 
 struct pp_gateway_lookout {
     pinpipe_kafka_admin *admin; /* of the thread while a listing is under way, of the server's else */
@@ -23,6 +35,10 @@ struct pp_gateway_lookout {
     pthread_mutex_t lock;
     pthread_cond_t changed;
     int64_t asked, begun, done;
+    ends_row wanted[ENDS_MAX]; /* by the next listing */
+    int64_t wanted_count;
+    ends_row ends[ENDS_MAX]; /* of the listing; the thread's while it is under way */
+    int64_t ends_count;
     bool has_come; /* and is looked at */
     bool is_closing;
     pinpipe_status status;
@@ -46,6 +62,22 @@ static pinpipe_status listing_ask(pp_gateway_lookout *lookout, pinpipe_error *er
     return status;
 }
 
+/* Of topics that exist: a question for another could create it. */
+static void ends_look(pp_gateway_lookout *lookout) {
+    for (int64_t i = 0; i < lookout->ends_count; i++) {
+        ends_row *row = &lookout->ends[i];
+        pp_gateway_ends *found = &row->found;
+        int64_t at = pp_kafka_listed_find(lookout->admin, pp_str(row->topic));
+        if (at < 0 || row->partition >= pinpipe_kafka_admin_topic_at(lookout->admin, at).partition_count) {
+            found->status = pp_fail(&found->error, PINPIPE_ENOTFOUND, "there is no such partition");
+        } else {
+            found->status =
+                pp_kafka_admin_ends(&found->begin, &found->end, lookout->admin, pp_str(row->topic),
+                                    row->partition, LISTING_MS, &found->error);
+        }
+    }
+}
+
 static void *thread_run(void *opaque) {
     pp_gateway_lookout *lookout = opaque;
     pthread_mutex_lock(&lookout->lock);
@@ -57,8 +89,14 @@ static void *thread_run(void *opaque) {
         int64_t number = lookout->asked;
         pinpipe_error error = PINPIPE_ERROR_INIT;
         lookout->begun = number;
+        memcpy(lookout->ends, lookout->wanted, (size_t)lookout->wanted_count * sizeof *lookout->ends);
+        lookout->ends_count = lookout->wanted_count;
+        lookout->wanted_count = 0;
         pthread_mutex_unlock(&lookout->lock);
         pinpipe_status status = listing_ask(lookout, &error);
+        if (status == PINPIPE_OK) {
+            ends_look(lookout);
+        }
         pthread_mutex_lock(&lookout->lock);
         lookout->status = status;
         lookout->error = error;
@@ -109,16 +147,51 @@ void pp_gateway_lookout_free(pp_gateway_lookout *lookout) {
     pp_free(lookout);
 }
 
-int64_t pp_gateway_lookout_ask(pp_gateway_lookout *lookout) {
-    pthread_mutex_lock(&lookout->lock);
-    /* One that has begun may have missed what exists by now. */
+/* Under the lock. One that has begun may have missed what exists by now. */
+static int64_t next_ask(pp_gateway_lookout *lookout) {
     if (lookout->asked == lookout->begun) {
         lookout->asked++;
         pthread_cond_signal(&lookout->changed);
     }
-    int64_t number = lookout->asked;
+    return lookout->asked;
+}
+
+int64_t pp_gateway_lookout_ask(pp_gateway_lookout *lookout) {
+    pthread_mutex_lock(&lookout->lock);
+    int64_t number = next_ask(lookout);
     pthread_mutex_unlock(&lookout->lock);
     return number;
+}
+
+static const ends_row *row_find(const ends_row *rows, int64_t count, pinpipe_str topic, int32_t partition) {
+    const ends_row *found = NULL;
+    for (int64_t i = 0; i < count && !found; i++) {
+        found = rows[i].partition == partition && pp_str_is(topic, rows[i].topic) ? &rows[i] : NULL;
+    }
+    return found;
+}
+
+int64_t pp_gateway_lookout_ends_ask(pp_gateway_lookout *lookout, pinpipe_str topic, int32_t partition) {
+    int64_t number = 0;
+    pthread_mutex_lock(&lookout->lock);
+    bool is_wanted = row_find(lookout->wanted, lookout->wanted_count, topic, partition) != NULL;
+    if (!is_wanted && lookout->wanted_count < ENDS_MAX && topic.len <= TOPIC_BYTES_MAX) {
+        ends_row *row = &lookout->wanted[lookout->wanted_count++];
+        *row = (ends_row){.partition = partition, .found = {.error = PINPIPE_ERROR_INIT}};
+        memcpy(row->topic, topic.ptr, topic.len);
+        is_wanted = true;
+    }
+    if (is_wanted) {
+        number = next_ask(lookout);
+    }
+    pthread_mutex_unlock(&lookout->lock);
+    return number;
+}
+
+pp_gateway_ends pp_gateway_lookout_ends(const pp_gateway_lookout *lookout, pinpipe_str topic,
+                                        int32_t partition) {
+    const ends_row *row = row_find(lookout->ends, lookout->ends_count, topic, partition);
+    return row ? row->found : (pp_gateway_ends){.status = PINPIPE_ENOTFOUND, .error = PINPIPE_ERROR_INIT};
 }
 
 bool pp_gateway_lookout_look(pp_gateway_listing *out, pp_gateway_lookout *lookout) {

@@ -21,6 +21,21 @@ void pp_gateway_lookout_free(pp_gateway_lookout *lookout);
 /** Asks for a listing that begins from now on; returns its number. */
 int64_t pp_gateway_lookout_ask(pp_gateway_lookout *lookout);
 
+/** Where a partition begins and ends, as of a listing. */
+typedef struct pp_gateway_ends {
+    int64_t begin, end;
+    pinpipe_status status;
+    pinpipe_error error;
+} pp_gateway_ends;
+
+/** Has the next listing look at the ends of a partition, too; the number of that listing, 0 = too many are
+ * asked for. `topic` has at most 249 bytes. */
+int64_t pp_gateway_lookout_ends_ask(pp_gateway_lookout *lookout, pinpipe_str topic, int32_t partition);
+
+/** What was found; for who looks at a listing. */
+pp_gateway_ends pp_gateway_lookout_ends(const pp_gateway_lookout *lookout, pinpipe_str topic,
+                                        int32_t partition);
+
 /** What a listing said. */
 typedef struct pp_gateway_listing {
     int64_t number; /* the newest that was asked for before it began */

@@ -67,7 +67,22 @@ static pinpipe_status topic_append(pinpipe_buf *out, const pinpipe_kafka_admin *
     return status < 0 ? status : pp_buf_append(out, "}", 1, NULL);
 }
 
-void pp_gateway_read_answer(pp_gateway_request *request, const pinpipe_kafka_admin *topics, int64_t at) {
+static void offsets_answer(const pinpipe_gateway *gateway, pp_gateway_request *request) {
+    const pp_gateway_route *route = &request->route;
+    pinpipe_str topic = {route->topic, (size_t)route->topic_len};
+    pp_gateway_ends ends = pp_gateway_lookout_ends(gateway->lookout, topic, (int32_t)route->partition);
+    if (ends.status < 0) {
+        pp_gateway_refuse(request, pp_gateway_error_of(&ends.error), ends.error.message);
+    } else if (pp_buf_printf(&request->answer, NULL, "{\"beginning_offset\":%lld,\"end_offset\":%lld}",
+                             (long long)ends.begin, (long long)ends.end) < 0) {
+        pp_gateway_refuse(request, PP_GATEWAY_ERROR_BUSY, "there is no memory for the answer");
+    } else {
+        pp_gateway_answer(request, PP_GATEWAY_TYPE_V2);
+    }
+}
+
+void pp_gateway_read_answer(pinpipe_gateway *gateway, pp_gateway_request *request,
+                            const pinpipe_kafka_admin *topics, int64_t at) {
     pinpipe_buf *out = &request->answer;
     pinpipe_status status = PINPIPE_OK;
     const pp_gateway_route *route = &request->route;
@@ -80,11 +95,14 @@ void pp_gateway_read_answer(pp_gateway_request *request, const pinpipe_kafka_adm
         status = topic_append(out, topics, at);
     } else if (route->resource == PP_GATEWAY_PARTITIONS) {
         status = partitions_append(out, topics, at);
-    } else if (route->partition < pinpipe_kafka_admin_topic_at(topics, at).partition_count) {
-        status = partition_append(out, topics, at, route->partition);
-    } else {
+    } else if (route->partition >= pinpipe_kafka_admin_topic_at(topics, at).partition_count) {
         pp_gateway_refuse(request, PP_GATEWAY_ERROR_NO_PARTITION, NULL);
         return;
+    } else if (route->resource == PP_GATEWAY_OFFSETS) {
+        offsets_answer(gateway, request);
+        return;
+    } else {
+        status = partition_append(out, topics, at, route->partition);
     }
     if (status < 0) {
         pp_gateway_refuse(request, PP_GATEWAY_ERROR_BUSY, "there is no memory for the answer");

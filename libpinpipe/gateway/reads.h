@@ -7,6 +7,7 @@
 #include "gateway/server.h"
 
 /** Answers a read; `at` is the topic's place in the listing, where the request names one. */
-void pp_gateway_read_answer(pp_gateway_request *request, const pinpipe_kafka_admin *topics, int64_t at);
+void pp_gateway_read_answer(pinpipe_gateway *gateway, pp_gateway_request *request,
+                            const pinpipe_kafka_admin *topics, int64_t at);
 
 #endif

@@ -22,7 +22,8 @@ typedef struct path_parts {
     int count;
 } path_parts;
 
-static const char *const roots[] = {"topics", "brokers", "healthz", "metrics", "streams", "consumers"};
+static const char *const roots[] = {"topics",  "brokers",   "healthz", "metrics",
+                                    "streams", "consumers", "status"};
 
 static bool is_root(pinpipe_str part) {
     bool is_one = false;
@@ -98,15 +99,16 @@ static void topics_read(pp_gateway_route *out, const pinpipe_str *part, int coun
     }
     bool has_partitions = count > 2 && pp_str_is(part[2], "partitions");
     int64_t number = -1;
-    bool has_number = count == 4 && pp_number_i64(&number, part[3]) == PP_NUMBER_OK && number >= 0;
+    bool has_number = count >= 4 && pp_number_i64(&number, part[3]) == PP_NUMBER_OK && number >= 0;
     if (count == 1) {
         out->resource = PP_GATEWAY_TOPICS;
     } else if (count == 2) {
         out->resource = PP_GATEWAY_TOPIC;
     } else if (has_partitions && count == 3) {
         out->resource = PP_GATEWAY_PARTITIONS;
-    } else if (has_partitions && has_number) {
-        out->resource = PP_GATEWAY_PARTITION;
+    } else if (has_partitions && has_number &&
+               (count == 4 || (count == 5 && pp_str_is(part[4], "offsets")))) {
+        out->resource = count == 4 ? PP_GATEWAY_PARTITION : PP_GATEWAY_OFFSETS;
         out->partition = number;
     }
 }
@@ -152,6 +154,8 @@ void pp_gateway_route_read(pp_gateway_route *out, pinpipe_str path, pinpipe_str 
         out->resource = PP_GATEWAY_HEALTH;
     } else if (count == 1 && pp_str_is(part[0], "metrics")) {
         out->resource = PP_GATEWAY_METRICS;
+    } else if (count == 1 && pp_str_is(part[0], "status")) {
+        out->resource = PP_GATEWAY_PAGE;
     }
 }
 

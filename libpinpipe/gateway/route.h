@@ -20,9 +20,11 @@ typedef enum pp_gateway_resource {
     PP_GATEWAY_TOPIC,
     PP_GATEWAY_PARTITIONS,
     PP_GATEWAY_PARTITION,
+    PP_GATEWAY_OFFSETS, /* of a partition */
     PP_GATEWAY_BROKERS,
     PP_GATEWAY_HEALTH,
     PP_GATEWAY_METRICS,
+    PP_GATEWAY_PAGE,
     PP_GATEWAY_STREAMS,   /* gateway/operations.def */
     PP_GATEWAY_CONSUMERS, /* gateway/consumers.def */
 } pp_gateway_resource;

@@ -11,6 +11,7 @@
 #include "base/memory.h"
 #include "gateway/answer.h"
 #include "gateway/reads.h"
+#include "kafka/listing.h"
 
 #define BUCKETS 1024
 /* As many as one producer writes to. */
@@ -57,24 +58,6 @@ static pinpipe_status topic_add(pinpipe_gateway *gateway, pinpipe_str name, pinp
     return PINPIPE_OK;
 }
 
-/* The listing is in the order of the names. */
-static int64_t listed_find(const pinpipe_kafka_admin *topics, pinpipe_str name) {
-    int64_t low = 0, high = pinpipe_kafka_admin_topic_count(topics);
-    while (low < high) {
-        int64_t middle = low + (high - low) / 2;
-        pinpipe_str at = pinpipe_kafka_admin_topic_at(topics, middle).name;
-        size_t len = at.len < name.len ? at.len : name.len;
-        int order = len ? memcmp(at.ptr, name.ptr, len) : 0;
-        order = order ? order : (at.len > name.len) - (at.len < name.len);
-        if (order == 0) {
-            return middle;
-        }
-        low = order < 0 ? middle + 1 : low;
-        high = order < 0 ? high : middle;
-    }
-    return -1;
-}
-
 /* What a listing says of the topic that a request names, or of all. */
 static void request_learn(pinpipe_gateway *gateway, pp_gateway_request *request,
                           const pp_gateway_listing *listing) {
@@ -84,13 +67,13 @@ static void request_learn(pinpipe_gateway *gateway, pp_gateway_request *request,
         pp_gateway_refuse(request, PP_GATEWAY_ERROR_NO_BROKER, listing->error->message);
         return;
     }
-    int64_t at = name.len ? listed_find(listing->topics, name) : -1;
+    int64_t at = name.len ? pp_kafka_listed_find(listing->topics, name) : -1;
     if (name.len && at < 0) {
         pp_gateway_refuse(request, PP_GATEWAY_ERROR_NO_TOPIC, NULL);
         return;
     }
     if (request->route.method != PP_GATEWAY_POST) {
-        pp_gateway_read_answer(request, listing->topics, at);
+        pp_gateway_read_answer(gateway, request, listing->topics, at);
         return;
     }
     pp_gateway_topic *topic = topic_of(gateway, name);

@@ -8,11 +8,24 @@
 #include "base/buffer.h"
 #include "gateway/answer.h"
 #include "gateway/consumers.h"
+#include "gateway/page.h"
 #include "gateway/produce.h"
 #include "gateway/streams.h"
 
 static void listing_await(pinpipe_gateway *gateway, pp_gateway_request *request) {
-    request->listing = pp_gateway_lookout_ask(gateway->lookout);
+    const pp_gateway_route *route = &request->route;
+    pinpipe_str topic = {route->topic, (size_t)route->topic_len};
+    if (route->resource == PP_GATEWAY_OFFSETS && route->partition > INT32_MAX) {
+        pp_gateway_refuse(request, PP_GATEWAY_ERROR_NO_PARTITION, NULL);
+        return;
+    }
+    request->listing = route->resource == PP_GATEWAY_OFFSETS
+                           ? pp_gateway_lookout_ends_ask(gateway->lookout, topic, (int32_t)route->partition)
+                           : pp_gateway_lookout_ask(gateway->lookout);
+    if (!request->listing) {
+        pp_gateway_refuse(request, PP_GATEWAY_ERROR_BUSY, "too many partitions are asked for");
+        return;
+    }
     gateway->listing_waits++;
 }
 
@@ -53,10 +66,19 @@ static void health_work(const pinpipe_gateway *gateway, pp_gateway_request *requ
     pp_gateway_answer(request, PP_GATEWAY_TYPE_JSON);
 }
 
+static void page_work(pp_gateway_request *request) {
+    pp_buf_clear(&request->answer);
+    if (pp_buf_append_text(&request->answer, pp_gateway_page, NULL) < 0) {
+        pp_gateway_refuse(request, PP_GATEWAY_ERROR_BUSY, "there is no memory for the page");
+    } else {
+        pp_gateway_answer(request, PP_GATEWAY_TYPE_HTML);
+    }
+}
+
 void pp_gateway_request_work(pinpipe_gateway *gateway, pp_gateway_connection *connection) {
     pp_gateway_request *request = &connection->request;
     bool names_topic =
-        request->route.resource >= PP_GATEWAY_TOPIC && request->route.resource <= PP_GATEWAY_PARTITION;
+        request->route.resource >= PP_GATEWAY_TOPIC && request->route.resource <= PP_GATEWAY_OFFSETS;
     if (names_topic && !request->route.topic_len) {
         pp_gateway_refuse(request, PP_GATEWAY_ERROR_NO_TOPIC, NULL);
         return;
@@ -67,6 +89,9 @@ void pp_gateway_request_work(pinpipe_gateway *gateway, pp_gateway_connection *co
         break;
     case PP_GATEWAY_HEALTH:
         health_work(gateway, request);
+        break;
+    case PP_GATEWAY_PAGE:
+        page_work(request);
         break;
     case PP_GATEWAY_STREAMS:
         pp_gateway_stream_work(gateway, connection);

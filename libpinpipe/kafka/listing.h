@@ -1,5 +1,5 @@
 /* Turns an admin's last listing into partitions, their replicas, and the brokers.
- * Never shows librdkafka, never asks anybody.
+ * Never shows librdkafka, never asks anybody but for the ends of a partition.
  * Rules: Kafka protocol, Metadata. */
 #ifndef PP_KAFKA_LISTING_H
 #define PP_KAFKA_LISTING_H
@@ -24,6 +24,15 @@ pp_kafka_listed_partition pp_kafka_listed_partition_at(const pinpipe_kafka_admin
                                                        int64_t index);
 pp_kafka_listed_replica pp_kafka_listed_replica_at(const pinpipe_kafka_admin *admin, int64_t topic,
                                                    int64_t partition, int64_t index);
+
+/** The place of a topic in the listing, which is in the order of the names; -1 = it is not there. */
+int64_t pp_kafka_listed_find(const pinpipe_kafka_admin *topics, pinpipe_str name);
+
+/** The first offset that a partition has, and the one that its next record gets. Errors: ENOTFOUND; ENET,
+ * EAUTH, ETIMEOUT. */
+pinpipe_status pp_kafka_admin_ends(int64_t *begin, int64_t *end, pinpipe_kafka_admin *admin,
+                                   pinpipe_str topic, int32_t partition, int64_t timeout_ms,
+                                   pinpipe_error *err);
 
 int64_t pp_kafka_listed_broker_count(const pinpipe_kafka_admin *admin);
 int32_t pp_kafka_listed_broker_at(const pinpipe_kafka_admin *admin, int64_t index);

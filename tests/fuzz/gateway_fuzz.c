@@ -24,7 +24,8 @@ static void route_check(pp_gateway_route *route, pinpipe_str path) {
     pp_gateway_route_read(route, path, pp_str(""));
     REQUIRE(route->topic_len >= 0 && route->topic_len <= PP_GATEWAY_TOPIC_BYTES_MAX);
     REQUIRE(route->partition >= -1);
-    REQUIRE((route->partition >= 0) == (route->resource == PP_GATEWAY_PARTITION));
+    REQUIRE((route->partition >= 0) ==
+            (route->resource == PP_GATEWAY_PARTITION || route->resource == PP_GATEWAY_OFFSETS));
     for (int64_t i = 0; i < route->topic_len; i++) {
         REQUIRE(strchr("._-", route->topic[i]) || (route->topic[i] | 32) >= 'a' || route->topic[i] <= '9');
     }

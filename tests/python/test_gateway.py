@@ -176,6 +176,12 @@ def test_reads(cluster: kafka.MockCluster, gateway: Gateway) -> None:
     assert status == 200 and headers["Content-Type"].startswith("text/plain; version=0.0.4")
     assert re.search(rb"^pinpipe_gateway_stored_total \d+$", body, re.MULTILINE)
     assert _ask(gateway.address, "HEAD", "/healthz")[::2] == (200, b"")
+    assert _ask(gateway.address, "POST", "/topics/readable", ONE, JSON)[0] == 200
+    ends = b'{"beginning_offset":0,"end_offset":1}'
+    assert _ask(gateway.address, "GET", "/topics/readable/partitions/0/offsets")[::2] == (200, ends)
+    status, headers, page = _ask(gateway.address, "GET", "/test/status")
+    assert (status, headers["Content-Type"]) == (200, "text/html; charset=utf-8")
+    assert b"://" not in page and b" src=" not in page and b'fetch("metrics"' in page
 
 
 def test_no_broker_is_a_503_that_says_when_to_come_back() -> None:
