@@ -15,6 +15,7 @@ import time
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import pinpipe
@@ -29,6 +30,7 @@ from tests.doubles.gate import Gate
 from tests.house.outside import ROOT
 
 ENVIRONMENT = {"AWS_ACCESS_KEY_ID": KEY.key_id, "AWS_SECRET_ACCESS_KEY": KEY.secret}
+CALLER_SECRET = "wJalrXUtnFEMIcallerofgateway"
 SCRIPT = ROOT / "examples/emulator/user_posting_emulation_streaming.py"
 KINDS = ("pin", "geo", "user")
 DRAWS = 60
@@ -118,10 +120,18 @@ def test_emulator_script_by_the_gateway_ends_in_the_same_records(kinesis_local: 
 
 
 @pytest.mark.parametrize(("resource", "failures"), [("record", "masked"), ("records", "told")])
-def test_own_sink_writes_and_is_told(kinesis_local: str, resource: Any, failures: str) -> None:
-    with _gateway(kinesis_local, "--failures", failures) as (address, client, _), stream(client, 2) as name:
-        gateway = kinesis.Gateway(f"http://{address}/test", resource=resource)
-        with kinesis.Producer(name, gateway=gateway, reports=True) as producer:
+def test_own_sink_writes_and_is_told(
+    kinesis_local: str, resource: Any, failures: str, tmp_path: Path
+) -> None:
+    """Signed for execute-api, too, with another key than the gateway has for Kinesis."""
+    keys = tmp_path / "keys"
+    keys.write_text(f"AKIDCALLER,{CALLER_SECRET}\n", encoding="utf-8")
+    options = ("--failures", failures, "--signed-by", str(keys), "--signed-region", "us-east-1")
+    caller = pinpipe.Credentials.static("AKIDCALLER", CALLER_SECRET)
+    with _gateway(kinesis_local, *options) as (address, client, _), stream(client, 2) as name:
+        gateway = kinesis.Gateway(f"http://{address}/test", resource=resource, iam=True)
+        signed: dict[str, Any] = {"gateway": gateway, "credentials": caller, "region": "us-east-1"}
+        with kinesis.Producer(name, reports=True, **signed) as producer:
             for number, row in enumerate(ROWS):
                 producer.write(row, f"key-{number}", tag=number)
             producer.flush()
@@ -130,10 +140,11 @@ def test_own_sink_writes_and_is_told(kinesis_local: str, resource: Any, failures
         assert found == {f"key-{number}": json.loads(row) for number, row in enumerate(ROWS)}
         with (
             pytest.raises(errors.NotFoundError, match="create it with exactly this name"),
-            kinesis.Producer("not-there", gateway=gateway) as producer,
+            kinesis.Producer("not-there", **signed) as producer,
         ):
             producer.write(ROWS[0], "k")
             producer.flush()
+        assert _ask(address, "GET", f"/test/streams/{name}")[0] == 403, "nobody has signed it"
 
 
 def test_scripts_of_the_tutorial_read_back_what_they_wrote(kinesis_local: str) -> None:
