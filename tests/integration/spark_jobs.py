@@ -125,9 +125,12 @@ def clean_forms(
 
 
 def kinesis_batches(
-    session: Any, options: dict[str, str], checkpoint: str, forget: int = 0
+    session: Any, options: dict[str, str], checkpoint: str, forget: int = 0, until: int = 0
 ) -> list[list[tuple[str, str]]]:
-    """What is in a stream behind a checkpoint, by micro-batch; forget: batches whose end Spark is made to forget."""
+    """What is in a stream behind a checkpoint, by micro-batch; forget: batches whose end Spark is made to forget.
+
+    until: runs by a short interval, stopped when so many records were taken, whatever is under way then.
+    """
     import pinpipe
 
     session.dataSource.register(pinpipe.spark.KinesisSource)
@@ -147,14 +150,22 @@ def kinesis_batches(
         )
 
     frame = session.readStream.format("pinpipe_kinesis").options(**options).load()
-    query = (
-        frame.writeStream.foreachBatch(take)
-        .option("checkpointLocation", checkpoint)
-        .trigger(availableNow=True)
-        .start()
-    )
-    query.awaitTermination()
+    writer = frame.writeStream.foreachBatch(take).option("checkpointLocation", checkpoint)
+    trigger: dict[str, Any] = {"processingTime": "100 milliseconds"} if until else {"availableNow": True}
+    query = writer.trigger(**trigger).start()
+    while not query.awaitTermination(0.1):
+        if until and sum(map(len, batches)) >= until:
+            query.stop()
     return batches
+
+
+def kinesis_rows(session: Any, options: dict[str, str]) -> list[str]:
+    """What is in a stream now, read as a batch."""
+    import pinpipe
+
+    session.dataSource.register(pinpipe.spark.KinesisSource)
+    frame = session.read.format("pinpipe_kinesis").options(**options).load()
+    return sorted(row.data.decode() for row in frame.select("data").collect())
 
 
 def write_rows(

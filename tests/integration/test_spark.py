@@ -19,7 +19,7 @@ import pyarrow as pa
 import pytest
 from pinpipe import _query, _synthetic, kinesis
 from pyarrow import parquet
-from spark_session import PACKAGES_35, ROOT, Session, spark_python
+from spark_session import OTHERS, ROOT, Session, unpacked
 
 from tests.doubles.kafka_rest import Proxy, Server
 from tests.python import bad_records
@@ -184,6 +184,33 @@ def test_a_batch_of_kinesis_comes_again_as_it_was_and_reshards_lose_nothing(
     assert spark.ask("kinesis_batches", **asked) == []
 
 
+def _stopped_and_restarted(
+    session: Session, endpoint: str, options: dict[str, str], checkpoint: Path, count: int
+) -> None:
+    """A query by intervals, stopped in the middle: a batch that is cut off comes again with its number, as it was."""
+    most = count // 5
+    asked = {
+        "options": {**options, "initialPosition": "earliest", "maxRecordsPerTrigger": str(most)},
+        "checkpoint": str(checkpoint),
+    }
+    _put(endpoint, options["streamName"], [b"%d" % number for number in range(count)])
+    first = session.ask("kinesis_batches", **asked, until=count // 2)
+    done = len(list((checkpoint / "commits").glob("[0-9]*")))
+    _put(endpoint, options["streamName"], [b"%d" % number for number in range(count, count + most)])
+    kept, again = first[:done], first[done:]
+    last = session.ask("kinesis_batches", **asked, until=count + most - sum(map(len, kept)))
+    assert last[: len(again)] == again
+    batches = [*kept, *last]
+    assert len(first) >= 3 and all(len(batch) <= most for batch in batches)
+    assert sorted(int(data) for batch in batches for _, data in batch) == list(range(count + most))
+
+
+def test_a_query_by_intervals_that_is_stopped_goes_on_where_it_stood(
+    spark: Session, kinesis_local: str, stream_options: dict[str, str], tmp_path: Path
+) -> None:
+    _stopped_and_restarted(spark, kinesis_local, stream_options, tmp_path / "checkpoint", 100)
+
+
 def test_the_stream_notebook_gives_the_tables_of_the_batch_road(
     spark: Session, kinesis_local: str, payloads: dict[str, list[bytes]], tmp_path: Path
 ) -> None:
@@ -276,15 +303,27 @@ def test_the_example_of_the_readme_prints_what_it_says(spark: Session) -> None:
     assert spark.ask("printed", code=block) == promised and len(block.splitlines()) <= 15
 
 
-def test_spark_3_5_cleans_as_well_and_has_no_sources(tmp_path: Path) -> None:
+@pytest.mark.parametrize("version", OTHERS)
+def test_other_sparks_clean_as_well_and_read_kinesis_where_they_have_sources(
+    version: str, kinesis_local: str, stream_options: dict[str, str], tmp_path: Path
+) -> None:
     block, promised = _example()
-    session = Session(spark_python("venv35", PACKAGES_35), tmp_path, {})
-    refused = """
-try:
-    pinpipe.spark.KinesisSource
-except pinpipe.Error as error:
-    print(error)
-"""
-    found = session.ask("printed", zone="America/New_York", code=block + refused)
+    session = Session(tmp_path, {}, unpacked(version))
+    shown = "import pyspark\nprint(pyspark.__version__)\n"
+    if version < "4":
+        shown += "try:\n    pinpipe.spark.KinesisSource\nexcept pinpipe.Error as error:\n    print(error)\n"
+        promised = [*promised, version, "pinpipe.spark.KinesisSource needs pyspark 4 or later"]
+    else:
+        _stopped_and_restarted(session, kinesis_local, stream_options, tmp_path / "checkpoint", 50)
+        there = session.ask("kinesis_rows", options={**stream_options, "initialPosition": "earliest"})
+        assert sorted(map(int, there)) == list(range(60))
+        more = [b"more %d" % number for number in range(10)]
+        _put(kinesis_local, stream_options["streamName"], more)
+        asked = {"options": stream_options, "checkpoint": str(tmp_path / "checkpoint")}
+        last = session.ask("kinesis_batches", **asked)[-1]
+        assert sorted(data.encode() for _, data in last) == more, (
+            "by AvailableNow, a batch behind what was read"
+        )
+        promised = [*promised, version]
+    assert session.ask("printed", zone="America/New_York", code=block + shown) == promised
     session.close()
-    assert found == [*promised, "pinpipe.spark.KinesisSource needs pyspark 4 or later"]

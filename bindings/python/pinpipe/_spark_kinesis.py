@@ -18,7 +18,7 @@ from pyspark.sql import datasource
 
 from pinpipe._kinesis_consumer import Consumer, Position, Tip, position_of
 from pinpipe._spark_sinks import KinesisTarget, Writer, columns_of, options_of, stream_writer
-from pinpipe.errors import DataError, DeadlineError, InvalidArgumentError, NotSupportedError
+from pinpipe.errors import DataError, DeadlineError, InvalidArgumentError
 
 try:
     from pyspark.sql.streaming.datasource import ReadAllAvailable, ReadMaxRows, SupportsTriggerAvailableNow
@@ -312,11 +312,12 @@ class _StreamReader(datasource.DataSourceStreamReader, SupportsTriggerAvailableN
     def __init__(self, options: _Options) -> None:
         self._options = options
         self._planner = _Planner(options)
+        self._initial: dict[str, str] | None = None
         self._known: dict[str, str] | None = None
 
     def initialOffset(self) -> dict[str, str]:
-        self._known = self._planner.initial()
-        return self._known
+        self._initial = self._initial or self._planner.initial()  # Spark before 4.2 asks for it after the end
+        return self._initial
 
     def getDefaultReadLimit(self) -> Any:
         if self._options.told["maxRecordsPerTrigger"]:
@@ -327,14 +328,13 @@ class _StreamReader(datasource.DataSourceStreamReader, SupportsTriggerAvailableN
         self._planner.set_target()
 
     def latestOffset(self, start: dict[str, str] | None = None, limit: Any = None) -> dict[str, str]:
-        begin = self._known if start is None else start
-        if begin is None:
-            raise NotSupportedError(
-                f"{FORMAT}: this Spark does not tell a source where a query that is restarted stands; 4.2 does"
-            )
-        if limit is None and self._options.told["maxRecordsPerTrigger"]:
-            limit = self.getDefaultReadLimit() if ReadMaxRows else None
-        self._known = self._planner.next(begin, getattr(limit, "max_rows", None))
+        if start is None:  # as before 4.2, where `partitions` is asked first in a query that is restarted
+            start = self._known or self.initialOffset()
+        if limit is None and self._options.told["maxRecordsPerTrigger"]:  # nor does it hand the limit on
+            most: int | None = self._options.count("maxRecordsPerTrigger")
+        else:
+            most = getattr(limit, "max_rows", None)
+        self._known = self._planner.next(start, most)
         return self._known
 
     def partitions(self, start: dict[str, str], end: dict[str, str]) -> list[ShardRange]:
