@@ -33,7 +33,7 @@ CALLS = {
 UNIT_TESTS = {
     "KAFKA": ("kafka_test", "sink_test"),
     "S3": ("s3_test", "aws_test", "rest_test"),
-    "KINESIS": ("kinesis_test",),
+    "KINESIS": ("kinesis_test", "gateway_streams_test"),
     "GATEWAY": ("gateway_test",),
 }
 
