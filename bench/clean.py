@@ -29,6 +29,7 @@ import sign
 import sink
 import spark
 import start
+import stream
 from ask_spark import ask
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -119,6 +120,7 @@ SECTIONS = {
     "gateway": gateway.section,
     "kinesis": kinesis.section,
     "sink": sink.section,
+    "stream": stream.section,
     "spark": spark.section,
 }
 
