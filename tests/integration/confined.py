@@ -1,9 +1,10 @@
 """Turns a list of system calls into a filter of this process, and becomes the command behind it.
 
-Never allows what the list lacks (it answers EPERM), nor memory that is written and run.
-Rules: systemd.exec(5), SystemCallFilter=, SystemCallErrorNumber=EPERM, MemoryDenyWriteExecute=; seccomp_rule_add(3).
+Never allows what the list lacks (it answers EPERM), nor memory that is written and run, nor sockets of other families.
+Rules: systemd.exec(5), SystemCallFilter=, SystemCallErrorNumber=EPERM, MemoryDenyWriteExecute=,
+RestrictAddressFamilies=; seccomp_rule_add(3).
 
-    python confined.py LIST COMMAND…        LIST has a name a line, as `systemd-analyze syscall-filter` prints them
+    python confined.py LIST FAMILIES COMMAND…        LIST has a name a line, FAMILIES are AF_…, with commas between
 """
 
 from __future__ import annotations
@@ -12,12 +13,13 @@ import ctypes
 import errno
 import mmap
 import os
+import socket
 import sys
 from pathlib import Path
 
 _ALLOW = 0x7FFF0000
 _EPERM = 0x00050000 | errno.EPERM
-_MASKED_EQUAL = 7
+_EQUAL, _MASKED_EQUAL = 4, 7
 _WRITE_AND_EXEC = mmap.PROT_WRITE | mmap.PROT_EXEC
 
 
@@ -30,7 +32,7 @@ class _Comparison(ctypes.Structure):
     )
 
 
-def _confine(names: list[str]) -> None:
+def _confine(names: list[str], families: list[str]) -> None:
     library = ctypes.CDLL("libseccomp.so.2")
     library.seccomp_init.restype = ctypes.c_void_p
     library.seccomp_rule_add_array.argtypes = (
@@ -56,6 +58,9 @@ def _confine(names: list[str]) -> None:
                 add(allowed, name, _Comparison(2, _MASKED_EQUAL, _WRITE_AND_EXEC, protection))
         elif name in ("mprotect", "pkey_mprotect"):
             add(allowed, name, _Comparison(2, _MASKED_EQUAL, mmap.PROT_EXEC, 0))
+        elif name in ("socket", "socketpair"):
+            for family in families:
+                add(allowed, name, _Comparison(0, _EQUAL, int(getattr(socket, family)), 0))
         else:
             add(allowed, name)
     if library.seccomp_load(allowed) != 0:
@@ -64,5 +69,5 @@ def _confine(names: list[str]) -> None:
 
 if __name__ == "__main__":
     _names = Path(sys.argv[1]).read_text(encoding="utf-8").split()
-    _confine(_names)
-    os.execv(sys.argv[2], sys.argv[2:])
+    _confine(_names, sys.argv[2].split(","))
+    os.execv(sys.argv[3], sys.argv[3:])

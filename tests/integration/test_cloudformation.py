@@ -255,6 +255,12 @@ def test_the_api_has_the_documents_methods_and_its_role_their_actions(
         found |= {(resource["path"], method) for method in resource.get("resourceMethods", {})}
     # the double leaves out what is for any method
     assert found == {(path, method) for path, method in wanted if method != "X-AMAZON-APIGATEWAY-ANY-METHOD"}
+    proxy = document["paths"]["/{proxy+}"]["x-amazon-apigateway-any-method"][
+        "x-amazon-apigateway-integration"
+    ]
+    assert (proxy["connectionType"], proxy["connectionId"]) == ("VPC_LINK", {"Fn::Sub": "${Link}"})
+    known = templates["api"]["Resources"].keys() | templates["api"]["Parameters"].keys()
+    assert set(re.findall(r"\$\{(\w+)", DOCUMENT)) - {"AWS"} <= known
     names = set(re.findall(r":kinesis:action/(\w+)", DOCUMENT))
     (policy,) = templates["api"]["Resources"]["KinesisRole"]["Properties"]["Policies"]
     statements = policy["PolicyDocument"]["Statement"]

@@ -99,6 +99,13 @@ def allowed_calls(unit: Unit) -> list[str]:
     return sorted(names)
 
 
+def confined(unit: Unit, calls: Path, *command: str) -> list[str]:
+    """The command under the unit's filters; `calls` is a file for them."""
+    calls.write_text("\n".join(allowed_calls(unit)), encoding="utf-8")
+    families = ",".join(unit.one("RestrictAddressFamilies").split())
+    return [sys.executable, str(CONFINED), str(calls), families, *command]
+
+
 def wait_until(holds: Callable[[], bool], process: subprocess.Popen[str]) -> None:
     """Waits until it holds; that the process ends before is a failure."""
     deadline = time.monotonic() + PATIENCE_S
@@ -114,9 +121,7 @@ def started(unit: Unit, file: Path, extra: dict[str, str]) -> Iterator[subproces
     variables = environment(unit, file)
     program, *words = arguments(unit.one("ExecStart"), variables)
     assert program == PROGRAM
-    calls = file.with_suffix(".calls")
-    calls.write_text("\n".join(allowed_calls(unit)), encoding="utf-8")
-    command = [sys.executable, str(CONFINED), str(calls), sys.executable, "-m", "pinpipe", *words]
+    command = confined(unit, file.with_suffix(".calls"), sys.executable, "-m", "pinpipe", *words)
     kept = {
         name: value for name, value in os.environ.items() if name.startswith(("PYTHONPATH", "PINPIPE_LOG"))
     }
