@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "base/buffer.h"
+#include "gateway/batch.h"
 #include "text/json_string.h"
 #include "text/number.h"
 #include "text/utf8.h"
@@ -142,21 +143,62 @@ typedef struct outcome_sum {
     pinpipe_error cause;    /* of the first */
 } outcome_sum;
 
+/* ---- receipts of API v3 ---- */
+
+static pinpipe_status size_append(pinpipe_buf *out, const char *name, const pp_gateway_column *column,
+                                  int64_t row, char kind) {
+    const char *type = kind == PP_GATEWAY_BINARY ? "BINARY" : kind == PP_GATEWAY_TEXT ? "STRING" : "JSON";
+    bool is_null = !(column->validity[row >> 3] & 1u << (row & 7));
+    return is_null ? PINPIPE_OK
+                   : pp_buf_printf(out, NULL, ",\"%s\":{\"type\":\"%s\",\"size\":%lld}", name, type,
+                                   (long long)(column->offsets[row + 1] - column->offsets[row]));
+}
+
+static pinpipe_status receipt_append(pinpipe_buf *out, const pp_gateway_request *request, int64_t index,
+                                     int64_t partition, int64_t offset) {
+    const pp_gateway_batch *batch = request->batch;
+    const pp_gateway_route *route = &request->route;
+    const char *kinds = request->kinds.ptr + 2 * index;
+    int64_t row = request->first + index;
+    char cluster[PP_GATEWAY_TOPIC_BYTES_MAX] = "";
+    int64_t cluster_len = pp_gateway_name_read(cluster, route->cluster, sizeof cluster);
+    pinpipe_status status =
+        pp_buf_printf(out, NULL,
+                      "{\"error_code\":200,\"cluster_id\":\"%.*s\",\"topic_name\":\"%.*s\",\"partition_id\":%"
+                      "lld,\"offset\":%lld",
+                      (int)cluster_len, cluster, (int)route->topic_len, route->topic, (long long)partition,
+                      (long long)(offset < 0 ? OFFSET_UNKNOWN : offset));
+    status = status < 0 ? status : size_append(out, "key", &batch->keys, row, kinds[0]);
+    status = status < 0 ? status : size_append(out, "value", &batch->values, row, kinds[1]);
+    return status < 0 ? status : pp_buf_append_text(out, "}\r\n", NULL);
+}
+
+static pinpipe_status receipt_fail(pinpipe_buf *out, pp_gateway_error error, const char *says) {
+    pinpipe_status status =
+        pp_buf_printf(out, NULL, "{\"error_code\":%ld,\"message\":\"", (long)rows[error].code);
+    status = status < 0 ? status : pp_gateway_text_append(out, says);
+    return status < 0 ? status : pp_buf_append_text(out, "\"}\r\n", NULL);
+}
+
+/* ---- entries ---- */
+
 static pinpipe_status entries_append(outcome_sum *sum, pp_gateway_request *request,
                                      const pinpipe_kafka_delivery *delivery) {
     pinpipe_buf *out = &request->answer;
     const uint8_t *outcomes = pinpipe_kafka_delivery_outcomes(delivery);
     const int32_t *partitions = pinpipe_kafka_delivery_partitions(delivery);
     const int64_t *offsets = pinpipe_kafka_delivery_offsets(delivery);
-    pinpipe_status status = pp_buf_append_text(out, "{\"offsets\":[", NULL);
+    bool is_stream = request->route.format == PP_GATEWAY_STREAM;
+    pinpipe_status status = pp_buf_append_text(out, is_stream ? "" : "{\"offsets\":[", NULL);
     for (int64_t i = 0; i < request->count && status == PINPIPE_OK; i++) {
         int64_t row = request->first + i;
-        if (i > 0) {
+        if (i > 0 && !is_stream) {
             status = pp_buf_append(out, ",", 1, NULL);
         }
         if (status == PINPIPE_OK && outcomes[row] == PINPIPE_KAFKA_DELIVERED) {
             sum->stored++;
-            status = stored_append(out, partitions[row], offsets[row]);
+            status = is_stream ? receipt_append(out, request, i, partitions[row], offsets[row])
+                               : stored_append(out, partitions[row], offsets[row]);
             continue;
         }
         pinpipe_error cause = PINPIPE_ERROR_INIT;
@@ -169,15 +211,20 @@ static pinpipe_status entries_append(outcome_sum *sum, pp_gateway_request *reque
         if (error == PP_GATEWAY_ERROR_LOGIN || error == PP_GATEWAY_ERROR_NOT_ALLOWED) {
             sum->login_status = rows[error].status;
         }
-        status = status == PINPIPE_OK ? failed_append(out, error, cause.message) : status;
+        if (status == PINPIPE_OK) {
+            status = is_stream ? receipt_fail(out, error, cause.message)
+                               : failed_append(out, error, cause.message);
+        }
     }
-    return status < 0 ? status
-                      : pp_buf_append_text(out, "],\"key_schema_id\":null,\"value_schema_id\":null}", NULL);
+    return status < 0 || is_stream
+               ? status
+               : pp_buf_append_text(out, "],\"key_schema_id\":null,\"value_schema_id\":null}", NULL);
 }
 
 void pp_gateway_records_answer(pinpipe_gateway *gateway, pp_gateway_request *request,
                                const pinpipe_kafka_delivery *delivery) {
     outcome_sum sum = {.first = PP_GATEWAY_ERROR_KAFKA, .cause = PINPIPE_ERROR_INIT};
+    const char *type = request->route.format == PP_GATEWAY_STREAM ? PP_GATEWAY_TYPE_JSON : PP_GATEWAY_TYPE_V2;
     pp_buf_clear(&request->answer);
     pinpipe_status status = entries_append(&sum, request, delivery);
     gateway->counters[PINPIPE_GATEWAY_STORED] += sum.stored;
@@ -185,11 +232,11 @@ void pp_gateway_records_answer(pinpipe_gateway *gateway, pp_gateway_request *req
     if (status < 0) {
         pp_gateway_refuse(request, PP_GATEWAY_ERROR_KAFKA, "the answer does not fit into memory");
     } else if (sum.login_status) {
-        pp_gateway_answer_with(request, sum.login_status, PP_GATEWAY_TYPE_V2);
+        pp_gateway_answer_with(request, sum.login_status, type);
     } else if (sum.stored == 0 && gateway->options.failure == PINPIPE_GATEWAY_FAILURE_TOLD) {
         pp_gateway_refuse(request, sum.first, sum.cause.message);
     } else {
-        pp_gateway_answer_with(request, 200, PP_GATEWAY_TYPE_V2);
+        pp_gateway_answer_with(request, 200, type);
     }
 }
 

@@ -100,6 +100,7 @@ void pp_gateway_connection_note(void *user, struct MHD_Connection *handle, void 
         list_take(&gateway->places[connection->place], connection);
         pinpipe_buf_reset(&connection->request.body);
         pinpipe_buf_reset(&connection->request.answer);
+        pinpipe_buf_reset(&connection->request.kinds);
         pp_free(connection);
         *context = NULL;
     }
@@ -171,6 +172,8 @@ static const char *methods_of(const pinpipe_gateway *gateway, pp_gateway_request
     case PP_GATEWAY_CONSUMERS:
         pp_gateway_consumer_actions_allow(request->methods, request->route.operations);
         return request->methods;
+    case PP_GATEWAY_RECORDS:
+        return "POST";
     case PP_GATEWAY_TOPIC:
     case PP_GATEWAY_PARTITION:
         return "GET, HEAD, POST";
@@ -207,6 +210,16 @@ static void format_check(pp_gateway_request *request, const head_view *head) {
         pp_gateway_refuse(request, PP_GATEWAY_ERROR_NOT_ACCEPTABLE, NULL);
     } else if (request->route.format == PP_GATEWAY_SCHEMA) {
         pp_gateway_refuse(request, PP_GATEWAY_ERROR_NO_SCHEMA, NULL);
+    } else {
+        encoding_check(request, head);
+    }
+}
+
+/* API v3 has JSON, and says what a record is in each of them. */
+static void v3_check(pp_gateway_request *request, const head_view *head) {
+    request->route.format = PP_GATEWAY_STREAM;
+    if (!pp_gateway_is_json(head->content_type)) {
+        pp_gateway_refuse(request, PP_GATEWAY_ERROR_NO_FORMAT, NULL);
     } else {
         encoding_check(request, head);
     }
@@ -262,6 +275,8 @@ static void request_admit(const pinpipe_gateway *gateway, pp_gateway_request *re
     } else if (request->route.resource == PP_GATEWAY_STREAMS ||
                request->route.resource == PP_GATEWAY_CONSUMERS) {
         encoding_check(request, head);
+    } else if (request->route.resource == PP_GATEWAY_RECORDS) {
+        v3_check(request, head);
     } else if (request->route.method == PP_GATEWAY_POST) {
         format_check(request, head);
     }
@@ -443,6 +458,7 @@ void pp_gateway_request_ended(void *user, struct MHD_Connection *handle, void **
     pp_gateway_request *request = &connection->request;
     pp_gateway_stream_drop(gateway, request);
     pp_gateway_order_drop(request);
+    pinpipe_buf_reset(&request->kinds);
     pinpipe_buf body = request->body, answer = request->answer;
     gateway->memory_bytes -= request->reserved_bytes;
     if (body.cap > KEPT_BYTES) {

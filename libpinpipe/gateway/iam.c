@@ -156,7 +156,7 @@ static bool says_read(pp_authorization *out, const pinpipe_gateway *gateway, pp_
 
 void pp_gateway_iam_admit(const pinpipe_gateway *gateway, pp_gateway_request *request,
                           struct MHD_Connection *handle) {
-    pp_authorization says;
+    pp_authorization says = {0};
     request->is_signed = says_read(&says, gateway, request, handle);
 }
 
@@ -199,7 +199,7 @@ void pp_gateway_iam_verify(pinpipe_gateway *gateway, pp_gateway_connection *conn
                            const char *path) {
     pp_gateway_request *request = &connection->request;
     pp_gateway_iam *iam = gateway->iam;
-    pp_authorization says;
+    pp_authorization says = {0};
     pairs_view headers = {.count = 0};
     if (!says_read(&says, gateway, request, connection->handle)) {
         return;

@@ -13,6 +13,7 @@
 #include "gateway/batch.h"
 #include "text/base64.h"
 #include "text/json_compact.h"
+#include "text/json_string.h"
 #include "text/json_value.h"
 #include "text/number.h"
 
@@ -35,7 +36,8 @@ typedef struct reading {
 /* The parts of one record. */
 typedef struct record_parts {
     pinpipe_str key, value; /* ptr NULL = null */
-    int64_t partition;      /* -1 = none */
+    pp_gateway_format key_format, value_format;
+    int64_t partition; /* -1 = none */
 } record_parts;
 
 static bool refuse(reading *in, pp_gateway_error error, const char *says) {
@@ -88,7 +90,9 @@ static bool partition_take(int64_t *out, reading *in) {
 
 static bool parts_take(record_parts *out, reading *in) {
     pinpipe_str key;
-    *out = (record_parts){.partition = in->request->route.partition};
+    pp_gateway_format format = in->request->route.format;
+    *out = (record_parts){
+        .partition = in->request->route.partition, .key_format = format, .value_format = format};
     if (!pp_json_byte_pass(&in->walk, '{')) {
         return refuse(in, PP_GATEWAY_ERROR_BAD_BODY,
                       "a record is an object with \"value\" and, if any, \"key\"");
@@ -112,15 +116,24 @@ static bool parts_take(record_parts *out, reading *in) {
 }
 
 /* Writes one part behind a column's bytes; its length, -1 for null, -2 where it is refused. */
-static int64_t part_put(reading *in, pp_gateway_column *column, pinpipe_str part) {
+static int64_t part_put(reading *in, pp_gateway_column *column, pinpipe_str part, pp_gateway_format format) {
     if (!part.ptr) {
         return -1;
     }
     char *to = column->data.ptr + column->data.len;
-    if (in->request->route.format != PP_GATEWAY_BINARY) {
+    size_t len = 0;
+    if (format == PP_GATEWAY_TEXT && *part.ptr == '"' &&
+        pp_json_unescape(to, &len, part.ptr + 1, part.len - 2) == PP_JSON_STRING_OK) {
+        return (int64_t)len;
+    }
+    if (format == PP_GATEWAY_TEXT) {
+        refuse(in, PP_GATEWAY_ERROR_BAD_BODY, "the data of a STRING is no string");
+        return -2;
+    }
+    if (format != PP_GATEWAY_BINARY) {
         return (int64_t)pp_json_compact(to, part);
     }
-    size_t len = pp_json_compact(to, part); /* base64 may have its '/' escaped */
+    len = pp_json_compact(to, part); /* base64 may have its '/' escaped */
     bool is_text = len >= 2 && to[0] == '"';
     if (!is_text || !pp_base64_read(to, &len, to + 1, len - 2)) {
         refuse(in, PP_GATEWAY_ERROR_BAD_BODY, "a key or value is not base64 in a string");
@@ -135,8 +148,8 @@ static bool record_put(reading *in, record_parts parts) {
     if (pp_gateway_batch_reserve(in->batch, room, &cause) < 0) {
         return refuse(in, PP_GATEWAY_ERROR_BUSY, cause.message);
     }
-    int64_t key_len = part_put(in, &in->batch->keys, parts.key);
-    int64_t value_len = key_len > -2 ? part_put(in, &in->batch->values, parts.value) : -2;
+    int64_t key_len = part_put(in, &in->batch->keys, parts.key, parts.key_format);
+    int64_t value_len = key_len > -2 ? part_put(in, &in->batch->values, parts.value, parts.value_format) : -2;
     if (value_len < -1) {
         return false;
     }
@@ -197,7 +210,7 @@ static bool lines_take(reading *in) {
     const char *end = in->walk.end;
     for (const char *line = in->walk.at; line < end; line = in->walk.end + 1) {
         const char *newline = memchr(line, '\n', (size_t)(end - line));
-        record_parts parts = {.partition = in->request->route.partition};
+        record_parts parts = {.partition = in->request->route.partition, .value_format = PP_GATEWAY_JSON};
         in->walk.at = line;
         in->walk.end = newline ? newline : end;
         if (pp_json_walk_ended(&in->walk)) {
@@ -211,6 +224,84 @@ static bool lines_take(reading *in) {
         }
         if (!record_put(in, parts)) {
             return false;
+        }
+    }
+    return in->batch->count > in->mark.count || refuse(in, PP_GATEWAY_ERROR_NO_RECORDS, NULL);
+}
+
+/* ---- API v3 ---- */
+
+/* {"type":…,"data":…} of a key or a value. */
+static bool data_take(pinpipe_str *out, pp_gateway_format *format, reading *in) {
+    pinpipe_str key, text, kind = {NULL, 0};
+    if (pp_json_walk_ended(&in->walk) || *in->walk.at != '{') {
+        return extent_take(out, in, BODY_DEPTH) &&
+               (!out->ptr ||
+                refuse(in, PP_GATEWAY_ERROR_BAD_BODY, "a key or value is an object with type and data"));
+    }
+    pp_json_byte_pass(&in->walk, '{');
+    for (int64_t i = 0; pp_json_member_next(&in->walk, &key, i); i++) {
+        bool is_data = pp_str_is(key, "data"), is_kind = pp_str_is(key, "type");
+        if (!is_data && !is_kind) {
+            return refuse_field(in, key);
+        }
+        if (!extent_take(&text, in, BODY_DEPTH + 1)) {
+            return false;
+        }
+        *out = is_data ? text : *out;
+        kind = is_kind ? text : kind;
+    }
+    *format = pp_str_is(kind, "\"JSON\"")     ? PP_GATEWAY_JSON
+              : pp_str_is(kind, "\"BINARY\"") ? PP_GATEWAY_BINARY
+              : pp_str_is(kind, "\"STRING\"") ? PP_GATEWAY_TEXT
+                                              : PP_GATEWAY_OTHER_FORMAT;
+    if (in->walk.fault) {
+        return refuse_syntax(in, NULL);
+    }
+    return *format != PP_GATEWAY_OTHER_FORMAT ||
+           refuse(in, PP_GATEWAY_ERROR_BAD_FIELD,
+                  "type is JSON, BINARY or STRING: there is no schema registry");
+}
+
+static bool stream_record_take(record_parts *out, reading *in) {
+    pinpipe_str key, text;
+    *out = (record_parts){.partition = -1, .key_format = PP_GATEWAY_JSON, .value_format = PP_GATEWAY_JSON};
+    if (!pp_json_byte_pass(&in->walk, '{')) {
+        return refuse(in, PP_GATEWAY_ERROR_BAD_BODY,
+                      "the body is records one behind the other, each an object");
+    }
+    for (int64_t i = 0; pp_json_member_next(&in->walk, &key, i); i++) {
+        bool is_taken = false;
+        if (pp_str_is(key, "value")) {
+            is_taken = data_take(&out->value, &out->value_format, in);
+        } else if (pp_str_is(key, "key")) {
+            is_taken = data_take(&out->key, &out->key_format, in);
+        } else if (pp_str_is(key, "partition_id")) {
+            is_taken = partition_take(&out->partition, in);
+        } else if (pp_str_is(key, "headers") || pp_str_is(key, "timestamp")) {
+            is_taken = extent_take(&text, in, BODY_DEPTH) &&
+                       (!text.ptr || pp_str_is(text, "[]") ||
+                        refuse(in, PP_GATEWAY_ERROR_BAD_FIELD, "headers and timestamps are not taken"));
+        } else {
+            return refuse_field(in, key);
+        }
+        if (!is_taken) {
+            return false;
+        }
+    }
+    return !in->walk.fault || refuse_syntax(in, NULL);
+}
+
+static bool stream_take(reading *in) {
+    pinpipe_buf *kinds = &in->request->kinds;
+    while (!pp_json_walk_ended(&in->walk)) {
+        record_parts parts;
+        if (!stream_record_take(&parts, in) || !record_put(in, parts)) {
+            return false;
+        }
+        const char both[] = {(char)parts.key_format, (char)parts.value_format};
+        if (pp_buf_append(kinds, both, sizeof both, NULL) < 0) {
+            return refuse(in, PP_GATEWAY_ERROR_BUSY, "there is no memory for the records");
         }
     }
     return in->batch->count > in->mark.count || refuse(in, PP_GATEWAY_ERROR_NO_RECORDS, NULL);
@@ -246,7 +337,9 @@ void pp_gateway_produce(pinpipe_gateway *gateway, pp_gateway_connection *connect
     }
     in.mark = pp_gateway_batch_mark(in.batch);
     in.walk = (pp_json_walk){request->body.ptr, request->body.ptr + request->body.len, NULL, false};
-    bool is_taken = request->route.format == PP_GATEWAY_LINES ? lines_take(&in) : body_take(&in);
+    bool is_taken = request->route.format == PP_GATEWAY_LINES    ? lines_take(&in)
+                    : request->route.format == PP_GATEWAY_STREAM ? stream_take(&in)
+                                                                 : body_take(&in);
     if (!is_taken || !is_room(&in)) {
         pp_gateway_batch_cut(in.batch, &in.mark);
         return;

@@ -23,7 +23,7 @@ typedef struct path_parts {
 } path_parts;
 
 static const char *const roots[] = {"topics",  "brokers",   "healthz", "metrics",
-                                    "streams", "consumers", "status"};
+                                    "streams", "consumers", "status",  "v3"};
 
 static bool is_root(pinpipe_str part) {
     bool is_one = false;
@@ -113,6 +113,15 @@ static void topics_read(pp_gateway_route *out, const pinpipe_str *part, int coun
     }
 }
 
+/* /v3/clusters/{any}/topics/{topic}/records: a gateway has one cluster, whatever it is called. */
+static void v3_read(pp_gateway_route *out, const pinpipe_str *part, int count) {
+    if (pp_gateway_path_fits("/v3/clusters/{cluster}/topics/{topic}/records", part, count)) {
+        out->resource = PP_GATEWAY_RECORDS;
+        out->cluster = part[2];
+        out->topic_len = pp_gateway_name_read(out->topic, part[4], sizeof out->topic);
+    }
+}
+
 static void streams_read(pp_gateway_route *out, const pinpipe_str *part, int count) {
     out->operations = pp_gateway_operations_of(part, count);
     out->resource = out->operations ? PP_GATEWAY_STREAMS : PP_GATEWAY_NOTHING;
@@ -134,7 +143,7 @@ void pp_gateway_route_read(pp_gateway_route *out, pinpipe_str path, pinpipe_str 
     out->partition = -1;
     out->operations = 0;
     out->topic_len = 0;
-    out->stage = (pinpipe_str){"", 0};
+    out->stage = out->cluster = (pinpipe_str){"", 0};
     path_split(&parts, path);
     const pinpipe_str *part = parts.part;
     int count = parts.count;
@@ -146,6 +155,8 @@ void pp_gateway_route_read(pp_gateway_route *out, pinpipe_str path, pinpipe_str 
         topics_read(out, part, count);
     } else if (count && pp_str_is(part[0], "streams")) {
         streams_read(out, part, count);
+    } else if (count && pp_str_is(part[0], "v3")) {
+        v3_read(out, part, count);
     } else if (count && pp_str_is(part[0], "consumers")) {
         consumers_read(out, part, count);
     } else if (count == 1 && pp_str_is(part[0], "brokers")) {
@@ -216,6 +227,10 @@ pp_gateway_format pp_gateway_format_of(pinpipe_str content_type) {
         }
     }
     return PP_GATEWAY_OTHER_FORMAT;
+}
+
+bool pp_gateway_is_json(pinpipe_str content_type) {
+    return media_is(media_type(content_type), "application/json");
 }
 
 pp_gateway_format pp_gateway_accepted(pinpipe_str accept) {

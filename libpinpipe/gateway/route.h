@@ -21,6 +21,7 @@ typedef enum pp_gateway_resource {
     PP_GATEWAY_PARTITIONS,
     PP_GATEWAY_PARTITION,
     PP_GATEWAY_OFFSETS, /* of a partition */
+    PP_GATEWAY_RECORDS, /* of a topic, by API v3 */
     PP_GATEWAY_BROKERS,
     PP_GATEWAY_HEALTH,
     PP_GATEWAY_METRICS,
@@ -44,6 +45,8 @@ typedef enum pp_gateway_format {
     PP_GATEWAY_JSON,
     PP_GATEWAY_BINARY,
     PP_GATEWAY_LINES,  /* a JSON value a line, each a record's value */
+    PP_GATEWAY_STREAM, /* records of API v3, one behind the other */
+    PP_GATEWAY_TEXT,   /* of a key or value of these: a string's text */
     PP_GATEWAY_PLAIN,  /* application/vnd.kafka.v2+json: no records in it */
     PP_GATEWAY_SCHEMA, /* avro, protobuf, jsonschema: these want a registry */
     PP_GATEWAY_OTHER_FORMAT,
@@ -55,7 +58,7 @@ typedef struct pp_gateway_route {
     pp_gateway_format format; /* of the body */
     int64_t partition;        /* -1 = none is named */
     uint32_t operations;      /* of a path of streams or consumers: those of all its methods, a bit each */
-    pinpipe_str stage, group, instance; /* as they were sent, in the path */
+    pinpipe_str stage, cluster, group, instance; /* as they were sent, in the path */
     int64_t topic_len;
     char topic[PP_GATEWAY_TOPIC_BYTES_MAX]; /* or the stream; empty where none can have the name */
 } pp_gateway_route;
@@ -73,6 +76,9 @@ bool pp_gateway_is_listed(pinpipe_str name, pinpipe_str names);
 
 pp_gateway_method pp_gateway_method_of(const char *text);
 pp_gateway_format pp_gateway_format_of(pinpipe_str content_type);
+/** Whether a header Content-Type is application/json. */
+bool pp_gateway_is_json(pinpipe_str content_type);
+
 /** What a header Accept takes: NO_FORMAT = application/vnd.kafka.v2+json, and whatever there is; else the
  * first of the formats of records; OTHER_FORMAT = nothing that a gateway has. */
 pp_gateway_format pp_gateway_accepted(pinpipe_str accept);

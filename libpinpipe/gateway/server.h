@@ -59,6 +59,7 @@ typedef struct pp_gateway_request {
     int64_t listing;                      /* that it waits for; 0 = none */
     pp_gateway_batch *batch;              /* that its records are in; NULL = none */
     int64_t first, count;                 /* which of them */
+    pinpipe_buf kinds;                    /* of API v3: a format for the key and one for the value of each */
     pp_gateway_stream_call *stream_call;  /* of Kinesis, that it waits for; NULL = none */
     pp_gateway_order *order;              /* of a consumer, that it waits for; NULL = none */
     char methods[PP_GATEWAY_ALLOW_BYTES]; /* of a path of streams or consumers */

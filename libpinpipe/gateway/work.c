@@ -78,7 +78,7 @@ static void page_work(pp_gateway_request *request) {
 void pp_gateway_request_work(pinpipe_gateway *gateway, pp_gateway_connection *connection) {
     pp_gateway_request *request = &connection->request;
     bool names_topic =
-        request->route.resource >= PP_GATEWAY_TOPIC && request->route.resource <= PP_GATEWAY_OFFSETS;
+        request->route.resource >= PP_GATEWAY_TOPIC && request->route.resource <= PP_GATEWAY_RECORDS;
     if (names_topic && !request->route.topic_len) {
         pp_gateway_refuse(request, PP_GATEWAY_ERROR_NO_TOPIC, NULL);
         return;

@@ -49,7 +49,7 @@ static void column_check(const pp_gateway_column *column, int64_t count, pp_gate
         REQUIRE(0 <= from && from <= to && to <= (int64_t)column->data.len);
         if (is_null) {
             REQUIRE(from == to);
-        } else if (format != PP_GATEWAY_BINARY) {
+        } else if (format == PP_GATEWAY_JSON || format == PP_GATEWAY_LINES) {
             pinpipe_buf value = PINPIPE_BUF_INIT;
             REQUIRE(pp_buf_append(&value, column->data.ptr + from, (size_t)(to - from), NULL) == PINPIPE_OK);
             REQUIRE(pp_json_pad(&value, NULL) == PINPIPE_OK);
@@ -87,12 +87,16 @@ static void body_check(const pp_gateway_route *route, pinpipe_str body) {
     }
     pp_gateway_batches_free(gateway);
     pinpipe_buf_reset(&request->body);
+    REQUIRE(request->status || route->format != PP_GATEWAY_STREAM ||
+            (int64_t)request->kinds.len == 2 * request->count);
     pinpipe_buf_reset(&request->answer);
+    pinpipe_buf_reset(&request->kinds);
     pp_free(gateway);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
-    static const pp_gateway_format formats[] = {PP_GATEWAY_JSON, PP_GATEWAY_BINARY, PP_GATEWAY_LINES};
+    static const pp_gateway_format formats[] = {PP_GATEWAY_JSON, PP_GATEWAY_BINARY, PP_GATEWAY_LINES,
+                                                PP_GATEWAY_STREAM};
     pp_gateway_route route = {0};
     if (size < 2) {
         return 0;
