@@ -1,6 +1,7 @@
 """Cleans files by Spark on two cores in several ways, in a process and environment of its own, and counts all CPU.
 
-Never measures one way after the other: they take turns. CPU is that of the driver, Java and every Python worker.
+Never measures one way after the other: they take turns, in another order each round, because compiling and collecting
+garbage for one way goes on in the next. CPU is that of the driver, Java and every Python worker.
 Rules: DESIGN §5 ("Speed"); domain notes §4 and §5 (what the course's notebooks do); plain PySpark on local[2].
 
     python peer_spark_notebook.py REQUEST ANSWER    JSON: {"paths": {kind: path}, "sample": {...}, "runs", "warehouse"}
@@ -11,6 +12,7 @@ from __future__ import annotations
 import importlib
 import json
 import os
+import random
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -143,10 +145,11 @@ def main() -> int:
             for name, way in WAYS.items()
             if name not in UNCLEANED
         }
+    order = random.Random(8)
     for kind, path in request["paths"].items():
         runs: dict[str, list[float]] = {name: [] for name in WAYS}
         for _ in range(request["runs"] + 1):
-            for name, way in WAYS.items():
+            for name, way in order.sample(list(WAYS.items()), len(WAYS)):
                 before = tree_cpu_s()
                 way(session, kind, path).write.format("noop").mode("overwrite").save()
                 runs[name].append(tree_cpu_s() - before)
