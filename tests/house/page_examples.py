@@ -99,7 +99,7 @@ WITH_SERVERS = {
 ELSEWHERE = {
     "airflow.md 1": "tests/airflow/test_assets.py",
     "airflow.md 2": "tests/python/test_jobs.py",
-    "answers.md 1": "tests/integration/test_spark_sql.py",
+    "answers.md 1": "tests/integration/test_spark.py",
     "census.md 1": "tests/python/test_docs.py",
     "spark.md 1": "tests/integration/test_spark.py",  # Unity Catalog's names: the calls are run on a local session
     "spark.md 2": "tests/integration/test_spark.py",
