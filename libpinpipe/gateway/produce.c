@@ -77,7 +77,7 @@ static bool extent_take(pinpipe_str *out, reading *in, int32_t depth) {
 }
 
 static bool partition_take(int64_t *out, reading *in) {
-    pinpipe_str text;
+    pinpipe_str text = {NULL, 0};
     if (!extent_take(&text, in, RECORD_DEPTH)) {
         return false;
     }
@@ -233,7 +233,7 @@ static bool lines_take(reading *in) {
 
 /* {"type":…,"data":…} of a key or a value. */
 static bool data_take(pinpipe_str *out, pp_gateway_format *format, reading *in) {
-    pinpipe_str key, text, kind = {NULL, 0};
+    pinpipe_str key = {NULL, 0}, text = {NULL, 0}, kind = {NULL, 0};
     if (pp_json_walk_ended(&in->walk) || *in->walk.at != '{') {
         return extent_take(out, in, BODY_DEPTH) &&
                (!out->ptr ||
@@ -264,7 +264,7 @@ static bool data_take(pinpipe_str *out, pp_gateway_format *format, reading *in) 
 }
 
 static bool stream_record_take(record_parts *out, reading *in) {
-    pinpipe_str key, text;
+    pinpipe_str key = {NULL, 0}, text = {NULL, 0};
     *out = (record_parts){.partition = -1, .key_format = PP_GATEWAY_JSON, .value_format = PP_GATEWAY_JSON};
     if (!pp_json_byte_pass(&in->walk, '{')) {
         return refuse(in, PP_GATEWAY_ERROR_BAD_BODY,
