@@ -18,8 +18,7 @@
 #define WORDS_BYTES 512
 /* Of one record's entry that was stored: names, and two numbers. */
 #define ENTRY_BYTES 112
-/* Of a record that was stored by an attempt whose answer was lost: the broker says so and not where, as
- * Java's producer does. */
+/* Of a record whose broker was not asked for an acknowledgement (acks=0), as Java's producer has it. */
 #define OFFSET_UNKNOWN (-1)
 /* Kafka's codes that say "not allowed" where the others of their status say "not logged in". */
 #define CODE_TOPIC_DENIED 29

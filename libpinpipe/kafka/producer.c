@@ -46,14 +46,24 @@ int64_t pp_kafka_opaque_sequence(const void *opaque) {
     return (uintptr_t)opaque & 1 ? (int64_t)((uintptr_t)opaque >> 1) : -2 - *(const int64_t *)opaque;
 }
 
+/* librdkafka takes a later record's acknowledgement for that of an earlier one of the partition, whose offset
+ * nobody knows then. But a broker takes any first sequence of a producer that is new to it: where the earlier
+ * request had failed, its records may be nowhere. */
+static rd_kafka_resp_err_t report_code(const rd_kafka_message_t *message) {
+    bool is_vouched_for = !message->err && message->offset < 0 &&
+                          rd_kafka_message_status(message) == RD_KAFKA_MSG_STATUS_PERSISTED;
+    return is_vouched_for ? RD_KAFKA_RESP_ERR_OUT_OF_ORDER_SEQUENCE_NUMBER : message->err;
+}
+
 static void delivery_report(rd_kafka_t *handle, const rd_kafka_message_t *message, void *opaque) {
     pinpipe_kafka_producer *producer = opaque;
     (void)handle;
     if (message->err && pp_kafka_rescue(producer, message)) {
         return;
     }
-    if (message->err) {
-        pp_kafka_producer_failed_note(producer, rd_kafka_topic_name(message->rkt), message->err);
+    rd_kafka_resp_err_t code = report_code(message);
+    if (code) {
+        pp_kafka_producer_failed_note(producer, rd_kafka_topic_name(message->rkt), code);
     } else {
         producer->delivered++;
         producer->recoveries_in_vain = 0;
@@ -61,7 +71,7 @@ static void delivery_report(rd_kafka_t *handle, const rd_kafka_message_t *messag
     }
     const int64_t *place = pp_kafka_opaque_place(message->_private);
     if (place) {
-        pp_kafka_delivery_note(producer, place, message);
+        pp_kafka_delivery_note(producer, place, message, code);
     }
 }
 

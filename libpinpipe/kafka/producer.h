@@ -127,9 +127,10 @@ void pp_kafka_topics_free(pinpipe_kafka_producer *producer);
 
 /* ---- producer_batch.c ---- */
 
-/** Takes a report in for a batch's record; `place` is the opaque of its message. */
+/** Takes a report in for a batch's record; `place` is the opaque of its message, `code` what is told of it.
+ */
 void pp_kafka_delivery_note(pinpipe_kafka_producer *producer, const int64_t *place,
-                            const rd_kafka_message_t *message);
+                            const rd_kafka_message_t *message, rd_kafka_resp_err_t code);
 
 /** True where the record's bytes are held by its batch. */
 bool pp_kafka_delivery_holds(pinpipe_kafka_producer *producer, const int64_t *place);

@@ -253,17 +253,17 @@ static void outcome_set(pinpipe_kafka_delivery *delivery, int64_t row, pinpipe_k
 }
 
 void pp_kafka_delivery_note(pinpipe_kafka_producer *producer, const int64_t *place,
-                            const rd_kafka_message_t *message) {
+                            const rd_kafka_message_t *message, rd_kafka_resp_err_t code) {
     pinpipe_kafka_delivery *delivery = delivery_of(producer, place);
     int64_t row = place - delivery->offsets;
     producer->batch_bytes -= (int64_t)(message->len + message->key_len);
     delivery->partitions[row] = message->partition;
-    if (!message->err) {
+    if (!code) {
         delivery->offsets[row] = message->offset;
-        outcome_set(delivery, row, PINPIPE_KAFKA_DELIVERED, message->err);
+        outcome_set(delivery, row, PINPIPE_KAFKA_DELIVERED, code);
     } else {
         bool sent = rd_kafka_message_status(message) != RD_KAFKA_MSG_STATUS_NOT_PERSISTED;
-        outcome_set(delivery, row, sent ? PINPIPE_KAFKA_UNCERTAIN : PINPIPE_KAFKA_FAILED, message->err);
+        outcome_set(delivery, row, sent ? PINPIPE_KAFKA_UNCERTAIN : PINPIPE_KAFKA_FAILED, code);
     }
     if (delivery == producer->awaited && delivery->delivered + delivery->failed == delivery->queued) {
         rd_kafka_yield(producer->client.handle); /* ends the flush that waits for it */

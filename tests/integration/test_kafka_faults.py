@@ -67,6 +67,30 @@ def trouble(cluster: FaultyKafka, draw: random.Random, stop: threading.Event) ->
             cluster.fail(keys.METADATA, keys.REQUEST_TIMED_OUT, 1)
 
 
+def test_what_a_later_record_vouches_for_is_not_delivered(cluster: FaultyKafka) -> None:
+    """A broker takes any first sequence of a producer that is new to it: behind one that failed, the second."""
+    topic = "vouched"
+    cluster.topic(topic, 1)
+    with kafka.Producer(cluster.brokers) as before:
+        before.write(topic, b"before")
+    settings = {**FAST, "linger.ms": 0, "batch.num.messages": 1}
+    lost, tries = 0, 20
+    for number in range(tries):
+        with kafka.Producer(cluster.brokers, settings=settings) as producer:
+            cluster.fail(keys.PRODUCE, keys.NOT_ENOUGH_REPLICAS, 1)
+            values = [b"%d-%d" % (number, i) for i in range(3)]
+            delivery = producer.batch(topic, values)
+            delivery.write(30)
+            delivery.wait(30)
+            cluster.heal()
+        stored = read_all(cluster, topic)
+        for value, outcome, offset in zip(values, delivery.outcomes, delivery.offsets, strict=True):
+            assert outcome != 1 or stored[0, offset] == value
+            lost += outcome == 3 and value not in stored.values()
+    print(f"{lost} of {tries * 3} records were lost, each of them told as uncertain")
+    assert lost
+
+
 @pytest.mark.parametrize("seed", range(3))
 def test_each_record_has_one_result(cluster: FaultyKafka, seed: int) -> None:
     """Delivered is stored where it says, failed is stored nowhere, and nothing is stored twice."""
