@@ -138,7 +138,7 @@ static void consumers_read(pp_gateway_route *out, const pinpipe_str *part, int c
 }
 
 void pp_gateway_route_read(pp_gateway_route *out, pinpipe_str path, pinpipe_str stages) {
-    path_parts parts;
+    path_parts parts = {.count = 0};
     out->resource = PP_GATEWAY_NOTHING;
     out->partition = -1;
     out->operations = 0;

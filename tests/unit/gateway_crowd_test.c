@@ -94,7 +94,7 @@ static void crowd_run(int from, int to, int count) {
 
 /* Before there are threads. */
 static crowd crowd_begin(int count) {
-    int there[2], back[2];
+    int there[2] = {-1, -1}, back[2] = {-1, -1};
     CHECK(pipe(there) == 0 && pipe(back) == 0);
     crowd out = {.process = fork(), .to = there[1], .from = back[0], .count = count};
     if (out.process == 0) {
