@@ -145,6 +145,10 @@ pinpipe_status pp_sink_told(pinpipe_sink *sink, pinpipe_error *err) {
     if (status < 0 && err && err->struct_size >= sizeof *err) {
         *err = sink->told_error;
     }
+    if (status < 0 && !pinpipe_status_retriable(status)) {
+        sink->trouble =
+            (pinpipe_error)PINPIPE_ERROR_INIT; /* the next attempt tells it anew, where it stays */
+    }
     sink->told = PINPIPE_OK;
     return status;
 }
