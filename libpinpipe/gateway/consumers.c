@@ -23,25 +23,6 @@
 
 /* ---- beginning and end ---- */
 
-static pinpipe_status settings_copy(pinpipe_kafka_config *to, const pinpipe_kafka_config *from,
-                                    pinpipe_error *err) {
-    pinpipe_status status = PINPIPE_OK;
-    for (int64_t i = 0; i < pp_kafka_config_count(from) && status == PINPIPE_OK; i++) {
-        status = pinpipe_kafka_config_set(to, pp_str(pp_kafka_config_name_at(from, i)),
-                                          pp_str(pp_kafka_config_value_at(from, i)), err);
-    }
-    const pp_kafka_iam_choice *iam = pp_kafka_config_iam(from);
-    if (status == PINPIPE_OK && iam) {
-        pinpipe_kafka_iam_options options = PINPIPE_KAFKA_IAM_OPTIONS_INIT;
-        options.provider = iam->provider;
-        options.region = pp_str(iam->region ? iam->region : "");
-        options.sign_host = pp_str(iam->sign_host ? iam->sign_host : "");
-        options.expires_s = iam->expires_s;
-        status = pinpipe_kafka_config_iam_set(to, &options, err);
-    }
-    return status;
-}
-
 pinpipe_status pp_gateway_consumers_open(pinpipe_gateway *gateway, pinpipe_error *err) {
     pinpipe_str brokers = gateway->options.brokers;
     pp_gateway_consumers *consumers = pp_alloc_zero(sizeof *consumers);
@@ -54,7 +35,8 @@ pinpipe_status pp_gateway_consumers_open(pinpipe_gateway *gateway, pinpipe_error
     if (status == PINPIPE_OK) {
         status = pinpipe_kafka_config_new(&consumers->settings, err);
     }
-    return status == PINPIPE_OK ? settings_copy(consumers->settings, gateway->options.settings, err) : status;
+    return status == PINPIPE_OK ? pp_kafka_config_copy(consumers->settings, gateway->options.settings, err)
+                                : status;
 }
 
 static void order_free(pp_gateway_order *order) {
@@ -296,7 +278,7 @@ static bool instance_begin(pinpipe_gateway *gateway, pp_gateway_instance *instan
     instance->consumers = consumers;
     instance->wake = gateway->wake;
     instance->used_ms = gateway->now_ms;
-    if (settings_copy(instance->settings, consumers->settings, NULL) < 0 || !thread_begin(instance)) {
+    if (pp_kafka_config_copy(instance->settings, consumers->settings, NULL) < 0 || !thread_begin(instance)) {
         pp_gateway_refuse(request, PP_GATEWAY_ERROR_BUSY, "the system gives no thread for an instance");
         return false;
     }

@@ -6,6 +6,7 @@
 #include <assert.h>
 #include <string.h>
 
+#include "base/buffer.h"
 #include "base/memory.h"
 #include "io/provider.h"
 
@@ -142,6 +143,25 @@ pinpipe_status pinpipe_kafka_config_iam_set(pinpipe_kafka_config *config,
 
 const pp_kafka_iam_choice *pp_kafka_config_iam(const pinpipe_kafka_config *config) {
     return config && config->has_iam ? &config->iam : NULL;
+}
+
+pinpipe_status pp_kafka_config_copy(pinpipe_kafka_config *to, const pinpipe_kafka_config *from,
+                                    pinpipe_error *err) {
+    pinpipe_status status = PINPIPE_OK;
+    for (int64_t i = 0; i < pp_kafka_config_count(from) && status == PINPIPE_OK; i++) {
+        status = pinpipe_kafka_config_set(to, pp_str(from->settings[i].name), pp_str(from->settings[i].value),
+                                          err);
+    }
+    const pp_kafka_iam_choice *iam = pp_kafka_config_iam(from);
+    if (status == PINPIPE_OK && iam) {
+        pinpipe_kafka_iam_options options = PINPIPE_KAFKA_IAM_OPTIONS_INIT;
+        options.provider = iam->provider;
+        options.region = pp_str(iam->region ? iam->region : "");
+        options.sign_host = pp_str(iam->sign_host ? iam->sign_host : "");
+        options.expires_s = iam->expires_s;
+        status = pinpipe_kafka_config_iam_set(to, &options, err);
+    }
+    return status;
 }
 
 int64_t pp_kafka_config_count(const pinpipe_kafka_config *config) {

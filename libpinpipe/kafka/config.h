@@ -39,4 +39,8 @@ const char *pp_kafka_setting_since(const char *name);
 /** True for the settings whose values must not be quoted anywhere. */
 bool pp_kafka_setting_secret(const char *name);
 
+/** Sets all of `from` in `to`, the choice of IAM too; nothing for NULL. Errors: as the settings' own. */
+pinpipe_status pp_kafka_config_copy(pinpipe_kafka_config *to, const pinpipe_kafka_config *from,
+                                    pinpipe_error *err);
+
 #endif
