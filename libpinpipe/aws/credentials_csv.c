@@ -3,7 +3,6 @@
  * Rules: docs/credentials.md, "The console's file"; quoting as in RFC 4180. */
 #include <assert.h>
 #include <string.h>
-#include <strings.h>
 
 #include "aws/credentials.h"
 #include "base/buffer.h"
@@ -53,19 +52,15 @@ static pinpipe_str cell_next(csv_reader *reader) {
     return blanks_trim(cell);
 }
 
-static bool name_is(pinpipe_str cell, const char *name) {
-    return cell.len == strlen(name) && strncasecmp(cell.ptr, name, cell.len) == 0;
-}
-
 static pinpipe_status columns_find(int64_t *key_column, int64_t *secret_column, csv_reader *reader,
                                    pinpipe_error *err) {
     *key_column = *secret_column = -1;
     int64_t column = 0;
     do {
         pinpipe_str cell = cell_next(reader);
-        if (name_is(cell, "Access key ID")) {
+        if (pp_str_alike(cell, pp_str("Access key ID"))) {
             *key_column = column;
-        } else if (name_is(cell, "Secret access key")) {
+        } else if (pp_str_alike(cell, pp_str("Secret access key"))) {
             *secret_column = column;
         }
         column++;

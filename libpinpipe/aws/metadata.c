@@ -5,7 +5,6 @@
 
 #include <stdio.h>
 #include <string.h>
-#include <strings.h>
 
 #include "aws/uri.h"
 #include "base/buffer.h"
@@ -71,7 +70,7 @@ static pinpipe_str host_of(pinpipe_str authority) {
 
 static bool host_is(pinpipe_str host, const char *const *names) {
     for (; *names; names++) {
-        if (host.len == strlen(*names) && strncasecmp(host.ptr, *names, host.len) == 0) {
+        if (pp_str_alike(host, pp_str(*names))) {
             return true;
         }
     }

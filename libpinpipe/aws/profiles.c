@@ -6,7 +6,6 @@
 
 #include <assert.h>
 #include <string.h>
-#include <strings.h>
 
 #include "base/buffer.h"
 #include "base/memory.h"
@@ -231,10 +230,6 @@ static bool entry_counts(const pp_profiles *profiles, const struct pp_profile_en
            !(entry->default_bare && profiles->default_prefixed);
 }
 
-static bool key_is(pinpipe_str key, const char *name) {
-    return key.len == strlen(name) && strncasecmp(key.ptr, name, key.len) == 0;
-}
-
 bool pp_profiles_has(const pp_profiles *profiles, pp_section_kind kind, pinpipe_str name) {
     for (size_t i = 0; i < profiles->count; i++) {
         if (entry_counts(profiles, &profiles->entries[i], kind, name)) {
@@ -249,8 +244,8 @@ pinpipe_str pp_profiles_get(const pp_profiles *profiles, pp_section_kind kind, p
     const struct pp_profile_entry *best = NULL;
     for (size_t i = 0; i < profiles->count; i++) {
         const struct pp_profile_entry *entry = &profiles->entries[i];
-        if (entry->key.len && entry_counts(profiles, entry, kind, name) && key_is(entry->key, key) &&
-            (!best || entry->file >= best->file)) {
+        if (entry->key.len && entry_counts(profiles, entry, kind, name) &&
+            pp_str_alike(entry->key, pp_str(key)) && (!best || entry->file >= best->file)) {
             best = entry;
         }
     }
@@ -263,7 +258,8 @@ bool pp_profiles_file_has(const pp_profiles *profiles, pp_profiles_file file, pi
     for (size_t i = 0; i < profiles->count; i++) {
         const struct pp_profile_entry *entry = &profiles->entries[i];
         if (entry->file == file && entry->key.len &&
-            entry_counts(profiles, entry, PP_SECTION_PROFILE, name) && key_is(entry->key, key)) {
+            entry_counts(profiles, entry, PP_SECTION_PROFILE, name) &&
+            pp_str_alike(entry->key, pp_str(key))) {
             found = entry->value.len > 0;
         }
     }
@@ -277,7 +273,7 @@ pinpipe_str pp_profiles_below(pinpipe_str value, const char *key) {
         const char *feed = memchr(line, '\n', (size_t)(end - line));
         const char *stop = feed ? feed : end;
         const char *equals = memchr(line, '=', (size_t)(stop - line));
-        if (equals && key_is(blanks_trim((pinpipe_str){line, (size_t)(equals - line)}), key)) {
+        if (equals && pp_str_alike(blanks_trim((pinpipe_str){line, (size_t)(equals - line)}), pp_str(key))) {
             found = blanks_trim((pinpipe_str){equals + 1, (size_t)(stop - equals - 1)});
         }
         line = feed ? feed + 1 : end;

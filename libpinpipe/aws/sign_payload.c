@@ -3,7 +3,6 @@
  * Rules: sign.def; S3 API Reference, "Signature calculations"; docs/signing.md, "The canonical request". */
 #include <assert.h>
 #include <string.h>
-#include <strings.h>
 
 #include "aws/chunks.h"
 #include "aws/signer.h"
@@ -25,17 +24,16 @@ static pinpipe_status streaming_headers_check(bool *is_encoding_given, const pp_
 #include "aws/sign.def"
 #undef PP_REFUSED_STREAMING_HEADER
     };
-    static const char encoding[] = "content-encoding", chunked[] = "aws-chunked";
+    static const char chunked[] = "aws-chunked";
     for (int64_t i = 0; i < job->request->header_count; i++) {
         pinpipe_str name = job->request->headers[i].name, value = job->request->headers[i].value;
         for (size_t k = 0; k < sizeof refused / sizeof refused[0]; k++) {
-            if (name.len == strlen(refused[k]) && strncasecmp(name.ptr, refused[k], name.len) == 0) {
+            if (pp_str_alike(name, pp_str(refused[k]))) {
                 return pp_fail(err, PINPIPE_EINVAL,
                                "header %s: only the signer writes it where a body is streamed", refused[k]);
             }
         }
-        if (name.len == sizeof encoding - 1 && strncasecmp(name.ptr, encoding, name.len) == 0 &&
-            !*is_encoding_given) {
+        if (pp_str_alike(name, pp_str("content-encoding")) && !*is_encoding_given) {
             *is_encoding_given = true;
             if (value.len < sizeof chunked - 1 || memcmp(value.ptr, chunked, sizeof chunked - 1) != 0) {
                 return pp_fail(err, PINPIPE_EINVAL,

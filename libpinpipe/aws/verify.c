@@ -4,7 +4,6 @@
 #include "aws/verify.h"
 
 #include <string.h>
-#include <strings.h>
 
 #include "aws/signer.h"
 #include "base/buffer.h"
@@ -56,20 +55,11 @@ void pp_verifier_free(pp_verifier *verifier) {
 
 /* ---- what the header says ---- */
 
-/* Takes what stands before `end` off the text; the whole text where `end` is not in it. */
-static pinpipe_str part_take(pinpipe_str *text, char end) {
-    const char *at = text->len ? memchr(text->ptr, end, text->len) : NULL;
-    pinpipe_str part = {text->ptr, at ? (size_t)(at - text->ptr) : text->len};
-    size_t passed = part.len + (at ? 1 : 0);
-    *text = (pinpipe_str){text->ptr + passed, text->len - passed};
-    return part;
-}
-
 static bool credential_read(pp_authorization *out, pinpipe_str text) {
-    out->key_id = part_take(&text, '/');
-    out->date = part_take(&text, '/');
-    out->region = part_take(&text, '/');
-    out->service = part_take(&text, '/');
+    out->key_id = pp_str_take(&text, '/');
+    out->date = pp_str_take(&text, '/');
+    out->region = pp_str_take(&text, '/');
+    out->service = pp_str_take(&text, '/');
     return pp_str_is(text, "aws4_request") && out->key_id.len && out->date.len == PP_DATE_BYTES &&
            pp_scope_part_check("region", out->region, NULL) == PINPIPE_OK &&
            pp_scope_part_check("service", out->service, NULL) == PINPIPE_OK;
@@ -82,11 +72,11 @@ bool pp_authorization_read(pp_authorization *out, pinpipe_str header) {
     *out = (pp_authorization){0};
     bool has_credential = false;
     while (rest.len) {
-        pinpipe_str value = part_take(&rest, ',');
+        pinpipe_str value = pp_str_take(&rest, ',');
         while (value.len && *value.ptr == ' ') {
             value = (pinpipe_str){value.ptr + 1, value.len - 1};
         }
-        pinpipe_str name = part_take(&value, '=');
+        pinpipe_str name = pp_str_take(&value, '=');
         if (pp_str_is(name, "Credential")) {
             has_credential = credential_read(out, value);
         } else if (pp_str_is(name, "SignedHeaders")) {
@@ -115,10 +105,6 @@ bool pp_sign_time_read(int64_t *time_s, pinpipe_str text) {
 
 /* ---- what is signed ---- */
 
-static bool name_is(pinpipe_str name, pinpipe_str other) {
-    return name.len == other.len && strncasecmp(name.ptr, other.ptr, name.len) == 0;
-}
-
 static pinpipe_status refused(pinpipe_error *err, const char *why) {
     return pp_fail(err, PINPIPE_EAUTH, "the signature: %s", why);
 }
@@ -136,12 +122,12 @@ static pinpipe_status headers_collect(pp_verifier *verifier, const pp_signed_req
     pinpipe_status status = pp_pairs_reserve(&verifier->headers, request->header_count + 1, bytes, err);
     pinpipe_str rest = names, before = {"", 0};
     while (rest.len && status == PINPIPE_OK) {
-        pinpipe_str name = part_take(&rest, ';');
+        pinpipe_str name = pp_str_take(&rest, ';');
         if (pp_str_equal(name, before)) {
             return refused(err, "a header is named twice");
         }
         for (size_t i = 0; i < request->header_count; i++) {
-            if (name_is(request->headers[i].name, name)) {
+            if (pp_str_alike(request->headers[i].name, name)) {
                 pp_headers_add(&verifier->headers, request->headers[i]);
             }
         }

@@ -7,6 +7,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
+#include <strings.h>
 
 #include "base/memory.h"
 
@@ -115,4 +116,20 @@ bool pp_str_equal(pinpipe_str a, pinpipe_str b) {
 
 bool pp_str_is(pinpipe_str a, const char *text) {
     return pp_str_equal(a, pp_str(text));
+}
+
+bool pp_str_alike(pinpipe_str a, pinpipe_str b) {
+    return a.len == b.len && (a.len == 0 || strncasecmp(a.ptr, b.ptr, a.len) == 0);
+}
+
+pinpipe_str pp_str_take(pinpipe_str *text, char end) {
+    pinpipe_str part = *text;
+    const char *at = part.len ? memchr(part.ptr, end, part.len) : NULL;
+    *text = (pinpipe_str){"", 0};
+    if (at) {
+        size_t len = (size_t)(at - part.ptr);
+        *text = (pinpipe_str){at + 1, part.len - len - 1};
+        part.len = len;
+    }
+    return part;
 }

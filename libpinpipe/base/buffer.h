@@ -37,5 +37,9 @@ pinpipe_str pp_str(const char *text);
 void pp_str_copy(char *to, pinpipe_str text);
 bool pp_str_equal(pinpipe_str a, pinpipe_str b);
 bool pp_str_is(pinpipe_str a, const char *text);
+/** Equal but for the case of letters, as names of headers are. */
+bool pp_str_alike(pinpipe_str a, pinpipe_str b);
+/** Takes what stands before `end` off the text, and `end` with it; the whole text where it has none. */
+pinpipe_str pp_str_take(pinpipe_str *text, char end);
 
 #endif

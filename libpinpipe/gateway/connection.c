@@ -7,7 +7,6 @@
 #if PINPIPE_WITH_GATEWAY
 
 #include <string.h>
-#include <strings.h>
 
 #include "base/buffer.h"
 #include "base/compress.h"
@@ -116,30 +115,26 @@ typedef struct head_view {
     bool is_broken; /* a length that is no number, a transfer that is not chunked */
 } head_view;
 
-static bool name_is(pinpipe_str name, const char *text) {
-    return name.len == strlen(text) && strncasecmp(name.ptr, text, name.len) == 0;
-}
-
 static enum MHD_Result header_view(void *user, enum MHD_ValueKind kind, const char *name, size_t name_len,
                                    const char *value, size_t value_len) {
     head_view *head = user;
     pinpipe_str key = {name, name_len}, text = {value ? value : "", value ? value_len : 0};
     (void)kind;
-    if (name_is(key, "Content-Type")) {
+    if (pp_str_alike(key, pp_str("Content-Type"))) {
         head->content_type = text;
-    } else if (name_is(key, "Accept")) {
+    } else if (pp_str_alike(key, pp_str("Accept"))) {
         head->accept = text;
-    } else if (name_is(key, "Content-Encoding")) {
+    } else if (pp_str_alike(key, pp_str("Content-Encoding"))) {
         head->encoding = text;
-    } else if (name_is(key, "x-api-key")) {
+    } else if (pp_str_alike(key, pp_str("x-api-key"))) {
         head->api_key = text;
-    } else if (name_is(key, "Content-Length")) {
+    } else if (pp_str_alike(key, pp_str("Content-Length"))) {
         bool is_number = text.len && text.ptr[0] >= '0' && text.ptr[0] <= '9' &&
                          pp_number_i64(&head->length_bytes, text) == PP_NUMBER_OK;
         head->is_broken = head->is_broken || !is_number || head->length_bytes < 0;
         head->length_count++;
-    } else if (name_is(key, "Transfer-Encoding")) {
-        head->is_broken = head->is_broken || !name_is(text, "chunked");
+    } else if (pp_str_alike(key, pp_str("Transfer-Encoding"))) {
+        head->is_broken = head->is_broken || !pp_str_alike(text, pp_str("chunked"));
         head->transfer_count++;
     }
     return MHD_YES;
@@ -194,9 +189,9 @@ static bool method_is_one(const pp_gateway_route *route, const char *methods) {
 }
 
 static void encoding_check(pp_gateway_request *request, const head_view *head) {
-    if (name_is(head->encoding, "gzip")) {
+    if (pp_str_alike(head->encoding, pp_str("gzip"))) {
         request->is_packed = true;
-    } else if (head->encoding.len && !name_is(head->encoding, "identity")) {
+    } else if (head->encoding.len && !pp_str_alike(head->encoding, pp_str("identity"))) {
         pp_gateway_refuse(request, PP_GATEWAY_ERROR_NO_FORMAT,
                           "the body's Content-Encoding is none but gzip");
     }

@@ -28,19 +28,11 @@ struct pp_gateway_iam {
 
 /* ---- keys ---- */
 
-static pinpipe_str field_take(pinpipe_str *line) {
-    const char *comma = line->len ? memchr(line->ptr, ',', line->len) : NULL;
-    pinpipe_str field = {line->ptr, comma ? (size_t)(comma - line->ptr) : line->len};
-    size_t passed = field.len + (comma ? 1 : 0);
-    *line = (pinpipe_str){line->ptr + passed, line->len - passed};
-    return field;
-}
-
 static pinpipe_status key_add(pp_gateway_iam *iam, pinpipe_str line, int64_t number, pinpipe_error *err) {
     pinpipe_credentials_options options = PINPIPE_CREDENTIALS_OPTIONS_INIT;
-    options.access_key_id = field_take(&line);
-    options.secret_access_key = field_take(&line);
-    options.session_token = field_take(&line);
+    options.access_key_id = pp_str_take(&line, ',');
+    options.secret_access_key = pp_str_take(&line, ',');
+    options.session_token = pp_str_take(&line, ',');
     if (iam->count == KEYS_MAX) {
         return pp_fail(err, PINPIPE_EINVAL, "the gateway's keys: more than %d", KEYS_MAX);
     }
@@ -62,10 +54,7 @@ static pinpipe_status key_add(pp_gateway_iam *iam, pinpipe_str line, int64_t num
 static pinpipe_status keys_read(pp_gateway_iam *iam, pinpipe_str text, pinpipe_error *err) {
     pinpipe_status status = PINPIPE_OK;
     for (int64_t number = 1; text.len && status == PINPIPE_OK; number++) {
-        const char *newline = memchr(text.ptr, '\n', text.len);
-        pinpipe_str line = {text.ptr, newline ? (size_t)(newline - text.ptr) : text.len};
-        size_t passed = line.len + (newline ? 1 : 0);
-        text = (pinpipe_str){text.ptr + passed, text.len - passed};
+        pinpipe_str line = pp_str_take(&text, '\n');
         line.len -= line.len && line.ptr[line.len - 1] == '\r' ? 1 : 0;
         if (line.len && line.ptr[0] != '#') {
             status = key_add(iam, line, number, err);

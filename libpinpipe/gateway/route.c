@@ -50,11 +50,7 @@ static void path_split(path_parts *out, pinpipe_str path) {
 bool pp_gateway_is_listed(pinpipe_str name, pinpipe_str names) {
     bool is_one = false;
     while (names.len && !is_one) {
-        const char *comma = memchr(names.ptr, ',', names.len);
-        size_t len = comma ? (size_t)(comma - names.ptr) : names.len;
-        is_one = pp_str_equal(name, (pinpipe_str){names.ptr, len});
-        size_t passed = comma ? len + 1 : len;
-        names = (pinpipe_str){names.ptr + passed, names.len - passed};
+        is_one = pp_str_equal(name, pp_str_take(&names, ','));
     }
     return is_one;
 }
@@ -198,15 +194,6 @@ static pinpipe_str media_type(pinpipe_str text) {
     return text;
 }
 
-static bool media_is(pinpipe_str text, const char *name) {
-    bool is_same = text.len == strlen(name);
-    for (size_t i = 0; i < text.len && is_same; i++) {
-        char byte = text.ptr[i];
-        is_same = (byte >= 'A' && byte <= 'Z' ? byte + ('a' - 'A') : byte) == name[i];
-    }
-    return is_same;
-}
-
 pp_gateway_format pp_gateway_format_of(pinpipe_str content_type) {
     static const struct {
         const char *name;
@@ -222,7 +209,7 @@ pp_gateway_format pp_gateway_format_of(pinpipe_str content_type) {
     };
     pinpipe_str type = media_type(content_type);
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
-        if (media_is(type, rows[i].name)) {
+        if (pp_str_alike(type, pp_str(rows[i].name))) {
             return rows[i].format;
         }
     }
@@ -230,7 +217,7 @@ pp_gateway_format pp_gateway_format_of(pinpipe_str content_type) {
 }
 
 bool pp_gateway_is_json(pinpipe_str content_type) {
-    return media_is(media_type(content_type), "application/json");
+    return pp_str_alike(media_type(content_type), pp_str("application/json"));
 }
 
 pp_gateway_format pp_gateway_accepted(pinpipe_str accept) {
@@ -238,16 +225,12 @@ pp_gateway_format pp_gateway_accepted(pinpipe_str accept) {
                                         "application/vnd.kafka+json", "application/json"};
     pp_gateway_format found = media_type(accept).len ? PP_GATEWAY_OTHER_FORMAT : PP_GATEWAY_NO_FORMAT;
     while (accept.len && found == PP_GATEWAY_OTHER_FORMAT) {
-        const char *comma = memchr(accept.ptr, ',', accept.len);
-        size_t len = comma ? (size_t)(comma - accept.ptr) : accept.len;
-        pinpipe_str type = media_type((pinpipe_str){accept.ptr, len});
+        pinpipe_str type = media_type(pp_str_take(&accept, ','));
         pp_gateway_format format = pp_gateway_format_of(type);
         found = format == PP_GATEWAY_LINES ? PP_GATEWAY_OTHER_FORMAT : format;
         for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
-            found = media_is(type, names[i]) ? PP_GATEWAY_NO_FORMAT : found;
+            found = pp_str_alike(type, pp_str(names[i])) ? PP_GATEWAY_NO_FORMAT : found;
         }
-        size_t passed = comma ? len + 1 : len;
-        accept = (pinpipe_str){accept.ptr + passed, accept.len - passed};
     }
     return found;
 }

@@ -88,8 +88,7 @@ static bool refuse_syntax(reading *in) {
 /* Finds the values of an object's members; others are passed over. */
 static bool members_take(wish *wishes, int count, reading *in, int32_t depth) {
     pinpipe_str key;
-    for (int64_t i = 0; pp_json_member_next(&in->walk, &key, i);) {
-        i++;
+    for (int64_t i = 0; pp_json_member_next(&in->walk, &key, i); i++) {
         if (pp_json_walk_ended(&in->walk)) { /* it passes blanks */
             return refuse_syntax(in);
         }
