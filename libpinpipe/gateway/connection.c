@@ -13,10 +13,9 @@
 #include "base/memory.h"
 #include "gateway/answer.h"
 #include "gateway/batch.h"
-#include "gateway/consumer_paths.h"
 #include "gateway/consumers.h"
 #include "gateway/iam.h"
-#include "gateway/operations.h"
+#include "gateway/paths.h"
 #include "gateway/streams.h"
 #include "io/ready.h"
 #include "text/number.h"
@@ -162,10 +161,8 @@ static const char *methods_of(const pinpipe_gateway *gateway, pp_gateway_request
     case PP_GATEWAY_NOTHING:
         return NULL;
     case PP_GATEWAY_STREAMS:
-        pp_gateway_operations_allow(request->methods, request->route.operations);
-        return request->methods;
     case PP_GATEWAY_CONSUMERS:
-        pp_gateway_consumer_actions_allow(request->methods, request->route.operations);
+        pp_gateway_route_allow(request->methods, &request->route);
         return request->methods;
     case PP_GATEWAY_RECORDS:
         return "POST";
@@ -178,11 +175,8 @@ static const char *methods_of(const pinpipe_gateway *gateway, pp_gateway_request
 }
 
 static bool method_is_one(const pp_gateway_route *route, const char *methods) {
-    if (route->resource == PP_GATEWAY_STREAMS) {
-        return pp_gateway_operation_by(route->operations, route->method) != PP_GATEWAY_OPERATION_COUNT;
-    }
-    if (route->resource == PP_GATEWAY_CONSUMERS) {
-        return pp_gateway_consumer_action_by(route->operations, route->method) != PP_GATEWAY_CONSUMER_COUNT;
+    if (route->paths) {
+        return pp_gateway_route_row(route) < route->paths->count;
     }
     bool reads = route->method == PP_GATEWAY_GET || route->method == PP_GATEWAY_HEAD_ONLY;
     return strstr(methods, reads ? "GET" : "POST") && (reads || route->method == PP_GATEWAY_POST);

@@ -1,10 +1,10 @@
-/* Turns the segments of a path into what it asks of consumers, one action a method.
- * Never looks at headers or body.
+/* Turns the rows of what is asked of consumers into paths that are found.
+ * Never has a path of its own.
  * Rules: gateway/consumers.def. */
 #ifndef PP_GATEWAY_CONSUMER_PATHS_H
 #define PP_GATEWAY_CONSUMER_PATHS_H
 
-#include "gateway/route.h"
+#include "gateway/paths.h"
 
 typedef enum pp_gateway_consumer_action {
 #define PP_GATEWAY_CONSUMER(action, method, path) PP_GATEWAY_CONSUMER_##action,
@@ -13,13 +13,7 @@ typedef enum pp_gateway_consumer_action {
     PP_GATEWAY_CONSUMER_COUNT
 } pp_gateway_consumer_action;
 
-/** The actions of a path, a bit each; the stage is taken off. 0 = there is no such path. */
-uint32_t pp_gateway_consumer_actions_of(const pinpipe_str *part, int count);
-
-/** Writes their methods as a header Allow has them. */
-void pp_gateway_consumer_actions_allow(char out[PP_GATEWAY_ALLOW_BYTES], uint32_t actions);
-
-/** The one with this method; PP_GATEWAY_CONSUMER_COUNT = none. */
-pp_gateway_consumer_action pp_gateway_consumer_action_by(uint32_t actions, pp_gateway_method method);
+/** A row's number is its pp_gateway_consumer_action. */
+extern const pp_gateway_paths pp_gateway_consumer_paths;
 
 #endif

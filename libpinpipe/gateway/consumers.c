@@ -342,8 +342,7 @@ static bool is_refused(pp_gateway_request *request, struct MHD_Connection *handl
 void pp_gateway_consumer_work(pinpipe_gateway *gateway, pp_gateway_connection *connection) {
     pp_gateway_request *request = &connection->request;
     char group[PP_GATEWAY_NAME_BYTES_MAX], name[PP_GATEWAY_NAME_BYTES_MAX];
-    pp_gateway_consumer_action action =
-        pp_gateway_consumer_action_by(request->route.operations, request->route.method);
+    pp_gateway_consumer_action action = (pp_gateway_consumer_action)pp_gateway_route_row(&request->route);
     pinpipe_str in = {group, (size_t)pp_gateway_name_read(group, request->route.group, sizeof group)};
     pinpipe_str of = {name, (size_t)pp_gateway_name_read(name, request->route.instance, sizeof name)};
     if (action == PP_GATEWAY_CONSUMER_CREATE) {

@@ -6,11 +6,6 @@
 
 #include "base/buffer.h"
 
-typedef struct operation_row {
-    pp_gateway_method method;
-    pinpipe_gateway_operation told;
-} operation_row;
-
 static const char *const throttles[] = {
 #define PP_GATEWAY_THROTTLE(text) text,
 #include "gateway/operations.def"
@@ -31,15 +26,27 @@ static const char records_template[] =
     ")" SET_STATUS("429") "#else" SET_STATUS("500") "#end#end$why";
 #undef PP_GATEWAY_THROTTLE
 
-static const operation_row rows[] = {
+static const pinpipe_gateway_operation operations[] = {
 #define PP_GATEWAY_OPERATION(name, method, path, action, text, mapping)                                      \
-    {PP_GATEWAY_##method,                                                                                    \
-     {#method, path, action, text, mapping,                                                                  \
-      PP_GATEWAY_OPERATION_##name == PP_GATEWAY_OPERATION_PUT_RECORDS ? records_template : "",               \
-      refusal_template}},
+    {                                                                                                        \
+        #method,                                                                                             \
+        path,                                                                                                \
+        action,                                                                                              \
+        text,                                                                                                \
+        mapping,                                                                                             \
+        PP_GATEWAY_OPERATION_##name == PP_GATEWAY_OPERATION_PUT_RECORDS ? records_template : "",             \
+        refusal_template},
 #include "gateway/operations.def"
 #undef PP_GATEWAY_OPERATION
 };
+
+static const pp_gateway_path_row rows[] = {
+#define PP_GATEWAY_OPERATION(name, method, path, action, text, mapping) {PP_GATEWAY_##method, #method, path},
+#include "gateway/operations.def"
+#undef PP_GATEWAY_OPERATION
+};
+
+const pp_gateway_paths pp_gateway_stream_paths = {rows, PP_GATEWAY_OPERATION_COUNT};
 
 bool pp_gateway_is_throttled(pinpipe_str text) {
     bool is_one = false;
@@ -50,49 +57,6 @@ bool pp_gateway_is_throttled(pinpipe_str text) {
 }
 
 pinpipe_gateway_operation pinpipe_gateway_operation_at(int32_t index) {
-    return index >= 0 && index < PP_GATEWAY_OPERATION_COUNT ? rows[index].told
+    return index >= 0 && index < PP_GATEWAY_OPERATION_COUNT ? operations[index]
                                                             : (pinpipe_gateway_operation){0};
-}
-
-bool pp_gateway_path_fits(const char *path, const pinpipe_str *part, int count) {
-    int i = 0;
-    for (; *path == '/' && i < count; i++) {
-        size_t len = strcspn(++path, "/");
-        if (*path != '{' && !pp_str_equal(part[i], (pinpipe_str){path, len})) {
-            return false;
-        }
-        path += len;
-    }
-    return i == count && !*path;
-}
-
-uint32_t pp_gateway_operations_of(const pinpipe_str *part, int count) {
-    uint32_t found = 0;
-    for (int i = 0; i < PP_GATEWAY_OPERATION_COUNT; i++) {
-        found |= pp_gateway_path_fits(rows[i].told.path, part, count) ? 1u << i : 0;
-    }
-    return found;
-}
-
-void pp_gateway_operations_allow(char out[PP_GATEWAY_ALLOW_BYTES], uint32_t operations) {
-    size_t len = 0;
-    for (int i = 0; i < PP_GATEWAY_OPERATION_COUNT; i++) {
-        const char *method = rows[i].told.method;
-        size_t more = strlen(method) + 2;
-        if (operations >> i & 1 && len + more < PP_GATEWAY_ALLOW_BYTES) {
-            memcpy(out + len, ", ", 2);
-            memcpy(out + len + 2, method, more - 2);
-            len += more;
-        }
-    }
-    memmove(out, out + 2, len ? len - 2 : 0);
-    out[len ? len - 2 : 0] = '\0';
-}
-
-pp_gateway_operation pp_gateway_operation_by(uint32_t operations, pp_gateway_method method) {
-    int i = 0;
-    while (i < PP_GATEWAY_OPERATION_COUNT && !(operations >> i & 1 && rows[i].method == method)) {
-        i++;
-    }
-    return (pp_gateway_operation)i;
 }

@@ -118,17 +118,22 @@ static void v3_read(pp_gateway_route *out, const pinpipe_str *part, int count) {
     }
 }
 
+static void rows_read(pp_gateway_route *out, const pp_gateway_paths *paths, pp_gateway_resource resource,
+                      const pinpipe_str *part, int count) {
+    out->paths = paths;
+    out->operations = pp_gateway_paths_find(paths, part, count);
+    out->resource = out->operations ? resource : PP_GATEWAY_NOTHING;
+}
+
 static void streams_read(pp_gateway_route *out, const pinpipe_str *part, int count) {
-    out->operations = pp_gateway_operations_of(part, count);
-    out->resource = out->operations ? PP_GATEWAY_STREAMS : PP_GATEWAY_NOTHING;
+    rows_read(out, &pp_gateway_stream_paths, PP_GATEWAY_STREAMS, part, count);
     if (count > 1) {
         out->topic_len = pp_gateway_name_read(out->topic, part[1], STREAM_BYTES_MAX);
     }
 }
 
 static void consumers_read(pp_gateway_route *out, const pinpipe_str *part, int count) {
-    out->operations = pp_gateway_consumer_actions_of(part, count);
-    out->resource = out->operations ? PP_GATEWAY_CONSUMERS : PP_GATEWAY_NOTHING;
+    rows_read(out, &pp_gateway_consumer_paths, PP_GATEWAY_CONSUMERS, part, count);
     out->group = count > 1 ? part[1] : (pinpipe_str){"", 0};
     out->instance = count > 3 ? part[3] : (pinpipe_str){"", 0};
 }
@@ -137,6 +142,7 @@ void pp_gateway_route_read(pp_gateway_route *out, pinpipe_str path, pinpipe_str 
     path_parts parts = {.count = 0};
     out->resource = PP_GATEWAY_NOTHING;
     out->partition = -1;
+    out->paths = NULL;
     out->operations = 0;
     out->topic_len = 0;
     out->stage = out->cluster = (pinpipe_str){"", 0};

@@ -52,12 +52,15 @@ typedef enum pp_gateway_format {
     PP_GATEWAY_OTHER_FORMAT,
 } pp_gateway_format;
 
+typedef struct pp_gateway_paths pp_gateway_paths;
+
 typedef struct pp_gateway_route {
     pp_gateway_resource resource;
     pp_gateway_method method;
-    pp_gateway_format format; /* of the body */
-    int64_t partition;        /* -1 = none is named */
-    uint32_t operations;      /* of a path of streams or consumers: those of all its methods, a bit each */
+    pp_gateway_format format;      /* of the body */
+    int64_t partition;             /* -1 = none is named */
+    const pp_gateway_paths *paths; /* of streams, of consumers; else NULL */
+    uint32_t operations;           /* rows of them: those of all the path's methods, a bit each */
     pinpipe_str stage, cluster, group, instance; /* as they were sent, in the path */
     int64_t topic_len;
     char topic[PP_GATEWAY_TOPIC_BYTES_MAX]; /* or the stream; empty where none can have the name */

@@ -183,8 +183,7 @@ static void call_send(pinpipe_gateway *gateway, pp_gateway_stream_call *call) {
 
 void pp_gateway_stream_work(pinpipe_gateway *gateway, pp_gateway_connection *connection) {
     pp_gateway_request *request = &connection->request;
-    pp_gateway_operation operation =
-        pp_gateway_operation_by(request->route.operations, request->route.method);
+    pp_gateway_operation operation = (pp_gateway_operation)pp_gateway_route_row(&request->route);
     pinpipe_str name = {request->route.topic, (size_t)request->route.topic_len};
     if (operation != PP_GATEWAY_OPERATION_LIST && !name.len) {
         pp_gateway_stream_invalid(gateway, request, "no stream can have this name");
