@@ -7,45 +7,18 @@ Rules: docs/testing.md, "Airflow"; tests/airflow/locks.
 from __future__ import annotations
 
 import functools
-import os
 import shutil
-import subprocess
 import sys
 from pathlib import Path
 
 import pinpipe
-import pytest
+from environments import must_run, uv
 from servers import alone
 
 ROOT = Path(__file__).resolve().parents[2]
 LOCKS = ROOT / "tests/airflow/locks"
 LINES = ("2.10", "2.11", "3.3")
-INSTALL_TIMEOUT_S = 600
-#: uv trusts whom the system trusts, as the other packages' clients do, not only its own list.
-UV_ENVIRONMENT = {"UV_SYSTEM_CERTS": "true"}
 _MARK = "installed"
-
-
-def must_run(command: list[str], environment: dict[str, str] | None = None) -> None:
-    """A command that makes an environment; its failure is the test's, with what it said."""
-    done = subprocess.run(
-        command,
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=INSTALL_TIMEOUT_S,
-        env={**os.environ, **UV_ENVIRONMENT, **(environment or {})},
-    )
-    if done.returncode != 0:
-        pytest.fail(f"{' '.join(command)}: {(done.stdout + done.stderr)[-2000:]}")
-
-
-def uv() -> str:
-    """The installer, of the requirements of `make test-real`."""
-    program = Path(sys.executable).with_name("uv")
-    if not program.exists():
-        pytest.fail(f"{program} is missing: bindings/python/requirements/real.txt has it")
-    return str(program)
 
 
 def airflow_environment(line: str) -> Path:

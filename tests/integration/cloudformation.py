@@ -9,23 +9,18 @@ from __future__ import annotations
 import json
 import re
 import subprocess
-import sys
 import time
 from pathlib import Path
 from typing import Any
 
 import boto3
 import yaml
-from airflow_lines import UV_ENVIRONMENT, uv
 from botocore.config import Config
+from environments import judges
 from pinpipe import _store
-from servers import TOOLS, alone
-
-from tests.house.outside import run
 
 ROOT = Path(__file__).parents[2]
 FOLDER = ROOT / "deploy" / "cloudformation"
-REQUIREMENTS = ROOT / "bindings/python/requirements/cloudformation.txt"
 PATIENCE_S = 60.0
 NAMED = ["CAPABILITY_NAMED_IAM", "CAPABILITY_AUTO_EXPAND"]
 Template = dict[str, Any]
@@ -59,15 +54,7 @@ def load(path: Path) -> Template:
 
 def linted(*paths: Path) -> list[tuple[str, str]]:
     """The file and the rule of everything that cfn-lint says of templates; it has an environment of its own."""
-    folder = TOOLS / "cloudformation"
-    mark = folder / "requirements.txt"
-    with alone("cloudformation"):
-        if not mark.exists() or mark.read_bytes() != REQUIREMENTS.read_bytes():
-            run(sys.executable, "-m", "venv", "--clear", "--without-pip", folder)
-            python = ("--python", folder / "bin/python")
-            run(uv(), "pip", "install", "-q", "--no-deps", *python, "-r", REQUIREMENTS, **UV_ENVIRONMENT)
-            mark.write_bytes(REQUIREMENTS.read_bytes())
-    command = [str(folder / "bin/cfn-lint"), "--format", "json", "--", *map(str, paths)]
+    command = [str(judges("cloudformation") / "cfn-lint"), "--format", "json", "--", *map(str, paths)]
     told = subprocess.run(command, capture_output=True, text=True, check=False)
     return [(each["Filename"], each["Rule"]["Id"]) for each in json.loads(told.stdout)]
 

@@ -19,12 +19,11 @@ from airflow_lines import (
     LINES,
     LOCKS,
     ROOT,
-    UV_ENVIRONMENT,
     airflow_environment,
     build_wheel,
     provider_wheel,
-    uv,
 )
+from environments import UV_ENVIRONMENT, uv
 from kafka_broker import Broker
 from pinpipe import _query, _store
 from spark_session import Session

@@ -10,24 +10,21 @@ from __future__ import annotations
 import json
 import re
 import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qsl, unquote, urlsplit
 
 import pytest
-from airflow_lines import must_run, uv
+from environments import judges
 from gateways import gateway_program
 from pinpipe._openapi import AUTHS, Target, gateway_document
-from servers import alone, npm_packages
+from servers import npm_packages
 from test_gateway_streams import ENVIRONMENT
 
 from tests.house.outside import ROOT
 
 HERE = Path(__file__).parent
 VELOCITY = "velocityjs@2.1.7"
-REQUIREMENTS = ROOT / "bindings/python/requirements/openapi.txt"
-TOOLS = ROOT / "build/openapi-tools"
 CASES = json.loads((ROOT / "tests/vectors/gateway/streams/streams.json").read_text(encoding="utf-8"))["cases"]
 DOCUMENT = gateway_document(Target.plain("us-east-1", "arn:aws:iam::123456789012:role/r", "http://h:8082"))
 #: What schemathesis looks for. Kinesis refuses much that the document allows: a stream that does not exist.
@@ -44,14 +41,8 @@ CHECKS = (
 
 @pytest.fixture(scope="module")
 def tools() -> Path:
-    """The environment of the judges, made once a checkout."""
-    stamp = TOOLS / "requirements.txt"
-    with alone("openapi"):
-        if not stamp.exists() or stamp.read_bytes() != REQUIREMENTS.read_bytes():
-            must_run([uv(), "-q", "venv", "--clear", "--python", sys.executable, str(TOOLS)])
-            must_run([uv(), "-q", "pip", "sync", "--python", str(TOOLS / "bin/python"), str(REQUIREMENTS)])
-            stamp.write_bytes(REQUIREMENTS.read_bytes())
-    return TOOLS / "bin"
+    """The programs that judge the document."""
+    return judges("openapi")
 
 
 def _integration(case: dict[str, Any]) -> dict[str, Any]:

@@ -15,12 +15,11 @@ from pathlib import Path
 
 import pinpipe
 import pytest
+from environments import judges
 from servers import alone
 
 from tests.house.outside import ROOT, needed, run
 
-REQUIREMENTS = ROOT / "bindings/python/requirements/wheel.txt"
-TOOLS = ROOT / "build/wheel-tools"
 #: docs/dependencies.md, "The C library", and what every Linux program has.
 LIBRARIES = (
     r"lib(crypto|ssl|z|zstd|isal|jansson|curl|expat|rdkafka|microhttpd|c|m|pthread|dl|gcc_s)\.so|ld-linux"
@@ -67,13 +66,8 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def tools() -> Path:
-    """The environment of the judges, made once a checkout."""
-    stamp = TOOLS / "requirements.txt"
-    if not stamp.exists() or stamp.read_bytes() != REQUIREMENTS.read_bytes():
-        run(sys.executable, "-m", "venv", "--clear", TOOLS)
-        run(TOOLS / "bin/pip", "install", "-q", "-r", REQUIREMENTS)
-        stamp.write_bytes(REQUIREMENTS.read_bytes())
-    return TOOLS / "bin"
+    """The programs that judge the wheel."""
+    return judges("wheel")
 
 
 @pytest.fixture(scope="module")
