@@ -8,7 +8,7 @@
 #include "kafka/client.h"
 #include "pinpipe/kafka.h"
 
-/** Messages that one call takes out of librdkafka's queue: a call each takes 100 ns more. */
+/** Messages that are taken out of librdkafka's queue at once. */
 #define PP_KAFKA_READY_MAX 256
 
 struct pinpipe_kafka_consumer {
@@ -20,7 +20,7 @@ struct pinpipe_kafka_consumer {
     int64_t take_records; /* where the batch that is being taken ends; at most view_cap */
     int64_t take_bytes;
     rd_kafka_queue_t *queue;                       /* librdkafka's */
-    rd_kafka_message_t *ready[PP_KAFKA_READY_MAX]; /* taken out of it at once; NULL where none has come */
+    rd_kafka_message_t *ready[PP_KAFKA_READY_MAX]; /* taken out of it at once */
     int64_t ready_at, ready_count;                 /* from here on they are no batch's yet */
     int64_t moved_at;                              /* before this one partitions moved */
     rd_kafka_topic_partition_list_t *revoked;      /* since the last batch */

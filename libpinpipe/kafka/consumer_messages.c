@@ -1,6 +1,6 @@
 /* Turns librdkafka's queue into the messages of a batch, many at once, and moves of partitions into their
  * turn. Never tells a message of a partition behind the news that it was lost. Rules: docs/kafka.md,
- * "Consumer"; librdkafka rdkafka.h (rd_kafka_consume_batch_queue). */
+ * "Consumer"; librdkafka rdkafka.h (rd_kafka_consume_queue), CHANGELOG.md 2.1.0 ("Consume Batch API"). */
 #include "pinpipe/kafka.h"
 
 #if PINPIPE_WITH_KAFKA
@@ -45,15 +45,10 @@ static pinpipe_status message_error(const rd_kafka_message_t *message, pinpipe_e
 
 /* ---- what is ready ---- */
 
-/* librdkafka fills the array in order and calls back in between, so the first empty place says where it is.
- */
 void pp_kafka_consumer_moved(pinpipe_kafka_consumer *consumer) {
     if (!consumer->moved) {
         consumer->moved = true;
-        consumer->moved_at = consumer->ready_at;
-        while (consumer->moved_at < PP_KAFKA_READY_MAX && consumer->ready[consumer->moved_at]) {
-            consumer->moved_at++;
-        }
+        consumer->moved_at = consumer->ready_count;
     }
 }
 
@@ -85,24 +80,20 @@ void pp_kafka_ready_drop(pinpipe_kafka_consumer *consumer, const rd_kafka_topic_
     ready_filter(consumer, consumer->ready_at, list);
 }
 
-/* Waits for the first message only; librdkafka waits on for one after it has told of a move. What comes
- * behind a revocation within one call is what had been fetched before it: no call that does not wait sees
- * two. */
+/* Waits for the first message only; librdkafka waits on for one after it has told of a move. Messages are
+ * taken one by one: rd_kafka_consume_batch_queue takes back what a move makes stale while it fills the array,
+ * moves the others down, and leaves what it has freed behind them. */
 static void ready_fill(pinpipe_kafka_consumer *consumer, int wait_ms) {
-    memset(consumer->ready, 0, sizeof consumer->ready);
     consumer->ready_at = 0;
     consumer->ready_count = 0;
-    rd_kafka_message_t *first = rd_kafka_consumer_poll(consumer->client.handle, wait_ms);
-    if (!first) {
-        return;
-    }
-    consumer->ready[0] = first;
-    consumer->ready_count = 1;
-    size_t room = READY_BYTES / (first->len + first->key_len + 1);
-    room = room < PP_KAFKA_READY_MAX - 1 ? room : PP_KAFKA_READY_MAX - 1;
-    if (room > 0 && !first->err && !consumer->moved) {
-        ssize_t count = rd_kafka_consume_batch_queue(consumer->queue, 0, consumer->ready + 1, room);
-        consumer->ready_count += count > 0 ? count : 0;
+    size_t bytes = 0;
+    rd_kafka_message_t *message = rd_kafka_consumer_poll(consumer->client.handle, wait_ms);
+    while (message) {
+        consumer->ready[consumer->ready_count++] = message;
+        bytes += message->len + message->key_len + 1;
+        bool is_full = consumer->ready_count == PP_KAFKA_READY_MAX || bytes >= READY_BYTES;
+        message =
+            is_full || message->err || consumer->moved ? NULL : rd_kafka_consume_queue(consumer->queue, 0);
     }
     if (consumer->moved) {
         ready_filter(consumer, consumer->moved_at, consumer->revoked);
