@@ -79,8 +79,27 @@ static int statistics_event(rd_kafka_t *handle, char *json, size_t len, void *op
     return 1;
 }
 
+/* "2.10.1" is 0x020a0100. */
+static bool is_linked(const char *version) {
+    unsigned parts[3] = {0};
+    for (size_t i = 0; *version; version++) {
+        if (*version == '.') {
+            i++;
+        } else {
+            parts[i] = 10 * parts[i] + (unsigned)(*version - '0');
+        }
+    }
+    return (unsigned)rd_kafka_version() >= (parts[0] << 24 | parts[1] << 16 | parts[2] << 8);
+}
+
 pinpipe_status pp_kafka_conf_set(rd_kafka_conf_t *conf, const char *name, const char *value,
                                  pinpipe_error *err) {
+    const char *survived_since = pp_kafka_value_since(name, value);
+    if (survived_since && !is_linked(survived_since)) {
+        return pp_fail_service(err, PINPIPE_EINVAL, "kafka", 0,
+                               "setting '%s': '%s' needs librdkafka %s or later, this is %s", name, value,
+                               survived_since, rd_kafka_version_str());
+    }
     char reason[PP_KAFKA_TEXT_BYTES] = "";
     rd_kafka_conf_res_t result = rd_kafka_conf_set(conf, name, value, reason, sizeof reason);
     if (result == RD_KAFKA_CONF_OK) {

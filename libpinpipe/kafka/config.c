@@ -192,11 +192,32 @@ const char *pp_kafka_setting_since(const char *name) {
         const char *name, *version;
     } rows[] = {
 #define PP_KAFKA_NEWER(setting_name, setting_version) {setting_name, setting_version},
+#define PP_KAFKA_NEWER_VALUE(setting_name, setting_value, setting_version)
 #include "kafka/newer.def"
 #undef PP_KAFKA_NEWER
+#undef PP_KAFKA_NEWER_VALUE
     };
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
         if (strcmp(rows[i].name, name) == 0) {
+            return rows[i].version;
+        }
+    }
+    return NULL;
+}
+
+const char *pp_kafka_value_since(const char *name, const char *value) {
+    static const struct {
+        const char *name, *value, *version;
+    } rows[] = {
+#define PP_KAFKA_NEWER(setting_name, setting_version)
+#define PP_KAFKA_NEWER_VALUE(setting_name, setting_value, setting_version)                                   \
+    {setting_name, setting_value, setting_version},
+#include "kafka/newer.def"
+#undef PP_KAFKA_NEWER
+#undef PP_KAFKA_NEWER_VALUE
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        if (strcmp(rows[i].name, name) == 0 && strstr(value, rows[i].value)) {
             return rows[i].version;
         }
     }

@@ -35,6 +35,8 @@ const char *pp_kafka_config_value(const pinpipe_kafka_config *config, const char
 
 /** The first librdkafka that has a setting, such as "2.2.0"; NULL where 2.0.2 has it, or none up to 2.15. */
 const char *pp_kafka_setting_since(const char *name);
+/** First version that survives the value of a setting; NULL = all. */
+const char *pp_kafka_value_since(const char *name, const char *value);
 
 /** True for the settings whose values must not be quoted anywhere. */
 bool pp_kafka_setting_secret(const char *name);

@@ -194,8 +194,10 @@ static void test_settings_of_newer_versions(void) {
         const char *name, *version;
     } rows[] = {
 #define PP_KAFKA_NEWER(setting_name, setting_version) {setting_name, setting_version},
+#define PP_KAFKA_NEWER_VALUE(setting_name, setting_value, setting_version)
 #include "kafka/newer.def"
 #undef PP_KAFKA_NEWER
+#undef PP_KAFKA_NEWER_VALUE
     };
     int lacking = 0;
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
@@ -219,6 +221,27 @@ static void test_settings_of_newer_versions(void) {
     printf("librdkafka %s lacks %d of %zu newer settings\n", rd_kafka_version_str(), lacking,
            sizeof rows / sizeof rows[0]);
 }
+
+/* A value that the linked librdkafka takes, and that would end the process later. */
+static void test_values_of_newer_versions(void) {
+    pinpipe_kafka_config *config = NULL;
+    pinpipe_kafka_consumer *consumer = NULL;
+    pinpipe_error err = PINPIPE_ERROR_INIT;
+    pinpipe_kafka_consumer_options options = PINPIPE_KAFKA_CONSUMER_OPTIONS_INIT;
+    options.brokers = pp_str("127.0.0.1:1");
+    options.topics = pp_str("t");
+    options.group = pp_str("g");
+    CHECK_INT(pinpipe_kafka_config_new(&config, &err), PINPIPE_OK);
+    CHECK_INT(pinpipe_kafka_config_set(config, pp_str("partition.assignment.strategy"),
+                                       pp_str("cooperative-sticky"), &err),
+              PINPIPE_OK);
+    bool has = rd_kafka_version() >= 0x020a0100;
+    pinpipe_status status = pinpipe_kafka_consumer_new(&consumer, &options, config, &err);
+    CHECK_INT(status, has ? PINPIPE_OK : PINPIPE_EINVAL);
+    CHECK(has || strstr(err.message, "'cooperative-sticky' needs librdkafka 2.10.1 or later"));
+    pinpipe_kafka_consumer_free(consumer);
+    pinpipe_kafka_config_free(config);
+}
 #endif
 
 int main(void) {
@@ -237,6 +260,7 @@ int main(void) {
     test_exclusions();
 #if PINPIPE_WITH_KAFKA
     test_settings_of_newer_versions();
+    test_values_of_newer_versions();
 #endif
     secret_search_end();
     return check_report();
