@@ -116,7 +116,10 @@ static pinpipe_status known_write(pinpipe_buf *out, const pp_sink_partition *par
 
 static pinpipe_status fresh_set(pp_sink_partition *partition, const pinpipe_kafka_offset *commit,
                                 pinpipe_error *err) {
-    if (commit->offset >= 0 && commit->offset <= partition->read_offset) {
+    if (commit->offset >= 0) {
+        if (commit->offset > partition->read_offset) {
+            pp_sink_history_ask(partition, commit->offset);
+        }
         partition->base_offset = commit->offset;
         partition->read_offset = commit->offset;
         partition->committed_offset = -1;
@@ -263,7 +266,7 @@ pinpipe_status pp_sink_commit(pinpipe_sink *sink, pp_sink_when when) {
     return PINPIPE_OK;
 }
 
-/* ---- going back ---- */
+/* ---- going elsewhere ---- */
 
 pinpipe_status pp_sink_seek(pinpipe_sink *sink, pinpipe_error *err) {
     pinpipe_status status = PINPIPE_OK;
@@ -274,7 +277,7 @@ pinpipe_status pp_sink_seek(pinpipe_sink *sink, pinpipe_error *err) {
         }
         pinpipe_kafka_offset place = {.topic = pp_str(partition->topic),
                                       .partition = partition->number,
-                                      .offset = partition->read_offset};
+                                      .offset = partition->seek_offset};
         status = pinpipe_kafka_consumer_seek(sink->consumer, &place, 1, SEEK_WAIT_MS, &sink->trouble);
         partition->is_seeking = status < 0;
         /* Where it is no longer ours the next poll says so; until then its messages are passed over. */

@@ -42,6 +42,13 @@ typedef struct pp_sink_stream {
     pp_object_facts seen;
 } pp_sink_stream;
 
+/** Whether records follow one another as Kafka wrote them. */
+typedef enum pp_sink_history {
+    PP_SINK_HISTORY_SAME = 0,
+    PP_SINK_HISTORY_ASKED = 1,  /* Kafka went back by itself: the last record is read again, and compared */
+    PP_SINK_HISTORY_ENDING = 2, /* it is another one, which begins once all that was read is stored */
+} pp_sink_history;
+
 /** One partition of a topic that the sink reads. */
 typedef struct pp_sink_partition {
     char *topic;
@@ -61,9 +68,14 @@ typedef struct pp_sink_partition {
     bool is_looked_up;
     bool has_sent; /* dead letters that no commit knows of: no object would stop them from being sent again */
     bool is_sought;  /* what is left of the batch is stale */
-    bool is_seeking; /* Kafka has not yet been told to go back */
-    bool is_rewound; /* Kafka went back by itself: another history begins once all is stored */
+    bool is_seeking; /* Kafka has not yet been told to go to */
+    int64_t seek_offset;
     bool is_revoked;
+    pp_sink_history history;
+    int64_t last_offset; /* of the last record that was read; -1 = it is not known, */
+    uint32_t last_crc;   /* and of its time, key and value */
+    int64_t back_offset; /* where Kafka went back to */
+    int32_t asked_count; /* questions that Kafka answered by an earlier record */
 } pp_sink_partition;
 
 /** What a worker thread has of its own. */
@@ -140,6 +152,8 @@ pinpipe_status pp_sink_stream_open(pp_sink_stream **out, pinpipe_sink *sink, pp_
 void pp_sink_stream_drop(pinpipe_sink *sink, pp_sink_stream *stream);
 /** Forgets streams without files below the offset that everything is stored up to. */
 void pp_sink_streams_sweep(pp_sink_partition *partition, int64_t low);
+/** Lets Kafka go on from `offset`; what is left of the batch is stale. */
+void pp_sink_partition_seek(pp_sink_partition *partition, int64_t offset);
 /** Every record below it is stored. */
 int64_t pp_sink_partition_low(const pp_sink_partition *partition);
 /** True when something was read that is not stored. */
@@ -157,6 +171,17 @@ pinpipe_status pp_sink_batch_take(pinpipe_sink *sink, pinpipe_error *err);
 void pp_sink_file_rotate(pinpipe_sink *sink, pp_sink_file *file, int32_t reason);
 /** The same for every open file of a partition; NULL = of all. */
 void pp_sink_files_rotate(pinpipe_sink *sink, const pp_sink_partition *partition, int32_t reason);
+
+/* ---- sink_history.c: what Kafka tells twice ---- */
+
+/** Keeps what the last record is known by. */
+void pp_sink_history_note(pp_sink_partition *partition, const pinpipe_kafka_message *message);
+/** Judges a record that does not follow the last one. OK: it is to be taken in; DONE: it is passed over;
+ * AGAIN: it waits until everything before it is stored. */
+pinpipe_status pp_sink_history_judge(pinpipe_sink *sink, pp_sink_partition *partition,
+                                     const pinpipe_kafka_message *message);
+/** The group's commit lies beyond the partition's first record: it is read from there, if that is there. */
+void pp_sink_history_ask(pp_sink_partition *partition, int64_t committed_offset);
 
 /* ---- sink_store.c: files out ---- */
 
@@ -188,7 +213,7 @@ typedef enum pp_sink_when {
 pinpipe_status pp_sink_commit(pinpipe_sink *sink, pp_sink_when when);
 /** Asks for the commits of partitions that are new. AGAIN, and errors as poll. */
 pinpipe_status pp_sink_fresh_look_up(pinpipe_sink *sink, pinpipe_error *err);
-/** Sends Kafka back where a stream must be read again. AGAIN, and errors as poll. */
+/** Sends Kafka where partitions are to be read from. AGAIN, and errors as poll. */
 pinpipe_status pp_sink_seek(pinpipe_sink *sink, pinpipe_error *err);
 
 #endif

@@ -206,8 +206,9 @@ static void file_conflict(pinpipe_sink *sink, pp_sink_file *file) {
     stream->taken_last = file->first - 1;
     partition->checking_count++;
     partition->read_offset = file->first < partition->read_offset ? file->first : partition->read_offset;
-    partition->is_sought = true;
-    partition->is_seeking = true;
+    partition->history = PP_SINK_HISTORY_SAME; /* all that follows is compared */
+    partition->last_offset = -1;
+    pp_sink_partition_seek(partition, partition->read_offset);
     pp_log(PP_LOG_INFO, "sink", "%s is there already: what it holds is read again", file->key.ptr);
     pp_sink_stream_drop(sink, stream);
 }
@@ -290,14 +291,14 @@ void pp_sink_work_discard(pinpipe_sink *sink) {
 /* ---- what was in the way ---- */
 
 static void check_end(pinpipe_sink *sink, pp_sink_stream *stream) {
-    const pp_sink_partition *partition = stream->partition;
+    pp_sink_partition *partition = stream->partition;
     const pp_object_facts *check = &stream->check;
     const pp_object_facts *seen = &stream->seen;
     /* Fewer than it holds: Kafka has compacted some away since. */
     bool is_other = check->has_crc &&
                     (seen->count > check->count || (seen->count == check->count && seen->crc != check->crc));
     stream->is_checking = false;
-    stream->partition->checking_count--;
+    partition->checking_count--;
     if (!is_other) {
         stream->stored_last = check->last >= 0 ? check->last : seen->last;
         stream->taken_last = stream->stored_last;
@@ -312,9 +313,9 @@ static void check_end(pinpipe_sink *sink, pp_sink_stream *stream) {
                                     stream->folder.ptr);
     int64_t failing_ms = 0;
     stream->taken_last = stream->check_first - 1;
-    stream->partition->read_offset = stream->check_first;
-    stream->partition->is_sought = true;
-    stream->partition->is_seeking = true;
+    partition->read_offset = stream->check_first;
+    partition->last_offset = -1;
+    pp_sink_partition_seek(partition, stream->check_first);
     pp_sink_judge(sink, &failing_ms, status, false);
 }
 

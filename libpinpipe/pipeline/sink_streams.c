@@ -94,6 +94,7 @@ pinpipe_status pp_sink_partition_add(pp_sink_partition **out, pinpipe_sink *sink
     made->read_offset = message->offset;
     made->committed_offset = -1;
     made->last_bucket = -1;
+    made->last_offset = -1;
     sink->table[partition_slot(sink, message->topic, message->partition)] = made;
     sink->partitions[sink->partition_count++] = made;
     sink->fresh_count++;
@@ -253,6 +254,12 @@ void pp_sink_streams_sweep(pp_sink_partition *partition, int64_t low) {
         pp_free(stream);
     }
     streams_fill(partition);
+}
+
+void pp_sink_partition_seek(pp_sink_partition *partition, int64_t offset) {
+    partition->is_sought = true;
+    partition->is_seeking = true;
+    partition->seek_offset = offset;
 }
 
 int64_t pp_sink_partition_low(const pp_sink_partition *partition) {

@@ -262,27 +262,6 @@ static pinpipe_status record_keep(pinpipe_sink *sink, pp_sink_partition *partiti
     return line_append(sink, stream, message, to, err);
 }
 
-/* Kafka went back: the topic was made anew, or cut. What was read is stored, then another history begins. */
-static pinpipe_status rewind_take(pinpipe_sink *sink, pp_sink_partition *partition,
-                                  const pinpipe_kafka_message *message) {
-    if (!partition->is_rewound) {
-        partition->is_rewound = true;
-        pp_sink_files_rotate(sink, partition, PINPIPE_SINK_ROTATIONS_REWIND);
-    }
-    if (pp_sink_partition_is_open(partition)) {
-        return PINPIPE_AGAIN;
-    }
-    partition->is_rewound = false;
-    partition->known_count = 0;
-    partition->last_stream = NULL;
-    partition->rejects = NULL;
-    pp_sink_streams_sweep(partition, INT64_MAX);
-    partition->base_offset = message->offset;
-    partition->read_offset = message->offset;
-    partition->committed_offset = -1;
-    return PINPIPE_OK;
-}
-
 static pinpipe_status record_refuse(const pinpipe_kafka_message *message, const char *reason,
                                     pinpipe_error *err) {
     return pp_fail(err, PINPIPE_EDATA, "%.*s [%ld] offset %lld: %s", (int)message->topic.len,
@@ -293,10 +272,10 @@ static pinpipe_status record_take(pinpipe_sink *sink, pp_sink_partition *partiti
                                   const pinpipe_kafka_message *message, pinpipe_error *err) {
     int64_t *counts = sink->counts;
     pinpipe_status status = PINPIPE_OK;
-    if (message->offset < partition->read_offset) {
-        status = rewind_take(sink, partition, message);
+    if (message->offset < partition->read_offset || partition->history != PP_SINK_HISTORY_SAME) {
+        status = pp_sink_history_judge(sink, partition, message);
         if (status != PINPIPE_OK) {
-            return status;
+            return status == PINPIPE_DONE ? PINPIPE_OK : status;
         }
     }
     route to = route_find(sink, message);
@@ -320,17 +299,44 @@ static pinpipe_status record_take(pinpipe_sink *sink, pp_sink_partition *partiti
     return PINPIPE_OK;
 }
 
+/* One record of a run of a partition's; the last of a run is what the partition is known by. */
+typedef struct run {
+    pp_sink_partition *partition;
+    const pinpipe_kafka_message *last; /* NULL = none was taken in */
+} run;
+
+static void run_end(run *at) {
+    if (at->last) {
+        pp_sink_history_note(at->partition, at->last);
+    }
+    at->last = NULL;
+}
+
+static pinpipe_status run_take(run *at, pinpipe_sink *sink, pp_sink_partition *partition,
+                               const pinpipe_kafka_message *message, pinpipe_error *err) {
+    if (at->partition != partition || message->offset < partition->read_offset) {
+        run_end(at);
+    }
+    pinpipe_status status = record_take(sink, partition, message, err);
+    if (status == PINPIPE_OK && partition->read_offset == message->offset + 1) {
+        *at = (run){partition, message};
+    }
+    return status;
+}
+
 pinpipe_status pp_sink_batch_take(pinpipe_sink *sink, pinpipe_error *err) {
     pinpipe_status status = PINPIPE_OK;
+    run at = {0};
     sink->now_ms = pp_clock_monotonic_ms();
     sink->wall_ms = pp_clock_wall_ms();
     while (status == PINPIPE_OK && sink->batch_at < sink->batch.message_count) {
         const pinpipe_kafka_message *message = &sink->batch.messages[sink->batch_at];
         pp_sink_partition *partition = pp_sink_partition_find(sink, message->topic, message->partition);
         if (partition && !partition->is_sought) {
-            status = record_take(sink, partition, message, err);
+            status = run_take(&at, sink, partition, message, err);
         }
         sink->batch_at += status == PINPIPE_OK;
     }
+    run_end(&at);
     return status;
 }
