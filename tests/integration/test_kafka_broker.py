@@ -375,7 +375,7 @@ def test_moved_partitions_are_read_by_their_next_owner(kafka_broker: Broker, tmp
 
 
 class Writer(threading.Thread):
-    """Writes numbered records until it is told to stop; flushes at the end."""
+    """Writes numbered records until it is told to stop; keeps how many were not delivered, as it was told."""
 
     def __init__(self, brokers: str, topic: str) -> None:
         super().__init__(daemon=True)
@@ -383,13 +383,17 @@ class Writer(threading.Thread):
         self._topic = topic
         self.stop = threading.Event()
         self.written = 0
+        self.failed = 0
 
     def run(self) -> None:
         while not self.stop.wait(0.001):
             for _ in range(3):
                 self._producer.write(self._topic, record(self.written), str(self.written))
                 self.written += 1
-        self._producer.flush()
+        try:
+            self._producer.flush()
+        except errors.DeadlineError as error:
+            self.failed = int(str(error).split()[0])
 
 
 def start_sink(

@@ -246,7 +246,9 @@ def test_every_offset_is_in_one_object(own_store: Store, tmp_path: Path, soak_sh
         found, objects, wrong = count(tmp_path / "store/root" / BUCKET)
         seconds = {event: round(spent, 1) for event, spent in trouble.seconds.items()}
         print(f"{dict(trouble.events)} in seconds {seconds}")
-        print(f"{found} of {writer.written} offsets in {objects} objects, {len(wrong)} wrong")
+        failed = f", {writer.failed} of them told as not delivered" if writer.failed else ""
+        print(f"{found} of {writer.written} records{failed}, in {objects} objects, {len(wrong)} wrong")
         assert wrong == []
-        assert found == writer.written
+        # A broker that is killed may end the writer's producer: what it was told of may be there or not, all else is.
+        assert writer.written - writer.failed <= found <= writer.written
         assert gate.journal.refused == []
