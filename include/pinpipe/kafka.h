@@ -199,7 +199,21 @@ typedef enum pinpipe_kafka_revocation {
                                              worked off and its offsets committed */
 } pinpipe_kafka_revocation;
 
-/** `brokers`, `group` and `topics` are needed. */
+/** A place in a partition. As an input to commit, `offset` is the next one to read; -1 = none. */
+typedef struct pinpipe_kafka_offset {
+    pinpipe_str topic;    /* of the partition */
+    int32_t partition;    /* its number */
+    int32_t reserved;     /* 0 */
+    int64_t offset;       /* the next one to read; -1 = none */
+    pinpipe_str metadata; /* text that is committed with the offset, without NUL; brokers take 4 KiB */
+} pinpipe_kafka_offset;
+
+/** Offsets that stand for a place, where a consumer is told from where to read. */
+#define PINPIPE_KAFKA_OFFSET_END (-1)          /* behind the last record */
+#define PINPIPE_KAFKA_OFFSET_BEGINNING (-2)    /* the first that is left */
+#define PINPIPE_KAFKA_OFFSET_COMMITTED (-1000) /* the group's; where it has none, auto.offset.reset */
+
+/** `brokers`, `group`, and either `topics` or `partitions` are needed. */
 typedef struct pinpipe_kafka_consumer_options {
     uint32_t struct_size;
     int32_t revocation;   /* pinpipe_kafka_revocation */
@@ -208,10 +222,13 @@ typedef struct pinpipe_kafka_consumer_options {
     pinpipe_str topics;   /* names parted by commas, or one regular expression that begins with ^ */
     int64_t poll_records; /* most records of one poll; 0 = 1000 */
     int64_t queue_bytes; /* fetched and not yet polled, 1 MiB or more; 0 = 64 MiB. A fetch brings a quarter */
+    const pinpipe_kafka_offset *partitions; /* that are read from `offset` on, whoever else reads them: the
+                                               consumer is no member of its group, and commits for it */
+    int64_t partition_count;                /* of `partitions`, at most 100,000 */
 } pinpipe_kafka_consumer_options;
 
 #define PINPIPE_KAFKA_CONSUMER_OPTIONS_INIT                                                                  \
-    { (uint32_t)sizeof(pinpipe_kafka_consumer_options), 0, {NULL, 0}, {NULL, 0}, {NULL, 0}, 0, 0 }
+    { (uint32_t)sizeof(pinpipe_kafka_consumer_options), 0, {NULL, 0}, {NULL, 0}, {NULL, 0}, 0, 0, NULL, 0 }
 
 /** A borrowed record. A key or value whose ptr is NULL is Kafka's null. */
 typedef struct pinpipe_kafka_message {
@@ -238,15 +255,6 @@ PINPIPE_API int64_t pinpipe_kafka_message_header_count(const pinpipe_kafka_messa
 PINPIPE_API pinpipe_kafka_header pinpipe_kafka_message_header_at(const pinpipe_kafka_message *message,
                                                                  int64_t index);
 
-/** A place in a partition. As an input to commit, `offset` is the next one to read; -1 = none. */
-typedef struct pinpipe_kafka_offset {
-    pinpipe_str topic;    /* of the partition */
-    int32_t partition;    /* its number */
-    int32_t reserved;     /* 0 */
-    int64_t offset;       /* the next one to read; -1 = none */
-    pinpipe_str metadata; /* text that is committed with the offset, without NUL; brokers take 4 KiB */
-} pinpipe_kafka_offset;
-
 /** What one poll brought, all of it borrowed until the next poll or free: first the messages, in each
  * partition's order; after them, where the group has moved partitions, those that no longer belong to this
  * consumer. */
@@ -262,10 +270,10 @@ typedef struct pinpipe_kafka_batch {
 #define PINPIPE_KAFKA_BATCH_INIT                                                                             \
     { (uint32_t)sizeof(pinpipe_kafka_batch), 0, NULL, 0, NULL, 0 }
 
-/** Opens a consumer and subscribes it; joining goes on inside poll. `config` may be NULL. Defaults under the
- * caller's settings: earliest offset where none is committed, no automatic commit, 64 MiB of fetched records,
- * new topics of a regular expression found within 2 s, no Nagle. Errors: EINVAL a missing option or a refused
- * setting; ENOMEM. */
+/** Opens a consumer, and subscribes it or gives it its partitions; joining goes on inside poll. `config` may
+ * be NULL. Defaults under the caller's settings: earliest offset where none is committed, no automatic
+ * commit, 64 MiB of fetched records, new topics of a regular expression found within 2 s, no Nagle. Errors:
+ * EINVAL a missing option or a refused setting; ENOMEM. */
 PINPIPE_API pinpipe_status pinpipe_kafka_consumer_new(pinpipe_kafka_consumer **out,
                                                       const pinpipe_kafka_consumer_options *options,
                                                       const pinpipe_kafka_config *config,
@@ -283,8 +291,9 @@ PINPIPE_API pinpipe_status pinpipe_kafka_consumer_poll(pinpipe_kafka_batch *out,
                                                        pinpipe_error *err) PINPIPE_MUST_CHECK;
 
 /** How often the group has told this member its partitions, which may be none; 0 while it waits to be told:
- * before it has joined, and while partitions move. Only then does silence mean that there is nothing to read:
- * a group answers behind the session of a member that died, at the earliest. */
+ * before it has joined, while partitions move, and where its caller gave it partitions. Only then does
+ * silence mean that there is nothing to read: a group answers behind the session of a member that died, at
+ * the earliest. */
 PINPIPE_API int64_t pinpipe_kafka_consumer_generation(const pinpipe_kafka_consumer *consumer);
 
 /** Commits `count` offsets and waits for the answer. Errors: ECONFLICT the group has moved on, so that a
@@ -307,8 +316,15 @@ PINPIPE_API pinpipe_status pinpipe_kafka_consumer_committed(pinpipe_kafka_offset
                                                             int64_t timeout_ms,
                                                             pinpipe_error *err) PINPIPE_MUST_CHECK;
 
-/** Goes on reading at other offsets; partitions must be the consumer's own. Messages of the last batch that
- * lie behind the new place are stale. Errors: ECONFLICT a partition is not the consumer's; ETIMEOUT; ENET. */
+/** The partitions that are this consumer's by now: writes where `count` of them stand, with an offset of -1;
+ * borrowed until the next call of this function or free. Errors: ENOMEM. */
+PINPIPE_API pinpipe_status pinpipe_kafka_consumer_assigned(const pinpipe_kafka_offset **out, int64_t *count,
+                                                           pinpipe_kafka_consumer *consumer,
+                                                           pinpipe_error *err) PINPIPE_MUST_CHECK;
+
+/** Goes on reading at other offsets, or at a place that PINPIPE_KAFKA_OFFSET_END or …_BEGINNING names;
+ * partitions must be the consumer's own. Messages of the last batch that lie behind the new place are stale.
+ * Errors: ECONFLICT a partition is not the consumer's; ETIMEOUT; ENET. */
 PINPIPE_API pinpipe_status pinpipe_kafka_consumer_seek(pinpipe_kafka_consumer *consumer,
                                                        const pinpipe_kafka_offset *offsets, int64_t count,
                                                        int64_t timeout_ms,

@@ -113,6 +113,14 @@ pinpipe_status pinpipe_kafka_consumer_seek(pinpipe_kafka_consumer *consumer,
     return absent(err);
 }
 
+pinpipe_status pinpipe_kafka_consumer_assigned(const pinpipe_kafka_offset **out, int64_t *count,
+                                               pinpipe_kafka_consumer *consumer, pinpipe_error *err) {
+    *out = NULL;
+    *count = 0;
+    (void)consumer;
+    return absent(err);
+}
+
 pinpipe_status pinpipe_kafka_consumer_pause(pinpipe_kafka_consumer *consumer,
                                             const pinpipe_kafka_offset *offsets, int64_t count,
                                             int64_t timeout_ms, pinpipe_error *err) {

@@ -181,8 +181,8 @@ static pinpipe_status options_check(const pinpipe_kafka_consumer_options *option
     if (!options || options->struct_size < sizeof *options) {
         return pp_fail(err, PINPIPE_EINVAL, "consumer options lack their struct_size");
     }
-    if (options->group.len == 0 || options->topics.len == 0) {
-        return pp_fail(err, PINPIPE_EINVAL, "a consumer needs a group and topics");
+    if (options->group.len == 0 || !options->topics.len == !options->partition_count) {
+        return pp_fail(err, PINPIPE_EINVAL, "a consumer needs a group, and either topics or partitions");
     }
     if (options->revocation < PINPIPE_KAFKA_REVOCATION_AT_ONCE ||
         options->revocation > PINPIPE_KAFKA_REVOCATION_HELD) {
@@ -204,9 +204,6 @@ static void memory_free(pinpipe_kafka_consumer *consumer) {
     if (consumer->revoked) {
         rd_kafka_topic_partition_list_destroy(consumer->revoked);
     }
-    if (consumer->reported) {
-        rd_kafka_topic_partition_list_destroy(consumer->reported);
-    }
     if (consumer->held) {
         rd_kafka_topic_partition_list_destroy(consumer->held);
     }
@@ -214,7 +211,7 @@ static void memory_free(pinpipe_kafka_consumer *consumer) {
         rd_kafka_topic_partition_list_destroy(consumer->committed);
     }
     pp_sockets_free(consumer->sockets);
-    pp_free(consumer->revoked_views);
+    pp_kafka_places_reset(&consumer->reported);
     pp_free(consumer->kept);
     pp_free(consumer->views);
     pp_free(consumer);
@@ -232,7 +229,6 @@ static pinpipe_status consumer_start(pinpipe_kafka_consumer *consumer,
         return pp_fail_memory(err, "a batch of messages", (size_t)cap * sizeof *consumer->views);
     }
     consumer->revoked = rd_kafka_topic_partition_list_new(8);
-    consumer->reported = rd_kafka_topic_partition_list_new(8);
     rd_kafka_conf_t *conf = NULL;
     pinpipe_status status = pp_sockets_new(&consumer->sockets, err);
     if (status == PINPIPE_OK) {
@@ -258,7 +254,9 @@ static pinpipe_status consumer_start(pinpipe_kafka_consumer *consumer,
     if (status == PINPIPE_OK) {
         rd_kafka_poll_set_consumer(consumer->client.handle);
         consumer->queue = rd_kafka_queue_get_consumer(consumer->client.handle);
-        status = subscribe(consumer, options->topics, err);
+        status = options->topics.len
+                     ? subscribe(consumer, options->topics, err)
+                     : pp_kafka_consumer_assign(consumer, options->partitions, options->partition_count, err);
     }
     return status;
 }
@@ -354,6 +352,7 @@ void pinpipe_kafka_consumer_free(pinpipe_kafka_consumer *consumer) {
     }
     messages_release(consumer);
     pp_kafka_ready_drop(consumer, NULL);
+    pp_kafka_places_reset(&consumer->assigned); /* librdkafka's end waits for it */
     consumer->moved = false;
     held_release(consumer);
     consumer->revocation = PINPIPE_KAFKA_REVOCATION_AT_ONCE;
@@ -368,28 +367,14 @@ void pinpipe_kafka_consumer_free(pinpipe_kafka_consumer *consumer) {
 
 static pinpipe_status revoked_publish(pinpipe_kafka_batch *out, pinpipe_kafka_consumer *consumer,
                                       pinpipe_error *err) {
-    int64_t count = consumer->revoked->cnt;
-    if (count > consumer->revoked_view_cap) {
-        size_t size = (size_t)count * sizeof *consumer->revoked_views;
-        pinpipe_kafka_offset *views = pp_realloc(consumer->revoked_views, size);
-        if (!views) {
-            return pp_fail_memory(err, "the revoked partitions", size);
-        }
-        consumer->revoked_views = views;
-        consumer->revoked_view_cap = count;
+    pinpipe_status status = pp_kafka_places_show(&consumer->reported, consumer->revoked, err);
+    if (status == PINPIPE_OK) {
+        consumer->revoked = rd_kafka_topic_partition_list_new(8);
+        out->revoked = consumer->reported.views;
+        out->revoked_count = consumer->reported.list->cnt;
+        consumer->moved = false;
     }
-    rd_kafka_topic_partition_list_destroy(consumer->reported);
-    consumer->reported = consumer->revoked;
-    consumer->revoked = rd_kafka_topic_partition_list_new(8);
-    for (int64_t i = 0; i < count; i++) {
-        const rd_kafka_topic_partition_t *partition = &consumer->reported->elems[i];
-        consumer->revoked_views[i] =
-            (pinpipe_kafka_offset){{partition->topic, strlen(partition->topic)}, partition->partition, 0, -1};
-    }
-    out->revoked = consumer->revoked_views;
-    out->revoked_count = count;
-    consumer->moved = false;
-    return PINPIPE_OK;
+    return status;
 }
 
 /* librdkafka says when all brokers went away, not when one came back: only a question tells. */

@@ -11,6 +11,13 @@
 /** Messages that are taken out of librdkafka's queue at once. */
 #define PP_KAFKA_READY_MAX 256
 
+/** Partitions as a caller sees them. */
+typedef struct pp_kafka_places {
+    rd_kafka_topic_partition_list_t *list; /* behind `views` */
+    pinpipe_kafka_offset *views;
+    int64_t view_cap;
+} pp_kafka_places;
+
 struct pinpipe_kafka_consumer {
     pp_kafka_client client;
     rd_kafka_message_t **kept; /* the messages behind `views` */
@@ -24,13 +31,12 @@ struct pinpipe_kafka_consumer {
     int64_t ready_at, ready_count;                 /* from here on they are no batch's yet */
     int64_t moved_at;                              /* before this one partitions moved */
     rd_kafka_topic_partition_list_t *revoked;      /* since the last batch */
-    pinpipe_kafka_offset *revoked_views;
-    int64_t revoked_view_cap;
-    rd_kafka_topic_partition_list_t *reported;  /* behind `revoked_views` */
-    rd_kafka_topic_partition_list_t *held;      /* revoked, and still ours until the next poll */
-    rd_kafka_topic_partition_list_t *committed; /* behind the metadata of the last answer */
-    int32_t revocation;                         /* pinpipe_kafka_revocation */
-    pp_sockets *sockets;                        /* librdkafka's */
+    pp_kafka_places reported;                      /* with the last batch */
+    pp_kafka_places assigned;                      /* at the last question */
+    rd_kafka_topic_partition_list_t *held;         /* revoked, and still ours until the next poll */
+    rd_kafka_topic_partition_list_t *committed;    /* behind the metadata of the last answer */
+    int32_t revocation;                            /* pinpipe_kafka_revocation */
+    pp_sockets *sockets;                           /* librdkafka's */
     bool moved;
     int64_t assignments;      /* answers of the group so far, each of them this member's partitions */
     bool is_assigned;         /* by the last of them; false while the group moves */
@@ -45,6 +51,18 @@ typedef struct pp_kafka_limits {
 
 /** True when the message is of one of the partitions. */
 bool pp_kafka_list_has(const rd_kafka_topic_partition_list_t *list, const rd_kafka_message_t *message);
+
+/* ---- consumer_offsets.c ---- */
+
+/** Shows the partitions of a list, which is the places' own from now on. Errors: ENOMEM; then it is not. */
+pinpipe_status pp_kafka_places_show(pp_kafka_places *places, rd_kafka_topic_partition_list_t *list,
+                                    pinpipe_error *err);
+
+void pp_kafka_places_reset(pp_kafka_places *places);
+
+/** Reads partitions from their offsets on. Errors: EINVAL there are none, or more than 100,000; ENOMEM. */
+pinpipe_status pp_kafka_consumer_assign(pinpipe_kafka_consumer *consumer, const pinpipe_kafka_offset *offsets,
+                                        int64_t count, pinpipe_error *err);
 
 /* ---- consumer_messages.c ---- */
 

@@ -1,4 +1,4 @@
-/* Turns offsets into commits, questions for commits, and new places to read at, pauses.
+/* Turns offsets into commits, questions for commits, places to read at, and pauses; partitions into views.
  * Never waits beyond the deadline of its call.
  * Rules: docs/kafka.md, "Consumer"; librdkafka rdkafka.h. */
 #include "pinpipe/kafka.h"
@@ -176,6 +176,73 @@ pinpipe_status pinpipe_kafka_consumer_seek(pinpipe_kafka_consumer *consumer,
     status = list_seek(consumer, list, timeout_ms, err);
     rd_kafka_topic_partition_list_destroy(list);
     return status;
+}
+
+/* ---- partitions ---- */
+
+void pp_kafka_places_reset(pp_kafka_places *places) {
+    if (places->list) {
+        rd_kafka_topic_partition_list_destroy(places->list);
+    }
+    pp_free(places->views);
+    *places = (pp_kafka_places){0};
+}
+
+pinpipe_status pp_kafka_places_show(pp_kafka_places *places, rd_kafka_topic_partition_list_t *list,
+                                    pinpipe_error *err) {
+    if (list->cnt > places->view_cap) {
+        size_t size = (size_t)list->cnt * sizeof *places->views;
+        pinpipe_kafka_offset *views = pp_realloc(places->views, size);
+        if (!views) {
+            return pp_fail_memory(err, "the partitions of a consumer", size);
+        }
+        places->views = views;
+        places->view_cap = list->cnt;
+    }
+    if (places->list) {
+        rd_kafka_topic_partition_list_destroy(places->list);
+    }
+    places->list = list;
+    for (int i = 0; i < list->cnt; i++) {
+        const rd_kafka_topic_partition_t *at = &list->elems[i];
+        places->views[i] = (pinpipe_kafka_offset){{at->topic, strlen(at->topic)}, at->partition, 0, -1};
+    }
+    return PINPIPE_OK;
+}
+
+pinpipe_status pp_kafka_consumer_assign(pinpipe_kafka_consumer *consumer, const pinpipe_kafka_offset *offsets,
+                                        int64_t count, pinpipe_error *err) {
+    rd_kafka_topic_partition_list_t *list = NULL;
+    pinpipe_status status = offsets_list(&list, consumer, offsets, count, err);
+    if (status == PINPIPE_OK) {
+        rd_kafka_resp_err_t code = rd_kafka_assign(consumer->client.handle, list);
+        status = code ? pp_kafka_fail(err, code, "taking partitions", NULL) : PINPIPE_OK;
+        rd_kafka_topic_partition_list_destroy(list);
+    }
+    return status;
+}
+
+pinpipe_status pinpipe_kafka_consumer_assigned(const pinpipe_kafka_offset **out, int64_t *count,
+                                               pinpipe_kafka_consumer *consumer, pinpipe_error *err) {
+    rd_kafka_topic_partition_list_t *list = NULL;
+    *out = NULL;
+    *count = 0;
+    pinpipe_status status = pp_kafka_client_check(&consumer->client, err);
+    if (status < 0) {
+        return status;
+    }
+    rd_kafka_resp_err_t code = rd_kafka_assignment(consumer->client.handle, &list);
+    if (code) {
+        return pp_kafka_fail(err, code, "asking for the assignment", NULL);
+    }
+    status = pp_kafka_places_show(&consumer->assigned, list, err);
+    if (status < 0) {
+        rd_kafka_topic_partition_list_destroy(list);
+        return status;
+    }
+    *out = consumer->assigned.views;
+    *count = consumer->assigned.list->cnt;
+    return PINPIPE_OK;
 }
 
 /* ---- pauses ---- */

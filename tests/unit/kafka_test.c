@@ -86,6 +86,23 @@ static pinpipe_kafka_consumer *consumer_open(const char *brokers, const char *to
     return consumer;
 }
 
+/* Partitions by hand: from a place, or from what the group has committed; no group is joined for it. */
+static pinpipe_kafka_consumer *consumer_of(const char *brokers, const pinpipe_kafka_offset *partitions,
+                                           int64_t count) {
+    pinpipe_kafka_consumer_options options = PINPIPE_KAFKA_CONSUMER_OPTIONS_INIT;
+    pinpipe_kafka_consumer *consumer = NULL;
+    pinpipe_error err = PINPIPE_ERROR_INIT;
+    options.brokers = pp_str(brokers);
+    options.group = pp_str("g");
+    options.topics = pp_str("t.pin");
+    options.partitions = partitions;
+    options.partition_count = count;
+    CHECK_INT(pinpipe_kafka_consumer_new(&consumer, &options, NULL, &err), PINPIPE_EINVAL);
+    options.topics.len = 0;
+    CHECK_INT(pinpipe_kafka_consumer_new(&consumer, &options, NULL, &err), PINPIPE_OK);
+    return consumer;
+}
+
 /* Reads `count` records and checks that each partition's offsets follow each other from `first`. */
 static int64_t consume(pinpipe_kafka_consumer *consumer, int64_t count, int64_t next[4]) {
     int64_t read = 0;
@@ -106,6 +123,39 @@ static int64_t consume(pinpipe_kafka_consumer *consumer, int64_t count, int64_t 
     }
     CHECK_INT(gaps, 0);
     return read;
+}
+
+static void check_assigned(pinpipe_kafka_consumer *consumer, int64_t wanted) {
+    const pinpipe_kafka_offset *assigned = NULL;
+    pinpipe_error err = PINPIPE_ERROR_INIT;
+    int64_t count = -1;
+    CHECK_INT(pinpipe_kafka_consumer_assigned(&assigned, &count, consumer, &err), PINPIPE_OK);
+    CHECK_INT(count, wanted);
+    for (int64_t i = 0; i < count; i++) {
+        CHECK_TEXT(assigned[i].topic.ptr, assigned[i].topic.len, i < count - 3 ? "t.geo" : "t.pin");
+        CHECK_INT(assigned[i].partition, i % 3);
+        CHECK_INT(assigned[i].offset, -1);
+    }
+}
+
+/* The group's member has left its commits; `next` holds the ends of the partitions. */
+static void partitions_read(const char *brokers, const int64_t next[4]) {
+    pinpipe_kafka_offset partitions[] = {
+        {.topic = pp_str("t.pin"), .partition = 0, .offset = PINPIPE_KAFKA_OFFSET_COMMITTED},
+        {.topic = pp_str("t.pin"), .partition = 1, .offset = PINPIPE_KAFKA_OFFSET_BEGINNING},
+        {.topic = pp_str("t.pin"), .partition = 2, .offset = next[2] - 3}};
+    pinpipe_error err = PINPIPE_ERROR_INIT;
+    int64_t start_ms = pp_clock_monotonic_ms();
+    pinpipe_kafka_consumer *consumer = consumer_of(brokers, partitions, 3);
+    check_assigned(consumer, 3);
+    int64_t from[4] = {next[0] / 2, 0, next[2] - 3};
+    int64_t count = next[0] - next[0] / 2 + next[1] + 3;
+    CHECK_INT(consume(consumer, count, from), count);
+    CHECK_INT(pinpipe_kafka_consumer_generation(consumer), 0);
+    partitions[0].partition = 7;
+    CHECK_INT(pinpipe_kafka_consumer_seek(consumer, partitions, 1, 1000, &err), PINPIPE_ECONFLICT);
+    pinpipe_kafka_consumer_free(consumer);
+    CHECK(pp_clock_monotonic_ms() - start_ms < 20000);
 }
 
 static void test_round_trip(void) {
@@ -134,7 +184,9 @@ static void test_round_trip(void) {
     CHECK_INT(pinpipe_kafka_consumer_committed(offsets, 3, consumer, 5000, &err), PINPIPE_OK);
     CHECK_INT(offsets[1].offset, next[1] / 2);
     CHECK_INT(pinpipe_kafka_consumer_commit(consumer, offsets, 0, 5000, &err), PINPIPE_EINVAL);
+    check_assigned(consumer, 6);
     pinpipe_kafka_consumer_free(consumer);
+    partitions_read(brokers, next);
 
     int64_t rest = 0;
     for (int i = 0; i < 3; i++) {
