@@ -22,9 +22,8 @@
 #define COMMIT_EVERY_MS 5000
 #define COMMIT_MS 10000
 #define OFFSETS_MAX 1000
-/* librdkafka's names of a partition's ends. */
-#define OFFSET_BEGINNING (-2)
-#define OFFSET_END (-1)
+/* Java's words. */
+#define EXCLUSIVE "Illegal state: Subscription to topics, partitions and pattern are mutually exclusive"
 
 static void refuse(pp_gateway_order *order, pp_gateway_error error, const char *says) {
     pp_gateway_refuse(&order->reply, error, says);
@@ -51,13 +50,23 @@ static void answered(pp_gateway_order *order, pinpipe_status status) {
 
 /* ---- places ---- */
 
-static pp_gateway_place_read *place_of(pp_gateway_instance *instance, pinpipe_str topic, int32_t partition,
-                                       pinpipe_error *err) {
+/* NULL = nothing is known of it. */
+static pp_gateway_place_read *place_find(const pp_gateway_instance *instance, pinpipe_str topic,
+                                         int32_t partition) {
     for (int64_t i = 0; i < instance->place_count; i++) {
         pp_gateway_place_read *at = &instance->places[i];
         if (at->partition == partition && pp_str_is(topic, at->topic)) {
             return at;
         }
+    }
+    return NULL;
+}
+
+static pp_gateway_place_read *place_of(pp_gateway_instance *instance, pinpipe_str topic, int32_t partition,
+                                       pinpipe_error *err) {
+    pp_gateway_place_read *found = place_find(instance, topic, partition);
+    if (found) {
+        return found;
     }
     if (instance->place_count == PLACES_MAX || topic.len >= sizeof instance->places->topic) {
         pp_fail(err, PINPIPE_ELIMIT, "a consumer instance reads at most %d partitions", PLACES_MAX);
@@ -74,7 +83,8 @@ static pp_gateway_place_read *place_of(pp_gateway_instance *instance, pinpipe_st
         instance->place_cap = cap;
     }
     pp_gateway_place_read *place = &instance->places[instance->place_count++];
-    *place = (pp_gateway_place_read){.partition = partition, .sought_at = -1};
+    *place = (pp_gateway_place_read){
+        .partition = partition, .next = PINPIPE_KAFKA_OFFSET_COMMITTED, .sought_at = -1};
     memcpy(place->topic, topic.ptr, topic.len);
     return place;
 }
@@ -127,7 +137,7 @@ static void places_forget(pp_gateway_instance *instance, const pinpipe_kafka_bat
     }
 }
 
-/* ---- subscription ---- */
+/* ---- subscription and assignment ---- */
 
 static void consumer_close(pp_gateway_instance *instance) {
     pinpipe_error cause = PINPIPE_ERROR_INIT;
@@ -147,36 +157,96 @@ void pp_gateway_instance_leave(pp_gateway_instance *instance) {
     }
 }
 
-static void subscribe(pp_gateway_instance *instance, pp_gateway_order *order) {
+static bool is_pattern(const pinpipe_buf *topics) {
+    return topics->len && topics->ptr[0] == '^';
+}
+
+/* Leaves what the instance had, and reads topics or partitions. */
+static bool consumer_begin(pp_gateway_instance *instance, pp_gateway_order *order,
+                           pinpipe_kafka_consumer_options *options) {
     pinpipe_error cause = PINPIPE_ERROR_INIT;
+    pp_gateway_instance_leave(instance);
+    options->brokers = pp_buf_view(&instance->consumers->brokers);
+    options->group = pp_buf_view(&instance->group);
+    options->poll_records = POLL_RECORDS;
+    options->queue_bytes = QUEUE_BYTES;
+    if (pinpipe_kafka_consumer_new(&instance->consumer, options, instance->settings, &cause) < 0) {
+        refuse_cause(order, &cause);
+        return false;
+    }
+    instance->committed_ms = pp_clock_monotonic_ms();
+    done(order);
+    return true;
+}
+
+static void subscribe(pp_gateway_instance *instance, pp_gateway_order *order) {
+    pinpipe_kafka_consumer_options options = PINPIPE_KAFKA_CONSUMER_OPTIONS_INIT;
     pinpipe_buf topics = PINPIPE_BUF_INIT;
-    if (pp_gateway_topics_read(&topics, order)) {
-        pinpipe_kafka_consumer_options options = PINPIPE_KAFKA_CONSUMER_OPTIONS_INIT;
-        pp_gateway_instance_leave(instance);
-        options.brokers = pp_buf_view(&instance->consumers->brokers);
-        options.group = pp_buf_view(&instance->group);
-        options.topics = pp_buf_view(&topics);
-        options.poll_records = POLL_RECORDS;
-        options.queue_bytes = QUEUE_BYTES;
-        if (pinpipe_kafka_consumer_new(&instance->consumer, &options, instance->settings, &cause) < 0) {
-            refuse_cause(order, &cause);
-        } else {
-            pp_buf_clear(&instance->topics);
-            instance->topics = topics;
-            topics = (pinpipe_buf)PINPIPE_BUF_INIT;
-            instance->committed_ms = pp_clock_monotonic_ms();
-            done(order);
-        }
+    bool is_told = pp_gateway_topics_read(&topics, order);
+    options.topics = pp_buf_view(&topics);
+    if (is_told && instance->consumer &&
+        (!instance->topics.len || is_pattern(&instance->topics) != is_pattern(&topics))) {
+        refuse(order, PP_GATEWAY_ERROR_STATE, EXCLUSIVE);
+    } else if (is_told && consumer_begin(instance, order, &options)) {
+        pinpipe_buf before = instance->topics;
+        instance->topics = topics;
+        topics = before;
     }
     pinpipe_buf_reset(&topics);
 }
 
+/* As in Java: partitions that it has already go on where they are, and none ends it. */
+static void assign(pp_gateway_instance *instance, pp_gateway_order *order, pinpipe_kafka_offset *partitions,
+                   int64_t count) {
+    pinpipe_kafka_consumer_options options = PINPIPE_KAFKA_CONSUMER_OPTIONS_INIT;
+    pinpipe_error cause = PINPIPE_ERROR_INIT;
+    if (instance->topics.len) {
+        refuse(order, PP_GATEWAY_ERROR_STATE, EXCLUSIVE);
+        return;
+    }
+    for (int64_t i = 0; i < count; i++) {
+        const pp_gateway_place_read *had = place_find(instance, partitions[i].topic, partitions[i].partition);
+        partitions[i].offset = had ? had->next : PINPIPE_KAFKA_OFFSET_COMMITTED;
+    }
+    options.partitions = partitions;
+    options.partition_count = count;
+    if (!count) {
+        pp_gateway_instance_leave(instance);
+        done(order);
+        return;
+    }
+    bool is_begun = consumer_begin(instance, order, &options);
+    for (int64_t i = 0; i < count && is_begun; i++) {
+        pp_gateway_place_read *place =
+            place_of(instance, partitions[i].topic, partitions[i].partition, &cause);
+        if (place) {
+            place->next = partitions[i].offset;
+        }
+    }
+}
+
+static void assignment_tell(const pp_gateway_instance *instance, pp_gateway_order *order) {
+    pinpipe_error cause = PINPIPE_ERROR_INIT;
+    const pinpipe_kafka_offset *at = NULL;
+    pinpipe_buf *out = &order->reply.answer;
+    int64_t count = 0;
+    if (instance->consumer && pinpipe_kafka_consumer_assigned(&at, &count, instance->consumer, &cause) < 0) {
+        refuse_cause(order, &cause);
+        return;
+    }
+    pinpipe_status status = pp_buf_append_text(out, "{\"partitions\":[", NULL);
+    for (int64_t i = 0; i < count && status == PINPIPE_OK; i++) {
+        status = pp_buf_printf(out, NULL, "%s{\"topic\":\"%.*s\",\"partition\":%ld}", i ? "," : "",
+                               (int)at[i].topic.len, at[i].topic.ptr, (long)at[i].partition);
+    }
+    answered(order, status < 0 ? status : pp_buf_append_text(out, "]}", NULL));
+}
+
 static void subscription_tell(const pp_gateway_instance *instance, pp_gateway_order *order) {
     pinpipe_buf *out = &order->reply.answer;
-    pinpipe_str topics = pp_buf_view(&instance->topics);
+    pinpipe_str topics = is_pattern(&instance->topics) ? pp_str("") : pp_buf_view(&instance->topics);
     pinpipe_status status = pp_buf_append_text(out, "{\"topics\":[", NULL);
-    bool is_pattern = topics.len && topics.ptr[0] == '^';
-    for (size_t i = 0; i < topics.len && !is_pattern && status == PINPIPE_OK; i++) {
+    for (size_t i = 0; i < topics.len && status == PINPIPE_OK; i++) {
         const char *comma = memchr(topics.ptr + i, ',', topics.len - i);
         size_t end = comma ? (size_t)(comma - topics.ptr) : topics.len;
         status = pp_buf_printf(out, NULL, "%s\"%.*s\"", i ? "," : "", (int)(end - i), topics.ptr + i);
@@ -338,9 +408,10 @@ static void seek(pp_gateway_instance *instance, pp_gateway_order *order, pinpipe
                  int64_t count) {
     pinpipe_error cause = PINPIPE_ERROR_INIT;
     for (int64_t i = 0; i < count; i++) {
-        offsets[i].offset = order->action == PP_GATEWAY_CONSUMER_SEEK_BEGINNING ? OFFSET_BEGINNING
-                            : order->action == PP_GATEWAY_CONSUMER_SEEK_END     ? OFFSET_END
-                                                                                : offsets[i].offset;
+        offsets[i].offset = order->action == PP_GATEWAY_CONSUMER_SEEK_BEGINNING
+                                ? PINPIPE_KAFKA_OFFSET_BEGINNING
+                            : order->action == PP_GATEWAY_CONSUMER_SEEK_END ? PINPIPE_KAFKA_OFFSET_END
+                                                                            : offsets[i].offset;
     }
     if (count && pinpipe_kafka_consumer_seek(instance->consumer, offsets, count, COMMIT_MS, &cause) < 0) {
         refuse_cause(order, &cause);
@@ -349,6 +420,7 @@ static void seek(pp_gateway_instance *instance, pp_gateway_order *order, pinpipe
     for (int64_t i = 0; i < count; i++) {
         pp_gateway_place_read *place = place_of(instance, offsets[i].topic, offsets[i].partition, &cause);
         if (place) {
+            place->next = offsets[i].offset;
             place->sought_at = instance->batch_number;
             place->is_uncommitted = false;
         }
@@ -374,6 +446,9 @@ static void offsets_do(pp_gateway_instance *instance, pp_gateway_order *order) {
         case PP_GATEWAY_CONSUMER_COMMITTED:
             committed_tell(instance, order, offsets, count);
             break;
+        case PP_GATEWAY_CONSUMER_ASSIGN:
+            assign(instance, order, offsets, count);
+            break;
         default:
             seek(instance, order, offsets, count);
             break;
@@ -394,6 +469,12 @@ void pp_gateway_order_do(pp_gateway_instance *instance, pp_gateway_order *order)
         return;
     case PP_GATEWAY_CONSUMER_SUBSCRIPTION:
         subscription_tell(instance, order);
+        return;
+    case PP_GATEWAY_CONSUMER_ASSIGN:
+        offsets_do(instance, order);
+        return;
+    case PP_GATEWAY_CONSUMER_ASSIGNMENT:
+        assignment_tell(instance, order);
         return;
     case PP_GATEWAY_CONSUMER_CLOSE:
     case PP_GATEWAY_CONSUMER_UNSUBSCRIBE:

@@ -11,8 +11,10 @@
 #include <string.h>
 
 #include "base/memory.h"
+#include "io/clock.h"
 
 #define OFFSETS_MAX 100000
+#define SEEK_STEP_MS 10
 
 bool pp_kafka_list_has(const rd_kafka_topic_partition_list_t *list, const rd_kafka_message_t *message) {
     return rd_kafka_topic_partition_list_find((rd_kafka_topic_partition_list_t *)list,
@@ -144,19 +146,52 @@ static pinpipe_status foreign_fail(const rd_kafka_topic_partition_t *partition, 
                            (long)partition->partition);
 }
 
-static pinpipe_status list_seek(pinpipe_kafka_consumer *consumer, rd_kafka_topic_partition_list_t *list,
-                                int64_t timeout_ms, pinpipe_error *err) {
-    pp_kafka_ready_drop(consumer, list);
-    int wait_ms = pp_kafka_wait_ms(pp_kafka_deadline_ms(timeout_ms), INT64_MAX);
-    rd_kafka_error_t *error = rd_kafka_seek_partitions(consumer->client.handle, list, wait_ms);
+/* librdkafka would mark partitions of others, too. */
+static pinpipe_status assigned_check(const pinpipe_kafka_consumer *consumer,
+                                     const rd_kafka_topic_partition_list_t *list, pinpipe_error *err) {
+    rd_kafka_topic_partition_list_t *assigned = NULL;
+    rd_kafka_resp_err_t code = rd_kafka_assignment(consumer->client.handle, &assigned);
+    pinpipe_status status = code ? pp_kafka_fail(err, code, "asking for the assignment", NULL) : PINPIPE_OK;
+    for (int i = 0; i < list->cnt && status == PINPIPE_OK; i++) {
+        const rd_kafka_topic_partition_t *place = &list->elems[i];
+        if (!rd_kafka_topic_partition_list_find(assigned, place->topic, place->partition)) {
+            status = foreign_fail(place, err);
+        }
+    }
+    if (assigned) {
+        rd_kafka_topic_partition_list_destroy(assigned);
+    }
+    return status;
+}
+
+/* Where it fails, `refused` is the partition that does. */
+static rd_kafka_resp_err_t seek_once(const rd_kafka_topic_partition_t **refused, rd_kafka_t *handle,
+                                     rd_kafka_topic_partition_list_t *list, int wait_ms) {
+    rd_kafka_error_t *error = rd_kafka_seek_partitions(handle, list, wait_ms);
     rd_kafka_resp_err_t code = error ? rd_kafka_error_code(error) : RD_KAFKA_RESP_ERR_NO_ERROR;
-    const rd_kafka_topic_partition_t *refused = &list->elems[0];
+    *refused = &list->elems[0];
     for (int i = 0; i < list->cnt && !code; i++) {
-        refused = &list->elems[i];
-        code = refused->err;
+        *refused = &list->elems[i];
+        code = (*refused)->err;
     }
     if (error) {
         rd_kafka_error_destroy(error);
+    }
+    return code;
+}
+
+/* A partition takes no seek before librdkafka has asked where it is to begin. */
+static pinpipe_status list_seek(pinpipe_kafka_consumer *consumer, rd_kafka_topic_partition_list_t *list,
+                                int64_t timeout_ms, pinpipe_error *err) {
+    rd_kafka_t *handle = consumer->client.handle;
+    int64_t deadline_ms = pp_kafka_deadline_ms(timeout_ms);
+    const rd_kafka_topic_partition_t *refused = NULL;
+    pp_kafka_ready_drop(consumer, list);
+    rd_kafka_resp_err_t code = seek_once(&refused, handle, list, pp_kafka_wait_ms(deadline_ms, INT64_MAX));
+    while (code == RD_KAFKA_RESP_ERR__STATE && pp_kafka_wait_ms(deadline_ms, 1) > 0 &&
+           assigned_check(consumer, list, NULL) == PINPIPE_OK) {
+        pp_clock_sleep_ms(SEEK_STEP_MS);
+        code = seek_once(&refused, handle, list, pp_kafka_wait_ms(deadline_ms, INT64_MAX));
     }
     if (code == RD_KAFKA_RESP_ERR__STATE || code == RD_KAFKA_RESP_ERR__UNKNOWN_PARTITION) {
         return foreign_fail(refused, err);
@@ -246,24 +281,6 @@ pinpipe_status pinpipe_kafka_consumer_assigned(const pinpipe_kafka_offset **out,
 }
 
 /* ---- pauses ---- */
-
-/* librdkafka would mark partitions of others, too. */
-static pinpipe_status assigned_check(const pinpipe_kafka_consumer *consumer,
-                                     const rd_kafka_topic_partition_list_t *list, pinpipe_error *err) {
-    rd_kafka_topic_partition_list_t *assigned = NULL;
-    rd_kafka_resp_err_t code = rd_kafka_assignment(consumer->client.handle, &assigned);
-    pinpipe_status status = code ? pp_kafka_fail(err, code, "asking for the assignment", NULL) : PINPIPE_OK;
-    for (int i = 0; i < list->cnt && status == PINPIPE_OK; i++) {
-        const rd_kafka_topic_partition_t *place = &list->elems[i];
-        if (!rd_kafka_topic_partition_list_find(assigned, place->topic, place->partition)) {
-            status = foreign_fail(place, err);
-        }
-    }
-    if (assigned) {
-        rd_kafka_topic_partition_list_destroy(assigned);
-    }
-    return status;
-}
 
 static pinpipe_status places_list(rd_kafka_topic_partition_list_t **out,
                                   const pinpipe_kafka_consumer *consumer, const pinpipe_kafka_offset *offsets,

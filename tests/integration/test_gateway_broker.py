@@ -303,11 +303,11 @@ def test_botocore_signs_what_the_gateway_lets_in(kafka_broker: Broker, tmp_path:
             connection.close()
 
 
-def _read_some(address: str, group: str, topic: str, wanted: int) -> list[int]:
+def _read_some(address: str, group: str, path: str, what: dict[str, list[Any]], wanted: int) -> list[int]:
     """By an instance of the REST interface that is deleted then."""
     config = {"format": "json", "auto.offset.reset": "earliest", "auto.commit.enable": True}
     base = _ask(address, "POST", f"/consumers/{group}", config)["base_uri"].removeprefix(f"http://{address}")
-    _ask(address, "POST", f"{base}/subscription", {"topics": [topic]})
+    _ask(address, "POST", f"{base}/{path}", what)
     found: list[int] = []
     deadline = time.monotonic() + PATIENCE_S
     while len(found) < wanted and time.monotonic() < deadline:
@@ -319,15 +319,16 @@ def _read_some(address: str, group: str, topic: str, wanted: int) -> list[int]:
 
 
 def test_consumers_of_a_group_go_on_behind_each_other(kafka_broker: Broker) -> None:
-    """What an instance gave out is committed when it ends: the next one, and one of ours, go on behind it."""
+    """What an instance gave out is committed when it ends: one with partitions by hand, and one of ours, go on."""
     group, topic = "students", "gateway.consumed"
     with kafka.Admin(kafka_broker.brokers) as admin:
         admin.create_topic(topic)
     with _gateway(kafka_broker.brokers) as (address, _):
         body = json.dumps({"records": [{"value": n} for n in range(1000)]}).encode()
         assert _post(address, body, topic)[0] == 200
-        found = _read_some(address, group, topic, 300)
-        found += _read_some(address, group, topic, 300)
+        found = _read_some(address, group, "subscription", {"topics": [topic]}, 300)
+        partitions = [{"topic": topic, "partition": 0}]
+        found += _read_some(address, group, "assignments", {"partitions": partitions}, 300)
     with kafka.Consumer(kafka_broker.brokers, group, [topic]) as consumer:
         deadline = time.monotonic() + PATIENCE_S
         read_by_rest = len(found)

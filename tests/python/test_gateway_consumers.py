@@ -52,7 +52,7 @@ def _until(
 def _steps_fault(number: int, case: dict[str, Any], cluster: kafka.MockCluster, address: str) -> str:
     """What was not answered as it should be; empty = nothing."""
     topic, group = f"consumed.{number}", f"group-{number}"
-    cluster.create_topic(topic)
+    cluster.create_topic(topic, case.get("partitions", 1))
     sent, headers = (case["sent"], JSON) if case["sent"] else (case["sent_binary"], BINARY)
     if _ask(address, "POST", f"/topics/{topic}", sent.encode(), headers)[0] != 200:
         return "nothing was written"

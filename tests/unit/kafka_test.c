@@ -143,11 +143,13 @@ static void partitions_read(const char *brokers, const int64_t next[4]) {
     pinpipe_kafka_offset partitions[] = {
         {.topic = pp_str("t.pin"), .partition = 0, .offset = PINPIPE_KAFKA_OFFSET_COMMITTED},
         {.topic = pp_str("t.pin"), .partition = 1, .offset = PINPIPE_KAFKA_OFFSET_BEGINNING},
-        {.topic = pp_str("t.pin"), .partition = 2, .offset = next[2] - 3}};
+        {.topic = pp_str("t.pin"), .partition = 2, .offset = PINPIPE_KAFKA_OFFSET_END}};
     pinpipe_error err = PINPIPE_ERROR_INIT;
     int64_t start_ms = pp_clock_monotonic_ms();
     pinpipe_kafka_consumer *consumer = consumer_of(brokers, partitions, 3);
     check_assigned(consumer, 3);
+    partitions[2].offset = next[2] - 3; /* before anything was read */
+    CHECK_INT(pinpipe_kafka_consumer_seek(consumer, &partitions[2], 1, 10000, &err), PINPIPE_OK);
     int64_t from[4] = {next[0] / 2, 0, next[2] - 3};
     int64_t count = next[0] - next[0] / 2 + next[1] + 3;
     CHECK_INT(consume(consumer, count, from), count);
