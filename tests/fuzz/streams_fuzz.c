@@ -129,9 +129,6 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
 
 #else
 
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
-    (void)data, (void)size;
-    return 0;
-}
+FUZZ_NOTHING
 
 #endif
