@@ -77,7 +77,7 @@ struct pp_gateway_consumers {
 
 /** Takes what a request says of a new instance; false = the request is refused. */
 bool pp_gateway_instance_configure(pp_gateway_instance *instance, pinpipe_buf *wanted_name,
-                                   pp_gateway_request *request, pinpipe_str body);
+                                   pp_gateway_request *request);
 
 /** Does what an order says; on the instance's thread. */
 void pp_gateway_order_do(pp_gateway_instance *instance, pp_gateway_order *order);

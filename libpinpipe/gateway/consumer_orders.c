@@ -7,8 +7,6 @@
 
 #include <string.h>
 
-#include <jansson.h>
-
 #include "base/buffer.h"
 #include "base/log.h"
 #include "base/memory.h"
@@ -432,13 +430,12 @@ static void seek(pp_gateway_instance *instance, pp_gateway_order *order, pinpipe
 static void offsets_do(pp_gateway_instance *instance, pp_gateway_order *order) {
     bool has_offsets =
         order->action == PP_GATEWAY_CONSUMER_COMMIT || order->action == PP_GATEWAY_CONSUMER_SEEK;
-    json_t *body = NULL;
     int64_t count = 0;
     pinpipe_kafka_offset *offsets = pp_alloc_zero(OFFSETS_MAX * sizeof *offsets);
     if (!offsets) {
         refuse(order, PP_GATEWAY_ERROR_BUSY, "there is no memory for offsets");
     } else if ((!order->body.len && order->action == PP_GATEWAY_CONSUMER_COMMIT) ||
-               pp_gateway_offsets_read(&body, offsets, &count, OFFSETS_MAX, order, has_offsets)) {
+               pp_gateway_offsets_read(offsets, &count, OFFSETS_MAX, order, has_offsets)) {
         switch (order->action) {
         case PP_GATEWAY_CONSUMER_COMMIT:
             offsets_commit(instance, order, offsets, count);
@@ -454,7 +451,6 @@ static void offsets_do(pp_gateway_instance *instance, pp_gateway_order *order) {
             break;
         }
     }
-    json_decref(body);
     pp_free(offsets);
 }
 

@@ -16,6 +16,10 @@
 #include "text/utf8.h"
 
 #define BAD_NUMBER (-2)
+#define FIELD_QUOTE_BYTES 80
+/* Values stand that deep. */
+#define BODY_DEPTH 1
+#define LIST_DEPTH 2
 #define WAIT_DEFAULT_MS 1000
 #define WAIT_MAX_MS 300000
 #define BYTES_MIN_MAX ((int64_t)64 << 20)
@@ -27,63 +31,85 @@ static bool refuse(pp_gateway_request *request, pp_gateway_error error, const ch
     return false;
 }
 
-/* NULL = the request is refused. */
-static json_t *object_read(pp_gateway_request *request, pinpipe_str body) {
-    json_error_t fault;
-    json_t *object = json_loadb(body.len ? body.ptr : "", body.len, 0, &fault);
-    if (!object) {
-        pp_gateway_refuse_for(request, PP_GATEWAY_ERROR_BAD_BODY, "the body is not JSON: byte %d: %s",
-                              fault.position, fault.text);
-    } else if (!json_is_object(object)) {
-        pp_gateway_refuse(request, PP_GATEWAY_ERROR_BAD_BODY, "the body is no object");
-        json_decref(object);
-        object = NULL;
-    }
-    return object;
+static bool refuse_field(pp_gateway_request *request, pinpipe_str key) {
+    int len = key.len < FIELD_QUOTE_BYTES ? (int)key.len : FIELD_QUOTE_BYTES;
+    pp_gateway_refuse_for(request, PP_GATEWAY_ERROR_BAD_FIELD, "Unrecognized field: %.*s", len, key.ptr);
+    return false;
 }
 
-static bool is_one_of(const char *name, const char *const *names, size_t count) {
-    bool is_one = false;
-    for (size_t i = 0; i < count; i++) {
-        is_one = is_one || strcmp(name, names[i]) == 0;
+/* The members of a body that is one object. */
+static bool body_take(pp_json_member *members, int count, pp_gateway_request *request, pinpipe_buf *body) {
+    if (pp_json_pad(body, NULL) < 0) {
+        return refuse(request, PP_GATEWAY_ERROR_BUSY, "there is no memory for the body");
     }
-    return is_one;
+    pp_json_walk walk = {body->ptr, body->ptr + body->len, NULL, false};
+    pinpipe_str other = {NULL, 0};
+    bool is_object = pp_json_byte_pass(&walk, '{');
+    bool is_read = is_object ? pp_json_members_take(members, count, &other, &walk, BODY_DEPTH)
+                             : pp_json_value_pass(&walk, 0);
+    if (!is_read || !pp_json_walk_ended(&walk)) {
+        pp_gateway_refuse_for(request, PP_GATEWAY_ERROR_BAD_BODY, "the body is not JSON: byte %lld: %s",
+                              (long long)(walk.at - body->ptr),
+                              walk.fault ? walk.fault
+                              : is_read  ? "more follows the value"
+                                         : "it ends early");
+        return false;
+    }
+    if (!is_object) {
+        return refuse(request, PP_GATEWAY_ERROR_BAD_BODY, "the body is no object");
+    }
+    return !other.ptr || refuse_field(request, other);
 }
 
-static bool fields_check(pp_gateway_request *request, json_t *object, const char *const *names,
-                         size_t count) {
-    const char *name = NULL;
-    json_t *value = NULL;
-    json_object_foreach(object, name, value) {
-        if (!is_one_of(name, names, count)) {
-            pp_gateway_refuse_for(request, PP_GATEWAY_ERROR_BAD_FIELD, "Unrecognized field: %.80s", name);
-            return false;
-        }
+static bool is_given(const pp_json_member *member) {
+    return member->text.len && !pp_str_is(member->text, "null");
+}
+
+/* A text without its escapes, which are taken out where it lies; empty where there is none. */
+static bool text_take(pinpipe_str *out, pp_gateway_request *request, const pinpipe_buf *body,
+                      const pp_json_member *member) {
+    *out = (pinpipe_str){"", 0};
+    if (!is_given(member)) {
+        return true;
     }
+    char *inside = body->ptr + (member->text.ptr - body->ptr) + 1;
+    size_t len = 0;
+    if (*member->text.ptr != '"' ||
+        pp_json_unescape(inside, &len, inside, member->text.len - 2) != PP_JSON_STRING_OK ||
+        memchr(inside, '\0', len)) {
+        pp_gateway_refuse_for(request, PP_GATEWAY_ERROR_BAD_FIELD, "%s is a text", member->name);
+        return false;
+    }
+    *out = (pinpipe_str){inside, len};
     return true;
 }
 
-static pinpipe_str text_of(const json_t *value) {
-    return json_is_string(value) ? (pinpipe_str){json_string_value(value), json_string_length(value)}
-                                 : (pinpipe_str){"", 0};
+/* A number without fraction and exponent. */
+static bool is_integer(int64_t *out, pinpipe_str text) {
+    bool is_whole = false;
+    return text.len && pp_number_scan(text.ptr, text.ptr + text.len, &is_whole) == text.len && is_whole &&
+           pp_number_i64(out, text) == PP_NUMBER_OK;
 }
 
 /* ---- a new instance ---- */
 
 /* Numbers and truths may come as text. */
-static bool number_take(int64_t *out, pp_gateway_request *request, const json_t *object, const char *name,
-                        int64_t most) {
-    const json_t *value = json_object_get(object, name);
-    int64_t number = json_is_integer(value) ? json_integer_value(value) : BAD_NUMBER;
-    if (!value || json_is_null(value)) {
+static pinpipe_str unquoted(const pp_json_member *member) {
+    pinpipe_str text = member->text;
+    return *text.ptr == '"' ? (pinpipe_str){text.ptr + 1, text.len - 2} : text;
+}
+
+static bool number_take(int64_t *out, pp_gateway_request *request, const pp_json_member *member,
+                        int64_t least, int64_t most) {
+    int64_t number = BAD_NUMBER;
+    if (!is_given(member)) {
         return true;
     }
-    if (json_is_string(value) && pp_number_i64(&number, text_of(value)) != PP_NUMBER_OK) {
-        number = BAD_NUMBER;
-    }
-    if (number < -1 || number > most || (number == -1 && strcmp(name, "fetch.min.bytes") != 0)) {
+    bool is_number = *member->text.ptr == '"' ? pp_number_i64(&number, unquoted(member)) == PP_NUMBER_OK
+                                              : is_integer(&number, member->text);
+    if (!is_number || number < least || number > most) {
         pp_gateway_refuse_for(request, PP_GATEWAY_ERROR_CONSUMER_CONFIG,
-                              "Invalid consumer configuration: %s is a number up to %lld", name,
+                              "Invalid consumer configuration: %s is a number up to %lld", member->name,
                               (long long)most);
         return false;
     }
@@ -116,13 +142,13 @@ static bool reset_take(pp_gateway_instance *instance, pp_gateway_request *reques
            refuse(request, PP_GATEWAY_ERROR_BUSY, "there is no memory for an instance");
 }
 
-static bool commits_take(pp_gateway_instance *instance, pp_gateway_request *request, const json_t *value) {
-    pinpipe_str text = text_of(value);
-    instance->commits_itself = !json_is_false(value) && !pp_str_is(text, "false");
-    bool is_known = !value || json_is_null(value) || json_is_boolean(value) || pp_str_is(text, "true") ||
-                    pp_str_is(text, "false");
-    return is_known || refuse(request, PP_GATEWAY_ERROR_CONSUMER_CONFIG,
-                              "Invalid consumer configuration: auto.commit.enable is true or false");
+static bool commits_take(pp_gateway_instance *instance, pp_gateway_request *request,
+                         const pp_json_member *member) {
+    pinpipe_str text = is_given(member) ? unquoted(member) : pp_str("true");
+    instance->commits_itself = pp_str_is(text, "true");
+    return instance->commits_itself || pp_str_is(text, "false") ||
+           refuse(request, PP_GATEWAY_ERROR_CONSUMER_CONFIG,
+                  "Invalid consumer configuration: auto.commit.enable is true or false");
 }
 
 static bool name_take(pinpipe_buf *out, pp_gateway_request *request, pinpipe_str text) {
@@ -137,33 +163,28 @@ static bool name_take(pinpipe_buf *out, pp_gateway_request *request, pinpipe_str
 }
 
 bool pp_gateway_instance_configure(pp_gateway_instance *instance, pinpipe_buf *wanted_name,
-                                   pp_gateway_request *request, pinpipe_str body) {
-    static const char *const names[] = {"id",
-                                        "name",
-                                        "format",
-                                        "auto.offset.reset",
-                                        "auto.commit.enable",
-                                        "fetch.min.bytes",
-                                        "consumer.request.timeout.ms"};
-    json_t *object = body.len ? object_read(request, body) : json_object();
+                                   pp_gateway_request *request) {
+    enum { ID, NAME, FORMAT, RESET, COMMITS, BYTES, WAIT, COUNT };
+    pp_json_member members[COUNT] = {[ID].name = "id",
+                                     [NAME].name = "name",
+                                     [FORMAT].name = "format",
+                                     [RESET].name = "auto.offset.reset",
+                                     [COMMITS].name = "auto.commit.enable",
+                                     [BYTES].name = "fetch.min.bytes",
+                                     [WAIT].name = "consumer.request.timeout.ms"};
+    pinpipe_str texts[COMMITS] = {{NULL, 0}};
+    bool is_taken = !request->body.len || body_take(members, COUNT, request, &request->body);
     instance->bytes_min = 1;
     instance->wait_ms = WAIT_DEFAULT_MS;
-    if (!object) {
-        return request->status ||
-               refuse(request, PP_GATEWAY_ERROR_BUSY, "there is no memory for an instance");
+    for (int i = 0; i < COMMITS && is_taken; i++) {
+        is_taken = text_take(&texts[i], request, &request->body, &members[i]);
     }
-    pinpipe_str name = text_of(json_object_get(object, "id")); /* as kafka-rest has it, before a name */
-    name = name.len ? name : text_of(json_object_get(object, "name"));
-    bool is_taken =
-        fields_check(request, object, names, sizeof names / sizeof names[0]) &&
-        name_take(wanted_name, request, name) &&
-        format_take(instance, request, text_of(json_object_get(object, "format"))) &&
-        reset_take(instance, request, text_of(json_object_get(object, "auto.offset.reset"))) &&
-        commits_take(instance, request, json_object_get(object, "auto.commit.enable")) &&
-        number_take(&instance->bytes_min, request, object, "fetch.min.bytes", BYTES_MIN_MAX) &&
-        number_take(&instance->wait_ms, request, object, "consumer.request.timeout.ms", WAIT_MAX_MS);
-    json_decref(object);
-    return is_taken;
+    /* An id goes before a name, as in kafka-rest; -1 stands for what it is by itself. */
+    return is_taken && name_take(wanted_name, request, texts[ID].len ? texts[ID] : texts[NAME]) &&
+           format_take(instance, request, texts[FORMAT]) && reset_take(instance, request, texts[RESET]) &&
+           commits_take(instance, request, &members[COMMITS]) &&
+           number_take(&instance->bytes_min, request, &members[BYTES], -1, BYTES_MIN_MAX) &&
+           number_take(&instance->wait_ms, request, &members[WAIT], 0, WAIT_MAX_MS);
 }
 
 /* ---- topics and partitions ---- */
@@ -173,10 +194,24 @@ static bool is_topic(pinpipe_str name) {
     return !memchr(name.ptr, '%', name.len) && pp_gateway_name_read(read, name, sizeof read) > 0;
 }
 
-static bool names_take(pinpipe_buf *out, pp_gateway_request *request, const json_t *topics) {
-    for (size_t i = 0; i < json_array_size(topics); i++) {
-        pinpipe_str name = text_of(json_array_get(topics, i));
-        if (!is_topic(name)) {
+/* A walk over the entries of a list, which were passed before. */
+static bool list_begin(pp_json_walk *out, pinpipe_str list) {
+    const char *at = list.len ? list.ptr : "";
+    *out = (pp_json_walk){at, at + list.len, NULL, false};
+    return pp_json_byte_pass(out, '[');
+}
+
+static bool names_take(pinpipe_buf *out, pp_gateway_order *order, pinpipe_str topics) {
+    pp_gateway_request *request = &order->reply;
+    pp_json_walk walk;
+    bool is_list = list_begin(&walk, topics);
+    for (int64_t i = 0; is_list && pp_json_element_next(&walk, i); i++) {
+        pp_json_walk_ended(&walk); /* it passes blanks */
+        pp_json_member entry = {"topics", {walk.at, 0}};
+        pinpipe_str name = {"", 0};
+        pp_json_value_pass(&walk, LIST_DEPTH);
+        entry.text.len = (size_t)(walk.at - entry.text.ptr);
+        if (!text_take(&name, request, &order->body, &entry) || !is_topic(name)) {
             return refuse(request, PP_GATEWAY_ERROR_BAD_FIELD, "topics are names of topics");
         }
         if (pp_buf_printf(out, NULL, "%s%.*s", i ? "," : "", (int)name.len, name.ptr) < 0) {
@@ -187,64 +222,75 @@ static bool names_take(pinpipe_buf *out, pp_gateway_request *request, const json
 }
 
 bool pp_gateway_topics_read(pinpipe_buf *out, pp_gateway_order *order) {
-    static const char *const names[] = {"topics", "topic_pattern"};
+    pp_json_member members[] = {{.name = "topics"}, {.name = "topic_pattern"}};
     pp_gateway_request *request = &order->reply;
-    json_t *object = object_read(request, pp_buf_view(&order->body));
-    if (!object) {
+    pinpipe_str pattern = {"", 0};
+    if (!body_take(members, 2, request, &order->body) ||
+        !text_take(&pattern, request, &order->body, &members[1])) {
         return false;
     }
-    const json_t *topics = json_object_get(object, "topics");
-    pinpipe_str pattern = text_of(json_object_get(object, "topic_pattern"));
-    bool is_taken = fields_check(request, object, names, sizeof names / sizeof names[0]);
-    if (is_taken && (json_is_array(topics) || !pattern.len)) {
-        is_taken = names_take(out, request, topics);
-    } else if (is_taken) {
-        /* Java's patterns fit whole names. */
-        is_taken = pp_buf_printf(out, NULL, "^(%.*s)$", (int)pattern.len, pattern.ptr) == PINPIPE_OK ||
-                   refuse(request, PP_GATEWAY_ERROR_BUSY, "there is no memory for the topics");
+    if (is_given(&members[0]) || !pattern.len) {
+        return names_take(out, order, members[0].text);
     }
-    json_decref(object);
-    return is_taken;
+    /* Java's patterns fit whole names. */
+    return pp_buf_printf(out, NULL, "^(%.*s)$", (int)pattern.len, pattern.ptr) == PINPIPE_OK ||
+           refuse(request, PP_GATEWAY_ERROR_BUSY, "there is no memory for the topics");
 }
 
-static bool offset_take(pinpipe_kafka_offset *out, const json_t *entry, bool has_offsets) {
-    const json_t *partition = json_object_get(entry, "partition"), *offset = json_object_get(entry, "offset");
-    out->topic = text_of(json_object_get(entry, "topic"));
-    out->metadata = text_of(json_object_get(entry, "metadata"));
-    bool is_whole = is_topic(out->topic) && json_is_integer(partition) &&
-                    json_integer_value(partition) >= 0 && json_integer_value(partition) <= INT32_MAX;
-    out->partition = is_whole ? (int32_t)json_integer_value(partition) : 0;
-    if (has_offsets) {
-        is_whole = is_whole && json_is_integer(offset) && json_integer_value(offset) >= 0 &&
-                   json_integer_value(offset) < INT64_MAX;
-        out->offset = is_whole ? json_integer_value(offset) : 0;
+static bool offset_take(pinpipe_kafka_offset *out, pp_json_walk *walk, pp_gateway_order *order,
+                        bool has_offsets) {
+    enum { TOPIC, PARTITION, OFFSET, METADATA, COUNT };
+    pp_json_member members[COUNT] = {[TOPIC].name = "topic",
+                                     [PARTITION].name = "partition",
+                                     [OFFSET].name = "offset",
+                                     [METADATA].name = "metadata"};
+    pp_gateway_request *request = &order->reply;
+    pinpipe_str other = {NULL, 0};
+    int64_t partition = -1;
+    if (pp_json_byte_pass(walk, '{')) {
+        pp_json_members_take(members, COUNT, &other, walk, LIST_DEPTH + 1);
     }
-    return is_whole;
+    if (other.ptr) {
+        return refuse_field(request, other);
+    }
+    if (!text_take(&out->topic, request, &order->body, &members[TOPIC]) ||
+        !text_take(&out->metadata, request, &order->body, &members[METADATA])) {
+        return false;
+    }
+    bool is_whole = is_topic(out->topic) && is_integer(&partition, members[PARTITION].text) &&
+                    partition >= 0 && partition <= INT32_MAX;
+    if (is_whole && has_offsets) {
+        is_whole =
+            is_integer(&out->offset, members[OFFSET].text) && out->offset >= 0 && out->offset < INT64_MAX;
+    }
+    out->partition = is_whole ? (int32_t)partition : 0;
+    return is_whole || refuse(request, PP_GATEWAY_ERROR_BAD_FIELD,
+                              has_offsets ? "offsets has a topic, a partition and an offset"
+                                          : "partitions has a topic, a partition");
 }
 
-bool pp_gateway_offsets_read(json_t **body, pinpipe_kafka_offset *out, int64_t *count, int64_t max,
-                             pp_gateway_order *order, bool has_offsets) {
-    const char *name = has_offsets ? "offsets" : "partitions";
+bool pp_gateway_offsets_read(pinpipe_kafka_offset *out, int64_t *count, int64_t max, pp_gateway_order *order,
+                             bool has_offsets) {
+    pp_json_member list = {.name = has_offsets ? "offsets" : "partitions"};
     pp_gateway_request *request = &order->reply;
-    *body = object_read(request, pp_buf_view(&order->body));
-    const json_t *list = json_object_get(*body, name);
-    *count = (int64_t)json_array_size(list);
-    if (!*body || !fields_check(request, *body, &name, 1)) {
+    pp_json_walk walk;
+    *count = 0;
+    if (!body_take(&list, 1, request, &order->body)) {
         return false;
     }
-    if (!json_is_array(list) || *count > max) {
-        pp_gateway_refuse_for(request, PP_GATEWAY_ERROR_BAD_FIELD, "%s is a list of at most %lld", name,
-                              (long long)max);
-        return false;
-    }
-    for (int64_t i = 0; i < *count; i++) {
-        if (!offset_take(&out[i], json_array_get(list, (size_t)i), has_offsets)) {
-            pp_gateway_refuse_for(request, PP_GATEWAY_ERROR_BAD_FIELD, "%s has a topic, a partition%s", name,
-                                  has_offsets ? " and an offset" : "");
+    bool is_list = list_begin(&walk, list.text);
+    while (is_list && pp_json_element_next(&walk, *count)) {
+        if (*count == max) {
+            is_list = false;
+        } else if (!offset_take(&out[(*count)++], &walk, order, has_offsets)) {
             return false;
         }
     }
-    return true;
+    if (!is_list) {
+        pp_gateway_refuse_for(request, PP_GATEWAY_ERROR_BAD_FIELD, "%s is a list of at most %lld", list.name,
+                              (long long)max);
+    }
+    return is_list;
 }
 
 /* ---- answers ---- */

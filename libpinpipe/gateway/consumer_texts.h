@@ -4,17 +4,15 @@
 #ifndef PP_GATEWAY_CONSUMER_TEXTS_H
 #define PP_GATEWAY_CONSUMER_TEXTS_H
 
-#include <jansson.h>
-
 #include "gateway/consumer.h"
 
 /** Appends topics, as a consumer takes them, that a body subscribes to; false = the order is refused. */
 bool pp_gateway_topics_read(pinpipe_buf *out, pp_gateway_order *order);
 
-/** Reads at most `max` partitions, and where `has_offsets` their offsets; texts are borrowed from `body`,
- * which the caller gives back. False = the order is refused. */
-bool pp_gateway_offsets_read(json_t **body, pinpipe_kafka_offset *out, int64_t *count, int64_t max,
-                             pp_gateway_order *order, bool has_offsets);
+/** Reads at most `max` partitions, and where `has_offsets` their offsets; texts are borrowed from the order.
+ * False = it is refused. */
+bool pp_gateway_offsets_read(pinpipe_kafka_offset *out, int64_t *count, int64_t max, pp_gateway_order *order,
+                             bool has_offsets);
 
 /** Appends one record of an answer. Errors: EDATA it is no JSON, and was to be; ENOMEM. */
 pinpipe_status pp_gateway_message_append(pinpipe_buf *out, pinpipe_buf *scratch,

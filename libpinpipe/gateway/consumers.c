@@ -302,11 +302,9 @@ static void instance_create(pinpipe_gateway *gateway, pp_gateway_connection *con
     if (!is_made) {
         pp_gateway_refuse(request, PP_GATEWAY_ERROR_BUSY, "there is no memory for an instance");
     }
-    bool is_begun =
-        is_made &&
-        pp_gateway_instance_configure(instance, &instance->name, request, pp_buf_view(&request->body)) &&
-        (instance->name.len || is_written(request, name_make(&instance->name, gateway, NULL))) &&
-        instance_begin(gateway, instance, request);
+    bool is_begun = is_made && pp_gateway_instance_configure(instance, &instance->name, request) &&
+                    (instance->name.len || is_written(request, name_make(&instance->name, gateway, NULL))) &&
+                    instance_begin(gateway, instance, request);
     if (is_begun) {
         created_answer(gateway, connection, instance);
     } else if (instance) {

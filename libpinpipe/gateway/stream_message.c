@@ -52,12 +52,6 @@ typedef struct reading {
     int64_t records;
 } reading;
 
-/* A member whose value is wanted; its text stays empty where it is missing. */
-typedef struct wish {
-    const char *name;
-    pinpipe_str text;
-} wish;
-
 void pp_gateway_stream_invalid(const pinpipe_gateway *gateway, pp_gateway_request *request,
                                const char *format, ...) {
     char words[WORDS_BYTES];
@@ -85,28 +79,8 @@ static bool refuse_syntax(reading *in) {
 
 /* ---- members ---- */
 
-/* Finds the values of an object's members; others are passed over. */
-static bool members_take(wish *wishes, int count, reading *in, int32_t depth) {
-    pinpipe_str key;
-    for (int64_t i = 0; pp_json_member_next(&in->walk, &key, i); i++) {
-        if (pp_json_walk_ended(&in->walk)) { /* it passes blanks */
-            return refuse_syntax(in);
-        }
-        const char *from = in->walk.at;
-        if (!pp_json_value_pass(&in->walk, depth)) {
-            return refuse_syntax(in);
-        }
-        for (int j = 0; j < count; j++) {
-            if (pp_str_is(key, wishes[j].name)) {
-                wishes[j].text = (pinpipe_str){from, (size_t)(in->walk.at - from)};
-            }
-        }
-    }
-    return !in->walk.fault || refuse_syntax(in);
-}
-
 /* The members of a body, of which an empty one has none. */
-static bool body_take(wish *wishes, int count, reading *in) {
+static bool body_take(pp_json_member *wishes, int count, reading *in) {
     pinpipe_buf *body = &in->request->body;
     if (pp_json_pad(body, NULL) < 0) {
         pp_gateway_refuse(in->request, PP_GATEWAY_ERROR_BUSY, "there is no memory for the body");
@@ -123,10 +97,9 @@ static bool body_take(wish *wishes, int count, reading *in) {
         pp_gateway_stream_invalid(in->gateway, in->request, "the body is no object");
         return false;
     }
-    if (!members_take(wishes, count, in, BODY_DEPTH)) {
-        return false;
-    }
-    return pp_json_walk_ended(&in->walk) || refuse_syntax(in);
+    return (pp_json_members_take(wishes, count, NULL, &in->walk, BODY_DEPTH) &&
+            pp_json_walk_ended(&in->walk)) ||
+           refuse_syntax(in);
 }
 
 static bool is_text(pinpipe_str value) {
@@ -162,7 +135,7 @@ static void data_write(reading *in, const char *bytes, size_t len) {
 }
 
 static bool shards_take(reading *in) {
-    wish shards = {.name = "ShardCount"};
+    pp_json_member shards = {.name = "ShardCount"};
     int64_t count = SHARDS_DEFAULT;
     if (!body_take(&shards, 1, in)) {
         return false;
@@ -179,7 +152,7 @@ static bool shards_take(reading *in) {
 }
 
 static bool record_take(reading *in) {
-    wish wishes[] = {{.name = forms[FORM_TUTORIAL].data}, {.name = forms[FORM_TUTORIAL].key}};
+    pp_json_member wishes[] = {{.name = forms[FORM_TUTORIAL].data}, {.name = forms[FORM_TUTORIAL].key}};
     if (!body_take(wishes, 2, in)) {
         return false;
     }
@@ -200,14 +173,15 @@ static bool record_take(reading *in) {
 
 /* Its data is text, with or without JSON in it; a template would print an object as Java does: {a=1}. */
 static bool item_take(reading *in) {
-    wish wishes[] = {{.name = forms[FORM_TUTORIAL].item_data}, {.name = forms[FORM_TUTORIAL].item_key}};
+    pp_json_member wishes[] = {{.name = forms[FORM_TUTORIAL].item_data},
+                               {.name = forms[FORM_TUTORIAL].item_key}};
     if (!pp_json_byte_pass(&in->walk, '{')) {
         pp_gateway_stream_invalid(in->gateway, in->request, "%s: number %lld is no object",
                                   forms[FORM_TUTORIAL].list, (long long)in->records + 1);
         return false;
     }
-    if (!members_take(wishes, 2, in, RECORD_DEPTH)) {
-        return false;
+    if (!pp_json_members_take(wishes, 2, NULL, &in->walk, RECORD_DEPTH)) {
+        return refuse_syntax(in);
     }
     for (int i = 0; i < 2; i++) {
         if (!is_text(wishes[i].text)) {
@@ -231,7 +205,7 @@ static bool item_take(reading *in) {
 }
 
 static bool records_take(reading *in) {
-    wish list = {.name = forms[FORM_TUTORIAL].list};
+    pp_json_member list = {.name = forms[FORM_TUTORIAL].list};
     if (!body_take(&list, 1, in)) {
         return false;
     }

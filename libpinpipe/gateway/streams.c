@@ -212,23 +212,15 @@ void pp_gateway_stream_work(pinpipe_gateway *gateway, pp_gateway_connection *con
 
 /* FailedRecordCount of PutRecords' answer; -1 = it has none. */
 static int64_t failed_count(pinpipe_buf *answer) {
-    pinpipe_str key;
+    pp_json_member failed = {.name = "FailedRecordCount"};
     int64_t count = -1;
     if (pp_json_pad(answer, NULL) < 0) {
         return -1;
     }
     pp_json_walk walk = {answer->ptr, answer->ptr + answer->len, NULL, false};
-    bool goes_on = pp_json_byte_pass(&walk, '{');
-    for (int64_t i = 0; goes_on && pp_json_member_next(&walk, &key, i); i++) {
-        bool is_count = pp_str_is(key, "FailedRecordCount") && !pp_json_walk_ended(&walk);
-        const char *from = walk.at;
-        goes_on = pp_json_value_pass(&walk, 1);
-        if (goes_on && is_count &&
-            pp_number_i64(&count, (pinpipe_str){from, (size_t)(walk.at - from)}) != PP_NUMBER_OK) {
-            count = -1;
-        }
-    }
-    return count;
+    bool is_read =
+        pp_json_byte_pass(&walk, '{') && pp_json_members_take(&failed, 1, NULL, &walk, 1) && failed.text.len;
+    return is_read && pp_number_i64(&count, failed.text) == PP_NUMBER_OK ? count : -1;
 }
 
 /* What the status of a refusal is for whoever asked: his fault, later, Kinesis' fault. */

@@ -105,6 +105,31 @@ bool pp_json_element_next(pp_json_walk *walk, int64_t index) {
     return index == 0 || pp_json_byte_pass(walk, ',') || fail(walk, "',' or ']' is expected");
 }
 
+bool pp_json_members_take(pp_json_member *members, int count, pinpipe_str *other, pp_json_walk *walk,
+                          int32_t depth) {
+    pinpipe_str key;
+    for (int64_t i = 0; pp_json_member_next(walk, &key, i); i++) {
+        bool is_wanted = false;
+        if (pp_json_walk_ended(walk)) { /* it passes blanks */
+            return false;
+        }
+        const char *from = walk->at;
+        if (!pp_json_value_pass(walk, depth)) {
+            return false;
+        }
+        for (int j = 0; j < count; j++) {
+            if (pp_str_is(key, members[j].name)) {
+                members[j].text = (pinpipe_str){from, (size_t)(walk->at - from)};
+                is_wanted = true;
+            }
+        }
+        if (other && !is_wanted && !other->ptr) {
+            *other = key;
+        }
+    }
+    return !walk->fault;
+}
+
 static bool word_pass(pp_json_walk *walk, const char *word, size_t len) {
     if ((size_t)(walk->end - walk->at) < len || memcmp(walk->at, word, len) != 0) {
         return fail(walk, "a value is expected");

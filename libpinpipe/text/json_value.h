@@ -39,6 +39,18 @@ bool pp_json_member_next(pp_json_walk *walk, pinpipe_str *key, int64_t index);
 /** The same of an array: true with `at` before its value. */
 bool pp_json_element_next(pp_json_walk *walk, int64_t index);
 
+/** A member whose value is wanted. */
+typedef struct pp_json_member {
+    const char *name;
+    pinpipe_str text; /* its value as it lies there; stays empty where it is missing */
+} pp_json_member;
+
+/** Finds the values of an object whose '{' was passed; of a name that comes twice the last counts. `other`,
+ * unless it is NULL, is the first name that is none of these, if there is one. False at a fault; where the
+ * text ends behind a name, `fault` is NULL. */
+bool pp_json_members_take(pp_json_member *members, int count, pinpipe_str *other, pp_json_walk *walk,
+                          int32_t depth);
+
 /** True where nothing but blanks follows. */
 bool pp_json_walk_ended(pp_json_walk *walk);
 

@@ -32,7 +32,7 @@ OUTSIDE_HEADERS: dict[str, frozenset[str]] = {
     "librdkafka/": frozenset({"kafka"}),
     "expat.h": frozenset({"aws", "s3"}),
     "microhttpd.h": frozenset({"gateway"}),
-    "jansson.h": frozenset({"clean", "aws", "kafka", "gateway"}),
+    "jansson.h": frozenset({"clean", "aws", "kafka"}),
     "openssl/": frozenset({"base", "io"}),
     "isa-l/": frozenset({"base"}),
     "zlib.h": frozenset({"base"}),
