@@ -543,6 +543,16 @@ static pinpipe_status s3_object_delete(pinpipe_s3 *s3, pinpipe_str bucket, pinpi
     return pinpipe_s3_object_delete(s3, name, timeout_ms, err);
 }
 
+static pinpipe_status s3_object_sign(pinpipe_buf *out, pinpipe_s3 *s3, pinpipe_str bucket, pinpipe_str key,
+                                     pinpipe_str method, int64_t expires_s, int64_t timeout_ms,
+                                     pinpipe_error *err) {
+    pinpipe_s3_sign_options options = PINPIPE_S3_SIGN_OPTIONS_INIT;
+    options.method = method;
+    options.expires_s = expires_s;
+    pinpipe_s3_name name = {bucket, key};
+    return pinpipe_s3_object_sign(out, s3, name, &options, timeout_ms, err);
+}
+
 static pinpipe_status s3_list_new(pinpipe_s3_list **out, pinpipe_s3 *s3, pinpipe_str bucket, pinpipe_str prefix,
                                   pinpipe_str start_after, int32_t page_max, int32_t in_flight,
                                   pinpipe_error *err) {

@@ -100,7 +100,7 @@ typedef struct pinpipe_s3_object {
     int64_t modified_us;      /* UTC, since 1970; -1 = not told */
 } pinpipe_s3_object;
 
-/** Makes a client; opens no connection.
+/** Makes a client; opens no connection. `options` NULL = defaults, all of it from the environment.
  * Errors: EINVAL an endpoint that is no http(s) URL, a bad region or none; EAUTH as pinpipe_provider_new;
  * ENOMEM. */
 PINPIPE_API pinpipe_status pinpipe_s3_new(pinpipe_s3 **out, const pinpipe_s3_options *options,
@@ -187,6 +187,27 @@ PINPIPE_API pinpipe_str pinpipe_s3_metadata_text(const pinpipe_s3 *s3, pinpipe_s
 /** Deletes an object; one that does not exist is no error, as S3 has it. */
 PINPIPE_API pinpipe_status pinpipe_s3_object_delete(pinpipe_s3 *s3, pinpipe_s3_name name, int64_t timeout_ms,
                                                     pinpipe_error *err) PINPIPE_MUST_CHECK;
+
+/** What a link allows. Zero or empty in a field means its default. */
+typedef struct pinpipe_s3_sign_options {
+    uint32_t struct_size;
+    int32_t reserved;   /* 0 */
+    pinpipe_str method; /* "PUT", "HEAD", "DELETE"; empty: "GET" */
+    int64_t expires_s;  /* 1 to 604800; 0 = 3600. A temporary key's end comes first */
+} pinpipe_s3_sign_options;
+
+#define PINPIPE_S3_SIGN_OPTIONS_INIT                                                                         \
+    { (uint32_t)sizeof(pinpipe_s3_sign_options), 0, {NULL, 0}, 0 }
+
+/** Makes a presigned URL: whoever has it may do this to the object, without a key, until it ends. The store
+ * is not asked, so that the object need not exist. `url` is emptied first; it is the client's endpoint,
+ * region, key and corrected time, with `expected_owner` and `request_payer` in the query, and no header has
+ * to be sent with it. `options` NULL = defaults. Waits for nothing but a key, where the provider has none at
+ * hand. Errors: EINVAL a name that cannot be one, a method, an expiry; those of pinpipe_provider_get; EFORK;
+ * ENOMEM. */
+PINPIPE_API pinpipe_status pinpipe_s3_object_sign(pinpipe_buf *url, pinpipe_s3 *s3, pinpipe_s3_name name,
+                                                  const pinpipe_s3_sign_options *options, int64_t timeout_ms,
+                                                  pinpipe_error *err) PINPIPE_MUST_CHECK;
 
 /** Deletes any number of objects, 1000 a request. Errors: those of the first that could not be deleted, which
  * the text names; the others of its request are deleted nevertheless. */

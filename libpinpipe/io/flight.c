@@ -193,7 +193,7 @@ static pinpipe_status slot_find(int32_t *out, pp_flight *flight, pinpipe_error *
     return i < flight->slot_count ? PINPIPE_OK : slot_add(flight, err);
 }
 
-static pinpipe_status owner_check(const pp_flight *flight, pinpipe_error *err) {
+pinpipe_status pp_flight_check(const pp_flight *flight, pinpipe_error *err) {
     return flight->owner == getpid()
                ? PINPIPE_OK
                : pp_fail(err, PINPIPE_EFORK, "this client was made before a fork; make one in the child");
@@ -203,7 +203,7 @@ pinpipe_status pp_flight_start(pp_flight *flight, pp_flight_request *request, in
                                pinpipe_error *err) {
     assert(!request->under_way);
     int32_t index = 0;
-    pinpipe_status status = owner_check(flight, err);
+    pinpipe_status status = pp_flight_check(flight, err);
     if (status == PINPIPE_OK) {
         status = slot_find(&index, flight, err);
     }
@@ -367,7 +367,7 @@ static int sockets_poll(pp_flight *flight, pp_flight_others *others, int64_t pau
 
 pinpipe_status pp_flight_wait_with(pp_flight *flight, pp_flight_others *others, int64_t wait_ms,
                                    pinpipe_error *err) {
-    pinpipe_status status = owner_check(flight, err);
+    pinpipe_status status = pp_flight_check(flight, err);
     if (status < 0) {
         return status;
     }

@@ -28,6 +28,9 @@ pinpipe_status pp_flight_new(pp_flight **out, const pp_http_options *options, pi
 /** No request is under way. In a forked child the connections are left alone. NULL is allowed. */
 void pp_flight_free(pp_flight *flight);
 
+/** Errors: EFORK this is a forked child. */
+pinpipe_status pp_flight_check(const pp_flight *flight, pinpipe_error *err);
+
 /** Begins to send. Errors: EINVAL the URL; ETIMEOUT no time is left; ELIMIT beyond PP_FLIGHT_MAX; EFORK;
  * ENOMEM. */
 pinpipe_status pp_flight_start(pp_flight *flight, pp_flight_request *request, int64_t timeout_ms,

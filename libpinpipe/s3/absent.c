@@ -78,6 +78,13 @@ pinpipe_status pinpipe_s3_object_delete(pinpipe_s3 *s3, pinpipe_s3_name name, in
     return part_missing(err);
 }
 
+pinpipe_status pinpipe_s3_object_sign(pinpipe_buf *url, pinpipe_s3 *s3, pinpipe_s3_name name,
+                                      const pinpipe_s3_sign_options *options, int64_t timeout_ms,
+                                      pinpipe_error *err) {
+    (void)url, (void)s3, (void)name, (void)options, (void)timeout_ms;
+    return part_missing(err);
+}
+
 pinpipe_status pinpipe_s3_list_new(pinpipe_s3_list **out, pinpipe_s3 *s3,
                                    const pinpipe_s3_list_options *options, pinpipe_error *err) {
     (void)s3, (void)options;

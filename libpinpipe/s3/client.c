@@ -193,7 +193,7 @@ static pinpipe_status numbers_check(const pinpipe_s3_options *options, pinpipe_e
 }
 
 static pinpipe_status options_check(const pinpipe_s3_options *options, pinpipe_error *err) {
-    if (!options || options->struct_size < sizeof *options) {
+    if (options->struct_size < sizeof *options) {
         return pp_fail(err, PINPIPE_EINVAL, "S3 options lack their struct_size");
     }
     if (options->addressing < PINPIPE_S3_ADDRESSING_AUTO ||
@@ -214,7 +214,9 @@ static pinpipe_status options_check(const pinpipe_s3_options *options, pinpipe_e
 
 pinpipe_status pinpipe_s3_new(pinpipe_s3 **out, const pinpipe_s3_options *options, pinpipe_error *err) {
     assert(out);
+    const pinpipe_s3_options defaults = PINPIPE_S3_OPTIONS_INIT;
     *out = NULL;
+    options = options ? options : &defaults;
     pinpipe_status status = options_check(options, err);
     if (status < 0) {
         return status;

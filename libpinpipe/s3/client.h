@@ -74,6 +74,20 @@ pinpipe_s3 *pp_s3_retain(pinpipe_s3 *s3);
 /** Sends one call and waits for it. After OK, `s3->job.wire.answer` has the head. */
 pinpipe_status pp_s3_send(pinpipe_s3 *s3, const pp_s3_call *call, int64_t timeout_ms, pinpipe_error *err);
 
+/** Errors: EINVAL a bucket or a key that cannot be one, a negative time. An empty key is the bucket itself.
+ */
+pinpipe_status pp_s3_call_check(const pp_s3_call *call, int64_t timeout_ms, pinpipe_error *err);
+
+/** Most headers that the client's options bring. */
+#define PP_S3_CLIENT_HEADERS 5
+
+/** What the client's options send with a call, in lower case: how many headers were written. */
+size_t pp_s3_client_headers(pinpipe_header *out, const pinpipe_s3 *s3, const pp_s3_call *call);
+
+/** Service, region of the bucket and the machine's time with `offset_ms` added; all else is its default. */
+void pp_s3_sign_options(pinpipe_sign_options *out, const pinpipe_s3 *s3, pinpipe_str bucket,
+                        int64_t offset_ms);
+
 /** Errors: EINVAL empty, too long, or characters that no bucket has. */
 pinpipe_status pp_s3_bucket_check(pinpipe_str bucket, pinpipe_error *err);
 

@@ -20,7 +20,7 @@
 
 /* ---- one attempt ---- */
 
-static size_t client_headers(pinpipe_header *out, const pinpipe_s3 *s3, const pp_s3_call *call) {
+size_t pp_s3_client_headers(pinpipe_header *out, const pinpipe_s3 *s3, const pp_s3_call *call) {
     const struct {
         const char *name;
         const pinpipe_buf *value;
@@ -41,6 +41,15 @@ static size_t client_headers(pinpipe_header *out, const pinpipe_s3 *s3, const pp
     return count;
 }
 
+void pp_s3_sign_options(pinpipe_sign_options *out, const pinpipe_s3 *s3, pinpipe_str bucket,
+                        int64_t offset_ms) {
+    const pp_s3_place *place = pp_s3_place_find(s3, bucket);
+    *out = (pinpipe_sign_options)PINPIPE_SIGN_OPTIONS_INIT;
+    out->service = pp_str(PP_S3_SERVICE);
+    out->region = place ? pp_str(place->region) : pp_buf_view(&s3->region);
+    out->time_s = (pp_clock_wall_ms() + offset_ms) / 1000;
+}
+
 /* Where TLS already guards the bytes, a digest of a large body would cost more than sending it. */
 static int32_t payload_choose(const pinpipe_s3 *s3, const pp_s3_call *call) {
     bool is_cheap = call->body.len < PP_S3_LARGE_FROM || s3->payload == PINPIPE_S3_PAYLOAD_SIGNED;
@@ -49,11 +58,10 @@ static int32_t payload_choose(const pinpipe_s3 *s3, const pp_s3_call *call) {
 
 static pinpipe_status attempt_sign(pp_s3_job *job, pinpipe_s3 *s3, pinpipe_error *err) {
     pinpipe_sign_request request = PINPIPE_SIGN_REQUEST_INIT;
-    pinpipe_sign_options options = PINPIPE_SIGN_OPTIONS_INIT;
+    pinpipe_sign_options options;
     pinpipe_header own[PP_S3_JOB_HEADERS];
     const pp_s3_call *call = &job->call;
-    const pp_s3_place *place = pp_s3_place_find(s3, call->name.bucket);
-    size_t count = client_headers(own, s3, call);
+    size_t count = pp_s3_client_headers(own, s3, call);
     job->is_asking = s3->is_validating && call->range && call->range->first == 0 && call->range->next == 0;
     if (job->is_asking) {
         own[count++] = (pinpipe_header){pp_str("x-amz-checksum-mode"), pp_str("ENABLED")};
@@ -71,9 +79,7 @@ static pinpipe_status attempt_sign(pp_s3_job *job, pinpipe_s3 *s3, pinpipe_error
     request.body = call->body;
     request.headers = own;
     request.header_count = (int64_t)(count + call->header_count);
-    options.service = pp_str(PP_S3_SERVICE);
-    options.region = place ? pp_str(place->region) : pp_buf_view(&s3->region);
-    options.time_s = (pp_clock_wall_ms() + job->applied_ms) / 1000;
+    pp_s3_sign_options(&options, s3, call->name.bucket, job->applied_ms);
     bool is_trailed = pp_s3_trailer_is_due(s3, call);
     if (is_trailed) {
         pp_s3_trailer_options(&options, s3, call);
@@ -178,7 +184,7 @@ static void job_end(pp_s3_job *job, pinpipe_s3 *s3, pinpipe_status status) {
     }
 }
 
-static pinpipe_status call_check(const pp_s3_call *call, int64_t timeout_ms, pinpipe_error *err) {
+pinpipe_status pp_s3_call_check(const pp_s3_call *call, int64_t timeout_ms, pinpipe_error *err) {
     if (timeout_ms < 0) {
         return pp_fail(err, PINPIPE_EINVAL, "timeout: %lld ms", (long long)timeout_ms);
     }
@@ -201,7 +207,7 @@ void pp_s3_job_start(pp_s3_job *job, pinpipe_s3 *s3, const pp_s3_call *call, int
         pp_s3_checksum_write(job->checksum, s3, call->body);
     }
     job_link(job, s3);
-    pinpipe_status status = call_check(call, timeout_ms, &job->error);
+    pinpipe_status status = pp_s3_call_check(call, timeout_ms, &job->error);
     if (status == PINPIPE_OK) {
         status = attempt_start(job, s3, &job->error);
     }

@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import os
 import threading
+import urllib.error
 import urllib.request
 from typing import Any
 
@@ -120,6 +121,37 @@ def test_presigned_urls_and_escapes(gate: Gate, gate_bucket: str) -> None:
             for path in ("a%2Bb%20c", "%61%2bb%20%63?x=1&%61=2", "a%2Bb%20c?b=%2F&a=~"):
                 assert send("GET", path, b"", seconds) == b"signed"
     assert gate.journal.refused == []
+
+
+def answered(link: str, method: str = "GET", body: bytes | None = None) -> bytes:
+    """What a link brings to whoever has nothing but it."""
+    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+    with opener.open(urllib.request.Request(link, data=body, method=method), timeout=10) as answer:
+        return bytes(answer.read())
+
+
+@pytest.mark.parametrize("key", [KEY, TEMPORARY], ids=["plain", "session"])
+def test_links_work_without_a_key(gate: Gate, gate_bucket: str, key: Key) -> None:
+    client = client_of(gate, key, request_payer="requester")
+    for number, name in enumerate(KEYS):
+        body = f"{number}".encode()
+        assert answered(client.sign(gate_bucket, name, method="PUT", expires=60), "PUT", body) == b""
+        assert client.get(gate_bucket, name) == body
+        assert answered(client.sign(gate_bucket, name, method="HEAD"), "HEAD") == b""
+        assert answered(client.sign(gate_bucket, name, expires=604_800)) == body
+        assert answered(client.sign(gate_bucket, name, method="DELETE"), "DELETE") == b""
+    assert list(client.list(gate_bucket)) == [] and gate.journal.refused == []
+    link = client.sign(gate_bucket, "a", expires=60)
+    for spoilt in (link.replace("/a?", "/b?"), link.replace("Expires=60", "Expires=61")):
+        with pytest.raises(urllib.error.HTTPError, match="403"):
+            answered(spoilt)
+
+
+def test_links_of_another_kind_are_refused(gate: Gate) -> None:
+    client = client_of(gate)
+    for bad in ({"expires": 0}, {"expires": 604_801}, {"method": "get"}, {"timeout": 0}):
+        with pytest.raises(pinpipe.errors.InvalidArgumentError):
+            client.sign("b", "k", **bad)
 
 
 def test_wrong_keys_are_told(gate: Gate, gate_bucket: str) -> None:

@@ -238,6 +238,8 @@ def test_presigned_urls(versitygw: Store, client: pinpipe.s3.Client, bucket: str
     send("PUT", b"presigned")
     assert send("GET", None) == b"presigned"
     assert client.get(bucket, "pre+signed") == b"presigned"
+    with opener.open(client.sign(bucket, "pre+signed"), timeout=10) as answer:
+        assert answer.read() == b"presigned"
 
 
 def test_escapes_of_a_path_are_signed_as_what_they_mean(

@@ -225,6 +225,26 @@ class Client:
         with self._alone() as handle:
             native.s3_object_delete(handle, bucket, key, _milliseconds("timeout", timeout))
 
+    def sign(
+        self,
+        bucket: str,
+        key: str,
+        *,
+        method: Literal["GET", "HEAD", "PUT", "DELETE"] = "GET",
+        expires: int = 3600,
+        timeout: float | None = None,
+    ) -> str:
+        """A presigned URL: whoever has it may do this to the object for `expires` seconds (1 to 604800).
+
+        The store is not asked; the object need not exist. A temporary key's end ends the URL, too.
+        """
+        milliseconds = _milliseconds("timeout", timeout)
+        if expires == 0:  # which the core takes for its default
+            raise InvalidArgumentError("expires: a presigned URL that lives 0 s")
+        with self._alone() as handle:
+            url: bytes = native.s3_object_sign(handle, bucket, key, method, expires, milliseconds)
+        return url.decode()
+
     def list(
         self,
         bucket: str,
