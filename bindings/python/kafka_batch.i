@@ -501,18 +501,13 @@ PyObject *kafka_records_revoked(const pinpipe_kafka_records *records) {
     return list;
 }
 
-/* {(topic, partition): the next offset to read}: a partition's records come in the order of their offsets. */
+/* {(topic, partition): the next offset to read} */
 PyObject *kafka_records_next(const pinpipe_kafka_records *records) {
     pinpipe_kafka_records_view view = view_of(records);
     PyObject *next = PyDict_New();
-    for (int64_t row = 0; next && row < view.count; row++) {
-        bool is_last = row + 1 == view.count || view.topics[row + 1] != view.topics[row] ||
-                       view.partitions[row + 1] != view.partitions[row];
-        if (!is_last) {
-            continue;
-        }
-        PyObject *place = Py_BuildValue("(Nl)", text_of(view.topic_names[view.topics[row]]), (long)view.partitions[row]);
-        PyObject *offset = PyLong_FromLongLong((long long)view.offsets[row] + 1);
+    for (int64_t i = 0; next && i < view.next_count; i++) {
+        PyObject *place = Py_BuildValue("(Nl)", text_of(view.next[i].topic), (long)view.next[i].partition);
+        PyObject *offset = PyLong_FromLongLong((long long)view.next[i].offset);
         if (!place || !offset || PyDict_SetItem(next, place, offset) != 0) {
             Py_CLEAR(next);
         }

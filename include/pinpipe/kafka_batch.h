@@ -131,12 +131,14 @@ typedef struct pinpipe_kafka_records_view {
     const pinpipe_str *topic_names;      /* each once */
     const pinpipe_kafka_offset *revoked; /* no longer this consumer's; the records came before */
     int64_t revoked_count;               /* of `revoked` */
+    const pinpipe_kafka_offset *next;    /* to commit once all records are done: an entry a partition */
+    int64_t next_count;                  /* of `next` */
 } pinpipe_kafka_records_view;
 
 #define PINPIPE_KAFKA_RECORDS_VIEW_INIT                                                                      \
     {                                                                                                        \
         (uint32_t)sizeof(pinpipe_kafka_records_view), 0, 0, {NULL, NULL, NULL, 0, 0, 0, 0},                  \
-            {NULL, NULL, NULL, 0, 0, 0, 0}, NULL, NULL, NULL, NULL, NULL, NULL, 0                            \
+            {NULL, NULL, NULL, 0, 0, 0, 0}, NULL, NULL, NULL, NULL, NULL, NULL, 0, NULL, 0                   \
     }
 
 /** Zero in a field means its default. */
@@ -170,6 +172,17 @@ PINPIPE_API pinpipe_status pinpipe_kafka_consumer_read(pinpipe_kafka_records *re
 PINPIPE_API pinpipe_status pinpipe_kafka_records_get(pinpipe_kafka_records_view *out,
                                                      const pinpipe_kafka_records *records,
                                                      pinpipe_error *err) PINPIPE_MUST_CHECK;
+
+/** Commits the next offset of each partition of the records, once all of them are done, by one request, and
+ * waits for the answer. A partition that the group has taken away is left out: its next owner may be at these
+ * records already. Returns OK; PARTIAL where one was left out, or the group has moved on meanwhile and takes
+ * none: what is not committed may come again, here or there, which is no failure of who stores records at
+ * least once. PINPIPE_KAFKA_REVOCATION_HELD makes that rare. Errors: as pinpipe_kafka_consumer_commit,
+ * without ECONFLICT. */
+PINPIPE_API pinpipe_status pinpipe_kafka_consumer_commit_records(pinpipe_kafka_consumer *consumer,
+                                                                 const pinpipe_kafka_records *records,
+                                                                 int64_t timeout_ms,
+                                                                 pinpipe_error *err) PINPIPE_MUST_CHECK;
 
 /** Shares the records as an Arrow struct array without copying, and describes it: topic (dictionary of utf8),
  * partition, offset, timestamp (ms, UTC), key and value (large_binary). The next read into the records takes

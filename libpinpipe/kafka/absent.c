@@ -357,6 +357,13 @@ pinpipe_status pinpipe_kafka_records_get(pinpipe_kafka_records_view *out,
     return absent(err);
 }
 
+pinpipe_status pinpipe_kafka_consumer_commit_records(pinpipe_kafka_consumer *consumer,
+                                                     const pinpipe_kafka_records *records, int64_t timeout_ms,
+                                                     pinpipe_error *err) {
+    (void)consumer, (void)records, (void)timeout_ms;
+    return absent(err);
+}
+
 pinpipe_status pinpipe_kafka_records_export(struct ArrowArray *out, struct ArrowSchema *schema,
                                             pinpipe_kafka_records *records, pinpipe_error *err) {
     (void)out;

@@ -6,6 +6,7 @@
 #if PINPIPE_WITH_KAFKA
 
 #include "kafka/consumer.h"
+#include "kafka/records.h"
 
 #include <assert.h>
 #include <string.h>
@@ -89,14 +90,10 @@ static pinpipe_status commit_answer(const pinpipe_kafka_consumer *consumer, rd_k
     return code ? pp_kafka_fail(err, code, "committing offsets", NULL) : PINPIPE_OK;
 }
 
-pinpipe_status pinpipe_kafka_consumer_commit(pinpipe_kafka_consumer *consumer,
-                                             const pinpipe_kafka_offset *offsets, int64_t count,
-                                             int64_t timeout_ms, pinpipe_error *err) {
-    rd_kafka_topic_partition_list_t *list = NULL;
-    pinpipe_status status = offsets_list(&list, consumer, offsets, count, err);
-    if (status < 0) {
-        return status;
-    }
+static pinpipe_status list_commit(const pinpipe_kafka_consumer *consumer,
+                                  const rd_kafka_topic_partition_list_t *list, int64_t timeout_ms,
+                                  pinpipe_error *err) {
+    pinpipe_status status = PINPIPE_OK;
     /* The blocking form of commit has no deadline; its own queue lets a late answer die with the call. */
     int64_t deadline_ms = pp_kafka_deadline_ms(timeout_ms);
     rd_kafka_queue_t *queue = rd_kafka_queue_new(consumer->client.handle);
@@ -109,6 +106,60 @@ pinpipe_status pinpipe_kafka_consumer_commit(pinpipe_kafka_consumer *consumer,
         rd_kafka_event_destroy(event);
     }
     rd_kafka_queue_destroy(queue);
+    return status;
+}
+
+pinpipe_status pinpipe_kafka_consumer_commit(pinpipe_kafka_consumer *consumer,
+                                             const pinpipe_kafka_offset *offsets, int64_t count,
+                                             int64_t timeout_ms, pinpipe_error *err) {
+    rd_kafka_topic_partition_list_t *list = NULL;
+    pinpipe_status status = offsets_list(&list, consumer, offsets, count, err);
+    if (status < 0) {
+        return status;
+    }
+    assert(list);
+    status = list_commit(consumer, list, timeout_ms, err);
+    rd_kafka_topic_partition_list_destroy(list);
+    return status;
+}
+
+static pinpipe_status assignment_get(rd_kafka_topic_partition_list_t **out,
+                                     const pinpipe_kafka_consumer *consumer, pinpipe_error *err) {
+    rd_kafka_resp_err_t code = rd_kafka_assignment(consumer->client.handle, out);
+    return code ? pp_kafka_fail(err, code, "asking for the assignment", NULL) : PINPIPE_OK;
+}
+
+pinpipe_status pinpipe_kafka_consumer_commit_records(pinpipe_kafka_consumer *consumer,
+                                                     const pinpipe_kafka_records *records, int64_t timeout_ms,
+                                                     pinpipe_error *err) {
+    rd_kafka_topic_partition_list_t *list = NULL, *assigned = NULL;
+    pinpipe_error cause = PINPIPE_ERROR_INIT;
+    if (records->next_count == 0) {
+        return pp_kafka_client_check(&consumer->client, err);
+    }
+    pinpipe_status status = offsets_list(&list, consumer, records->next, records->next_count, err);
+    if (status < 0) {
+        return status;
+    }
+    status = assignment_get(&assigned, consumer, &cause);
+    for (int i = list->cnt - 1; i >= 0 && status == PINPIPE_OK; i--) {
+        const rd_kafka_topic_partition_t *place = &list->elems[i];
+        if (!rd_kafka_topic_partition_list_find(assigned, place->topic, place->partition)) {
+            rd_kafka_topic_partition_list_del_by_idx(list, i);
+        }
+    }
+    if (status == PINPIPE_OK && list->cnt > 0) {
+        status = list_commit(consumer, list, timeout_ms, &cause);
+    }
+    if (status == PINPIPE_ECONFLICT || (status == PINPIPE_OK && list->cnt < records->next_count)) {
+        status = PINPIPE_PARTIAL;
+    }
+    if (status < 0) {
+        pp_fail_service(err, status, cause.service, cause.native_code, "%s", cause.message);
+    }
+    if (assigned) {
+        rd_kafka_topic_partition_list_destroy(assigned);
+    }
     rd_kafka_topic_partition_list_destroy(list);
     return status;
 }
@@ -150,8 +201,7 @@ static pinpipe_status foreign_fail(const rd_kafka_topic_partition_t *partition, 
 static pinpipe_status assigned_check(const pinpipe_kafka_consumer *consumer,
                                      const rd_kafka_topic_partition_list_t *list, pinpipe_error *err) {
     rd_kafka_topic_partition_list_t *assigned = NULL;
-    rd_kafka_resp_err_t code = rd_kafka_assignment(consumer->client.handle, &assigned);
-    pinpipe_status status = code ? pp_kafka_fail(err, code, "asking for the assignment", NULL) : PINPIPE_OK;
+    pinpipe_status status = assignment_get(&assigned, consumer, err);
     for (int i = 0; i < list->cnt && status == PINPIPE_OK; i++) {
         const rd_kafka_topic_partition_t *place = &list->elems[i];
         if (!rd_kafka_topic_partition_list_find(assigned, place->topic, place->partition)) {
@@ -266,9 +316,9 @@ pinpipe_status pinpipe_kafka_consumer_assigned(const pinpipe_kafka_offset **out,
     if (status < 0) {
         return status;
     }
-    rd_kafka_resp_err_t code = rd_kafka_assignment(consumer->client.handle, &list);
-    if (code) {
-        return pp_kafka_fail(err, code, "asking for the assignment", NULL);
+    status = assignment_get(&list, consumer, err);
+    if (status < 0) {
+        return status;
     }
     status = pp_kafka_places_show(&consumer->assigned, list, err);
     if (status < 0) {

@@ -228,6 +228,7 @@ void pinpipe_kafka_records_free(pinpipe_kafka_records *records) {
         pp_kafka_block_release(records->block);
         pinpipe_buf_reset(&records->revoked_text);
         pp_free(records->revoked);
+        pp_free(records->next);
         pp_free(records->names);
         pp_free(records);
     }
@@ -252,7 +253,7 @@ static pinpipe_status options_check(pp_kafka_limits *out, const pinpipe_kafka_re
 }
 
 static pinpipe_status records_clear(pinpipe_kafka_records *records, pinpipe_error *err) {
-    records->revoked_count = 0;
+    records->revoked_count = records->next_count = 0;
     if (records->block && atomic_load(&records->block->holders) > 1) {
         pp_kafka_block_release(records->block);
         records->block = NULL;
@@ -308,6 +309,45 @@ static pinpipe_status names_publish(pinpipe_kafka_records *records, pinpipe_erro
     return PINPIPE_OK;
 }
 
+/* Where the partition's entry is, `next_count` where it has none. Partitions take turns, so it is looked for
+ * from the place behind the last one. */
+static int64_t next_find(const pinpipe_kafka_records *records, int64_t from, pinpipe_kafka_offset place) {
+    for (int64_t i = 0; i < records->next_count; i++) {
+        int64_t at = (from + i) % records->next_count;
+        const pinpipe_kafka_offset *known = &records->next[at];
+        if (known->partition == place.partition && known->topic.ptr == place.topic.ptr) {
+            return at;
+        }
+    }
+    return records->next_count;
+}
+
+static pinpipe_status next_publish(pinpipe_kafka_records *records, pinpipe_error *err) {
+    const pp_kafka_block *block = records->block;
+    int64_t at = -1;
+    for (int64_t row = 0; row < block->count; row++) {
+        bool is_followed = row + 1 < block->count && block->topics[row + 1] == block->topics[row] &&
+                           block->partitions[row + 1] == block->partitions[row];
+        if (is_followed) {
+            continue;
+        }
+        pinpipe_kafka_offset place = {.topic = records->names[block->topics[row]],
+                                      .partition = block->partitions[row],
+                                      .offset = block->offsets[row] + 1};
+        at = next_find(records, at + 1, place);
+        if (at == records->next_cap) {
+            int64_t cap = records->next_cap ? 2 * records->next_cap : 8;
+            if (!array_grow(&records->next, cap, sizeof *records->next)) {
+                return pp_fail_memory(err, "the next offsets", (size_t)cap * sizeof *records->next);
+            }
+            records->next_cap = cap;
+        }
+        records->next_count += at == records->next_count;
+        records->next[at] = place;
+    }
+    return PINPIPE_OK;
+}
+
 pinpipe_status pinpipe_kafka_consumer_read(pinpipe_kafka_records *records, pinpipe_kafka_consumer *consumer,
                                            const pinpipe_kafka_read_options *options, int64_t timeout_ms,
                                            pinpipe_error *err) {
@@ -333,7 +373,10 @@ pinpipe_status pinpipe_kafka_consumer_read(pinpipe_kafka_records *records, pinpi
             break;
         }
     }
-    return status == PINPIPE_OK ? names_publish(records, err) : status;
+    if (status == PINPIPE_OK) {
+        status = names_publish(records, err);
+    }
+    return status == PINPIPE_OK ? next_publish(records, err) : status;
 }
 
 static pinpipe_kafka_column column_of(const pp_kafka_bytes *bytes) {
@@ -354,6 +397,8 @@ pinpipe_status pinpipe_kafka_records_get(pinpipe_kafka_records_view *out,
     *out = (pinpipe_kafka_records_view)PINPIPE_KAFKA_RECORDS_VIEW_INIT;
     out->revoked = records->revoked;
     out->revoked_count = records->revoked_count;
+    out->next = records->next;
+    out->next_count = records->next_count;
     const pp_kafka_block *block = records->block;
     if (block) {
         out->count = block->count;

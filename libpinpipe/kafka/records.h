@@ -40,6 +40,8 @@ struct pinpipe_kafka_records {
     pinpipe_kafka_offset *revoked;
     pinpipe_buf revoked_text; /* of their topics */
     int64_t revoked_count;
+    pinpipe_kafka_offset *next; /* of each partition among the records, by their topics' `names` */
+    int64_t next_count, next_cap;
 };
 
 /** Makes an empty block with one holder; NULL = no memory. */

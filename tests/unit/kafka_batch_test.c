@@ -1,6 +1,6 @@
-/* Turns columns into topics of the embedded cluster, and fatal errors, full queues and bad columns into
- * results. Never needs a server beside the process; faults of a whole cluster are tests/integration's. Rules:
- * docs/kafka.md, "Batches", "Fatal errors". */
+/* Turns columns into topics of the embedded cluster, what is read of them into commits, and fatal errors,
+ * full queues and bad columns into results. Never needs a server beside the process; faults of a whole
+ * cluster are tests/integration's. Rules: docs/kafka.md, "Batches", "Fatal errors". */
 #include "check.h"
 
 #include <stdlib.h>
@@ -12,6 +12,8 @@
 #include "io/clock.h"
 #include "kafka/client.h"
 #include "pinpipe/kafka_batch.h"
+
+#include <librdkafka/rdkafka_mock.h> /* after librdkafka's own header */
 
 #define RECORDS 500
 #define VALUE_BYTES 8
@@ -322,7 +324,134 @@ static void test_fork(const char *brokers) {
     pinpipe_kafka_producer_free(producer);
 }
 
+/* ---- commits of what was read ---- */
+
+static pinpipe_kafka_consumer *member_open(const char *brokers, const char *group) {
+    pinpipe_kafka_consumer_options options = PINPIPE_KAFKA_CONSUMER_OPTIONS_INIT;
+    pinpipe_kafka_consumer *consumer = NULL;
+    pinpipe_kafka_config *config = NULL;
+    CHECK_INT(pinpipe_kafka_config_new(&config, NULL), PINPIPE_OK);
+    CHECK_INT(pinpipe_kafka_config_set(config, pp_str("heartbeat.interval.ms"), pp_str("200"), NULL),
+              PINPIPE_OK);
+    options.brokers = pp_str(brokers);
+    options.group = pp_str(group);
+    options.topics = pp_str("t,u");
+    options.revocation = PINPIPE_KAFKA_REVOCATION_HELD;
+    CHECK_INT(pinpipe_kafka_consumer_new(&consumer, &options, config, NULL), PINPIPE_OK);
+    pinpipe_kafka_config_free(config);
+    return consumer;
+}
+
+static void numbers_write(pinpipe_kafka_producer *producer, const char *topic, int64_t count,
+                          int32_t partitions) {
+    numbers *values = calloc(1, sizeof *values);
+    pinpipe_kafka_delivery *delivery = NULL;
+    numbers_fill(values, 0);
+    for (int i = 0; i < RECORDS; i++) {
+        values->partitions[i] = i % partitions;
+    }
+    pinpipe_kafka_columns columns = columns_of(values);
+    columns.topic = pp_str(topic);
+    columns.count = count;
+    CHECK_INT(pinpipe_kafka_delivery_new(&delivery, &columns, NULL), PINPIPE_OK);
+    CHECK_INT(pinpipe_kafka_producer_write_batch(producer, delivery, 10000, NULL), PINPIPE_OK);
+    CHECK_INT(pinpipe_kafka_producer_wait_batch(producer, delivery, 10000, NULL), PINPIPE_OK);
+    pinpipe_kafka_delivery_free(delivery);
+    free(values);
+}
+
+/* How many entries of `next` are not what is behind the last record of a partition, or are missing. */
+static int64_t next_wrong(const pinpipe_kafka_records_view *view) {
+    int64_t behind[2][2] = {{-1, -1}, {-1, -1}}, wrong = 0, seen = 0;
+    for (int64_t row = 0; row < view->count; row++) {
+        int topic = view->topic_names[view->topics[row]].ptr[0] == 'u';
+        seen += behind[topic][view->partitions[row]] < 0;
+        behind[topic][view->partitions[row]] = view->offsets[row] + 1;
+    }
+    for (int64_t i = 0; i < view->next_count; i++) {
+        wrong += view->next[i].offset != behind[view->next[i].topic.ptr[0] == 'u'][view->next[i].partition];
+    }
+    return wrong + (view->next_count != seen);
+}
+
+/* Reads until `count` records have come, or for 0 until partitions are taken away. */
+static void read_on(pinpipe_kafka_records *records, pinpipe_kafka_consumer *consumer, int64_t count) {
+    pinpipe_kafka_records_view view = PINPIPE_KAFKA_RECORDS_VIEW_INIT;
+    int64_t read = 0;
+    int64_t deadline_ms = pp_clock_monotonic_ms() + 60000;
+    while ((count ? read < count : !view.revoked_count) && pp_clock_monotonic_ms() < deadline_ms) {
+        CHECK(pinpipe_kafka_consumer_read(records, consumer, NULL, 200, NULL) >= 0);
+        CHECK_INT(pinpipe_kafka_records_get(&view, records, NULL), PINPIPE_OK);
+        CHECK_INT(next_wrong(&view), 0);
+        if (count) {
+            CHECK_INT(pinpipe_kafka_consumer_commit_records(consumer, records, 10000, NULL), PINPIPE_OK);
+        }
+        read += view.count;
+    }
+    CHECK_INT(read, count);
+}
+
+static void commit_refuse(rd_kafka_mock_cluster_t *cluster, rd_kafka_resp_err_t code) {
+    rd_kafka_mock_push_request_errors(cluster, 8 /* OffsetCommit */, 1, code);
+}
+
+static void committed_check(pinpipe_kafka_consumer *consumer, int64_t t0, int64_t t1, int64_t u0) {
+    pinpipe_kafka_offset places[] = {{.topic = pp_str("t"), .partition = 0},
+                                     {.topic = pp_str("t"), .partition = 1},
+                                     {.topic = pp_str("u"), .partition = 0}};
+    CHECK_INT(pinpipe_kafka_consumer_committed(places, 3, consumer, 10000, NULL), PINPIPE_OK);
+    CHECK_INT(places[0].offset, t0);
+    CHECK_INT(places[1].offset, t1);
+    CHECK_INT(places[2].offset, u0);
+}
+
+static void test_commits(void) {
+    pinpipe_error err = PINPIPE_ERROR_INIT;
+    pinpipe_kafka_producer *producer = producer_open("ignored:1", "test.mock.num.brokers", "1");
+    rd_kafka_mock_cluster_t *cluster = rd_kafka_handle_mock_cluster(handle_of(producer));
+    const char *brokers = rd_kafka_mock_cluster_bootstraps(cluster);
+    pinpipe_kafka_records *records = NULL, *news = NULL;
+    numbers_write(producer, "t", RECORDS, 2); /* once topics are there, the group does not move */
+    numbers_write(producer, "u", RECORDS, 1);
+    pinpipe_kafka_consumer *consumer = member_open(brokers, "g"), *stranger = member_open(brokers, "other");
+    CHECK_INT(pinpipe_kafka_records_new(&records, &err), PINPIPE_OK);
+    CHECK_INT(pinpipe_kafka_records_new(&news, &err), PINPIPE_OK);
+    CHECK_INT(pinpipe_kafka_consumer_commit_records(consumer, records, 0, &err), PINPIPE_OK);
+    read_on(records, consumer, 2 * RECORDS);
+    committed_check(consumer, RECORDS / 2, RECORDS / 2, RECORDS);
+
+    /* Behind the commit; nothing but the answer differs. */
+    numbers_write(producer, "t", 10, 1);
+    pinpipe_status status = PINPIPE_AGAIN;
+    for (int i = 0; i < 100 && status == PINPIPE_AGAIN; i++) {
+        status = pinpipe_kafka_consumer_read(records, consumer, NULL, 200, &err);
+    }
+    CHECK_INT(status, PINPIPE_OK);
+    CHECK_INT(pinpipe_kafka_consumer_commit_records(stranger, records, 10000, &err), PINPIPE_PARTIAL);
+    commit_refuse(cluster, RD_KAFKA_RESP_ERR_REBALANCE_IN_PROGRESS);
+    CHECK_INT(pinpipe_kafka_consumer_commit_records(consumer, records, 10000, &err), PINPIPE_PARTIAL);
+    CHECK_INT(err.status, PINPIPE_OK);
+    commit_refuse(cluster, RD_KAFKA_RESP_ERR_GROUP_AUTHORIZATION_FAILED);
+    CHECK_INT(pinpipe_kafka_consumer_commit_records(consumer, records, 10000, &err), PINPIPE_EAUTH);
+    CHECK_INT(err.native_code, RD_KAFKA_RESP_ERR_GROUP_AUTHORIZATION_FAILED);
+    CHECK(strcmp(err.service, "kafka") == 0 && strstr(err.message, "committing offsets"));
+    committed_check(consumer, RECORDS / 2, RECORDS / 2, RECORDS);
+
+    /* What goes to a second member is not left out before the next read. */
+    pinpipe_kafka_consumer *second = member_open(brokers, "g");
+    read_on(news, consumer, 0);
+    commit_refuse(cluster, RD_KAFKA_RESP_ERR_GROUP_AUTHORIZATION_FAILED);
+    CHECK_INT(pinpipe_kafka_consumer_commit_records(consumer, records, 10000, &err), PINPIPE_EAUTH);
+    pinpipe_kafka_records_free(records);
+    pinpipe_kafka_records_free(news);
+    pinpipe_kafka_consumer_free(consumer);
+    pinpipe_kafka_consumer_free(second);
+    pinpipe_kafka_consumer_free(stranger);
+    pinpipe_kafka_producer_free(producer);
+}
+
 int main(void) {
+    test_commits();
     pinpipe_kafka_mock *mock = mock_open(1);
     test_bad_columns();
     test_fatal_error(pinpipe_kafka_mock_brokers(mock).ptr);
