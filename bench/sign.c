@@ -124,32 +124,28 @@ typedef struct work {
     int64_t signs;
 } work;
 
-static pinpipe_str str(const char *text) {
-    return (pinpipe_str){text, strlen(text)};
-}
-
 static void work_open(work *out, int has_token) {
     pinpipe_error err = PINPIPE_ERROR_INIT;
     pinpipe_credentials_options parts = PINPIPE_CREDENTIALS_OPTIONS_INIT;
     memset(out, 0, sizeof *out);
     memset(out->body, 'x', sizeof out->body);
     memset(out->token, 't', has_token ? TOKEN_BYTES : 0);
-    parts.access_key_id = str(KEY_ID);
-    parts.secret_access_key = str(SECRET);
-    parts.session_token = str(out->token);
+    parts.access_key_id = pinpipe_str_of(KEY_ID);
+    parts.secret_access_key = pinpipe_str_of(SECRET);
+    parts.session_token = pinpipe_str_of(out->token);
     require(pinpipe_credentials_new(&out->key, &parts, &err), &err);
     require(pinpipe_signer_new(&out->signer, &err), &err);
     out->request = (pinpipe_sign_request)PINPIPE_SIGN_REQUEST_INIT;
     out->options = (pinpipe_sign_options)PINPIPE_SIGN_OPTIONS_INIT;
-    out->headers[0] = (pinpipe_header){str("X-Amz-Target"), str(TARGET)};
-    out->headers[1] = (pinpipe_header){str("Content-Type"), str(CONTENT_TYPE)};
-    out->request.method = str("POST");
-    out->request.url = str("https://" HOST "/");
+    out->headers[0] = (pinpipe_header){pinpipe_str_of("X-Amz-Target"), pinpipe_str_of(TARGET)};
+    out->headers[1] = (pinpipe_header){pinpipe_str_of("Content-Type"), pinpipe_str_of(CONTENT_TYPE)};
+    out->request.method = pinpipe_str_of("POST");
+    out->request.url = pinpipe_str_of("https://" HOST "/");
     out->request.body = (pinpipe_str){out->body, BODY_BYTES};
     out->request.headers = out->headers;
     out->request.header_count = 2;
-    out->options.service = str("kinesis");
-    out->options.region = str("eu-west-1");
+    out->options.service = pinpipe_str_of("kinesis");
+    out->options.region = pinpipe_str_of("eu-west-1");
     out->options.time_s = TIME_S;
 }
 

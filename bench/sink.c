@@ -25,10 +25,6 @@ static const char *word(int argc, char **argv, const char *name, const char *fal
     return fallback;
 }
 
-static pinpipe_str view(const char *text) {
-    return (pinpipe_str){text, strlen(text)};
-}
-
 /* What reading alone takes. */
 static int64_t drop(const sink_job *job) {
     pinpipe_error err = PINPIPE_ERROR_INIT;
@@ -36,9 +32,9 @@ static int64_t drop(const sink_job *job) {
     pinpipe_kafka_consumer_options options = PINPIPE_KAFKA_CONSUMER_OPTIONS_INIT;
     pinpipe_kafka_batch batch = PINPIPE_KAFKA_BATCH_INIT;
     int64_t count = 0;
-    options.brokers = view(job->brokers);
-    options.topics = view(job->topic);
-    options.group = view(job->group);
+    options.brokers = pinpipe_str_of(job->brokers);
+    options.topics = pinpipe_str_of(job->topic);
+    options.group = pinpipe_str_of(job->group);
     require(pinpipe_kafka_consumer_new(&consumer, &options, NULL, &err), &err);
     time_t begun = time(NULL);
     while (count < job->records && time(NULL) - begun < WAIT_S) {
@@ -52,15 +48,15 @@ static int64_t store(const sink_job *job) {
     pinpipe_error err = PINPIPE_ERROR_INIT;
     pinpipe_sink *sink = NULL;
     pinpipe_sink_options options = PINPIPE_SINK_OPTIONS_INIT;
-    options.brokers = view(job->brokers);
-    options.topics = view(job->topic);
-    options.group = view(job->group);
-    options.target = view(job->target);
+    options.brokers = pinpipe_str_of(job->brokers);
+    options.topics = pinpipe_str_of(job->topic);
+    options.group = pinpipe_str_of(job->group);
+    options.target = pinpipe_str_of(job->target);
     options.flush_records = job->flush_records;
     options.workers = job->workers;
     if (job->field[0]) {
         options.partitioner = PINPIPE_SINK_PARTITIONER_FIELD;
-        options.partition_fields = view(job->field);
+        options.partition_fields = pinpipe_str_of(job->field);
     }
     options.compression = strcmp(job->compression, "gzip") == 0   ? PINPIPE_SINK_COMPRESSION_GZIP
                           : strcmp(job->compression, "zstd") == 0 ? PINPIPE_SINK_COMPRESSION_ZSTD

@@ -48,7 +48,8 @@ typedef struct pinpipe_decoder_options {
 /** Turns bytes into rows: one input after the other, one thread at a time. */
 typedef struct pinpipe_decoder pinpipe_decoder;
 
-/** Owns: the caller frees it. Errors: EINVAL an option is unknown or beyond its limit, ENOMEM. */
+/** Makes a decoder; `options` NULL = defaults: pins, clean. Owns: the caller frees it. Errors: EINVAL an
+ * option is unknown or beyond its limit, ENOMEM. */
 PINPIPE_API pinpipe_status pinpipe_decoder_new(pinpipe_decoder **out, const pinpipe_decoder_options *options,
                                                pinpipe_error *err) PINPIPE_MUST_CHECK;
 /** Frees the decoder; NULL is allowed. */
@@ -69,10 +70,10 @@ PINPIPE_API pinpipe_status pinpipe_decoder_finish(pinpipe_decoder *decoder, pinp
                                                   pinpipe_report *report,
                                                   pinpipe_error *err) PINPIPE_MUST_CHECK;
 
-/** Reads a whole input to the end of `table`. NDJSON is shared by `threads` threads (1 to 64, the caller's
- * own is one of them); rows and rejects stay in the order of the input; another format is read by one.
- * Returns PARTIAL when the report got rejects. Errors: EINVAL, ENOMEM, as feed; the table is then as before.
- */
+/** Reads a whole input to the end of `table`; `options` NULL = defaults. NDJSON is shared by `threads`
+ * threads (1 to 64, the caller's own is one of them); rows and rejects stay in the order of the input;
+ * another format is read by one. Returns PARTIAL when the report got rejects. Errors: EINVAL, ENOMEM, as
+ * feed; the table is then as before. */
 PINPIPE_API pinpipe_status pinpipe_table_decode(pinpipe_table *table, const pinpipe_decoder_options *options,
                                                 pinpipe_str bytes, int32_t threads, pinpipe_report *report,
                                                 pinpipe_error *err) PINPIPE_MUST_CHECK;

@@ -17,6 +17,9 @@ typedef struct pinpipe_str {
     size_t len;      /* their number */
 } pinpipe_str;
 
+/** A C string as borrowed bytes, without its NUL; NULL is the empty value. */
+PINPIPE_API pinpipe_str pinpipe_str_of(const char *text);
+
 /** Owned bytes: starts as PINPIPE_BUF_INIT, is reused from call to call, ends with pinpipe_buf_reset.
  * After a successful call `ptr[len]` is NUL. */
 typedef struct pinpipe_buf {

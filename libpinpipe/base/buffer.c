@@ -104,6 +104,10 @@ pinpipe_str pp_str(const char *text) {
     return (pinpipe_str){text, text ? strlen(text) : 0};
 }
 
+pinpipe_str pinpipe_str_of(const char *text) {
+    return pp_str(text);
+}
+
 void pp_str_copy(char *to, pinpipe_str text) {
     if (text.len) {
         memcpy(to, text.ptr, text.len);

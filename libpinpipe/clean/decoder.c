@@ -34,7 +34,7 @@ static void input_reset(pinpipe_decoder *decoder) {
 }
 
 static pinpipe_status options_check(const pinpipe_decoder_options *options, pinpipe_error *err) {
-    if (!options || options->struct_size < sizeof *options) {
+    if (options->struct_size < sizeof *options) {
         return pp_fail(err, PINPIPE_EINVAL, "decoder options lack their struct_size");
     }
     if (!pp_schema_known(options->record, options->shape)) {
@@ -59,7 +59,9 @@ static pinpipe_status options_check(const pinpipe_decoder_options *options, pinp
 
 pinpipe_status pinpipe_decoder_new(pinpipe_decoder **out, const pinpipe_decoder_options *options,
                                    pinpipe_error *err) {
+    const pinpipe_decoder_options defaults = PINPIPE_DECODER_OPTIONS_INIT;
     *out = NULL;
+    options = options ? options : &defaults;
     pinpipe_status status = options_check(options, err);
     if (status < 0) {
         return status;

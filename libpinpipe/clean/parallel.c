@@ -172,7 +172,8 @@ pinpipe_status pinpipe_table_decode(pinpipe_table *table, const pinpipe_decoder_
     }
     int64_t rejected = report->rejected;
     const char *start = bytes.ptr;
-    job j = {.options = *options, .err = PINPIPE_ERROR_INIT};
+    job j = {.options = PINPIPE_DECODER_OPTIONS_INIT, .err = PINPIPE_ERROR_INIT};
+    j.options = options ? *options : j.options;
     pthread_mutex_init(&j.lock, NULL);
     format_settle(&j.options, &bytes);
     status = pieces_cut(&j, bytes, err);

@@ -154,6 +154,29 @@ static void test_refusals(void) {
     pinpipe_report_free(report);
 }
 
+static void test_defaults(void) {
+    static const char text[] = "{\"index\":1,\"follower_count\":\"2k\"}\n{}\n";
+    pinpipe_decoder *decoder = NULL;
+    pinpipe_batch *batch = NULL;
+    pinpipe_report *report = NULL;
+    pinpipe_table *table = NULL;
+    int64_t taken = 0;
+    CHECK_INT(pinpipe_decoder_new(&decoder, NULL, NULL), PINPIPE_OK);
+    CHECK_INT(pinpipe_batch_new(&batch, PINPIPE_PIN, PINPIPE_CLEAN, NULL), PINPIPE_OK);
+    CHECK_INT(pinpipe_report_new(&report, PINPIPE_PIN, PINPIPE_CLEAN, NULL), PINPIPE_OK);
+    CHECK_INT(pinpipe_table_new(&table, PINPIPE_PIN, PINPIPE_CLEAN, NULL), PINPIPE_OK);
+    CHECK_INT(pinpipe_decoder_feed(&taken, decoder, batch, pinpipe_str_of(text), report, NULL),
+              PINPIPE_PARTIAL);
+    CHECK_INT(pinpipe_batch_i64(batch, 0, 4), 2000);
+    CHECK_INT(pinpipe_table_decode(table, NULL, pinpipe_str_of(text), 1, report, NULL), PINPIPE_PARTIAL);
+    CHECK_INT(pinpipe_table_rows(table), 1);
+    CHECK_INT(pinpipe_table_decode(table, NULL, pinpipe_str_of(NULL), 1, report, NULL), PINPIPE_OK);
+    pinpipe_decoder_free(decoder);
+    pinpipe_batch_free(batch);
+    pinpipe_report_free(report);
+    pinpipe_table_free(table);
+}
+
 static void test_dedup(void) {
     static const char text[] = "{\"ind\":1,\"country\":\"a\"}\n{\"ind\":1,\"country\":\"a\"}\n{\"ind\":2}\n"
                                "{\"ind\":1,\"country\":\"b\"}\n{\"ind\":3,\"country\":\"c\"}\n{\"ind\":3}\n";
@@ -232,6 +255,7 @@ int main(void) {
     test_csv_values();
     test_csv_carriage_returns();
     test_refusals();
+    test_defaults();
     test_dedup();
     return check_report();
 }

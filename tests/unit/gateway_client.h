@@ -24,10 +24,6 @@
 #define REQUEST HEAD "Content-Length: 31\r\n\r\n" BODY
 #define STORED_END ",\"error_code\":null,\"error\":null}],\"key_schema_id\":null,\"value_schema_id\":null}"
 
-static inline pinpipe_str text(const char *bytes) {
-    return (pinpipe_str){bytes, strlen(bytes)};
-}
-
 typedef struct server {
     pinpipe_kafka_mock *mock;
     pinpipe_gateway *gateway;
@@ -48,13 +44,15 @@ static inline void server_begin(server *at, const pinpipe_gateway_options *optio
     pinpipe_error err = PINPIPE_ERROR_INIT;
     pinpipe_gateway_options wish = *options;
     pinpipe_kafka_topic_options topic = PINPIPE_KAFKA_TOPIC_OPTIONS_INIT;
-    topic.name = text("t");
+    topic.name = pinpipe_str_of("t");
     *at = (server){0};
     CHECK_INT(pinpipe_kafka_mock_new(&at->mock, 1, &err), PINPIPE_OK);
     CHECK_INT(pinpipe_kafka_mock_topic_create(at->mock, &topic, &err), PINPIPE_OK);
     CHECK_INT(pinpipe_kafka_config_new(&wish.settings, &err), PINPIPE_OK);
-    CHECK_INT(pinpipe_kafka_config_set(wish.settings, text("linger.ms"), text(linger_ms), &err), PINPIPE_OK);
-    wish.listen = text("127.0.0.1:0");
+    CHECK_INT(
+        pinpipe_kafka_config_set(wish.settings, pinpipe_str_of("linger.ms"), pinpipe_str_of(linger_ms), &err),
+        PINPIPE_OK);
+    wish.listen = pinpipe_str_of("127.0.0.1:0");
     wish.brokers = pinpipe_kafka_mock_brokers(at->mock);
     CHECK_INT(pinpipe_gateway_open(&at->gateway, &wish, &err), PINPIPE_OK);
     pinpipe_kafka_config_free(wish.settings);

@@ -159,11 +159,11 @@ static void options_check(void) {
     pinpipe_gateway *gateway = NULL;
     pinpipe_error err = PINPIPE_ERROR_INIT;
     pinpipe_gateway_options options = PINPIPE_GATEWAY_OPTIONS_INIT;
-    options.brokers = text("127.0.0.1:1");
-    options.listen = text("nowhere");
+    options.brokers = pinpipe_str_of("127.0.0.1:1");
+    options.listen = pinpipe_str_of("nowhere");
     CHECK_INT(pinpipe_gateway_open(&gateway, &options, &err), PINPIPE_EINVAL);
     CHECK(strstr(err.message, "'nowhere'") && !gateway);
-    options.listen = text("127.0.0.1:0");
+    options.listen = pinpipe_str_of("127.0.0.1:0");
     options.body_max_bytes = -1;
     CHECK_INT(pinpipe_gateway_open(&gateway, &options, &err), PINPIPE_EINVAL);
     CHECK(strstr(err.message, "body_max_bytes"));
