@@ -63,6 +63,11 @@ def test_examples_are_at_most_15_lines() -> None:
     assert blocks and max(block.count("\n") for block in blocks) <= 15
 
 
+def test_the_whole_path_in_c_is_at_most_100_lines() -> None:
+    """Issue 8; comments and all, in lines that the formatter has broken."""
+    assert (ROOT / "examples/c/kafka_to_s3.c").read_text(encoding="utf-8").count("\n") <= 100
+
+
 @pytest.mark.parametrize("page", sorted({*re.findall(r"\]\(([^)#]+)\)", README)}))
 def test_linked_pages_exist(page: str) -> None:
     assert (ROOT / page).is_file()
