@@ -104,6 +104,14 @@ ELSEWHERE = {
     "spark.md 1": "tests/integration/test_spark.py",  # Unity Catalog's names: the calls are run on a local session
     "spark.md 2": "tests/integration/test_spark.py",
 }
+#: Those that are not Python: the file of their test.
+OTHER_LANGUAGES = {
+    "json": {"census.md 1": "tests/python/test_docs.py"},
+    "toml": {
+        "census.md 1": "tests/python/test_docs.py",
+        "profiles.md 1": "tests/house/test_page_examples.py",
+    },
+}
 
 
 def blocks(language: str) -> dict[str, str]:
@@ -114,16 +122,6 @@ def blocks(language: str) -> dict[str, str]:
         for number, text in enumerate(fence.findall(page.read_text(encoding="utf-8")), 1):
             found[f"{page.name} {number}"] = text
     return found
-
-
-def commands() -> dict[str, list[str]]:
-    """The program's command lines in all pages, by page; those that go on in the next line in one piece."""
-    line = re.compile(r"^(?: {4})?pinpipe (?:.*\\\n)*.*$", re.MULTILINE)
-    texts = {page.name: page.read_text(encoding="utf-8") for page in sorted(DOCS.glob("*.md"))}
-    found = {
-        name: [one.replace("\\\n", " ").strip() for one in line.findall(text)] for name, text in texts.items()
-    }
-    return {page: lines for page, lines in found.items() if lines}
 
 
 def ran(name: str, around: Around, folder: Path, known: Mapping[str, str], **environment: str) -> str:

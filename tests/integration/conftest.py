@@ -4,6 +4,7 @@ Never starts anything by itself.
 Rules: tests/README.md.
 """
 
+from databases import mysql
 from debian_packages import packages
 from gates import gate, gate_bucket, tls_gate
 from kafka_broker import kafka_broker
@@ -22,6 +23,7 @@ __all__ = [
     "kinesis_double",
     "kinesis_local",
     "kinesis_ministack",
+    "mysql",
     "newer_kafka",
     "packages",
     "spark",

@@ -19,12 +19,24 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from pinpipe import _synthetic
 from servers import START_TIMEOUT_S, STOP_TIMEOUT_S, free_port
 
 # Characters that a URL must escape; the messages of every error are searched for it.
 PASSWORD = "p@ss/w:rd%1"
 USER = "emulator"
 DATABASE = "pinterest"
+COLUMNS = {
+    "pinterest_data": (
+        "{key} BIGINT PRIMARY KEY, unique_id {text}, title {text}, description {text}, poster_name {text},"
+        " follower_count {text}, tag_list {text}, is_image_or_video {text}, image_src {text}, downloaded BIGINT,"
+        " save_location {text}, category {text}"
+    ),
+    "geolocation_data": (
+        "{key} BIGINT PRIMARY KEY, timestamp {time}, latitude {float}, longitude {float}, country {text}"
+    ),
+    "user_data": "{key} BIGINT PRIMARY KEY, first_name {text}, last_name {text}, age BIGINT, date_joined {time}",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +54,11 @@ class Database:
 
         made = URL.create(self.driver, USER, password, "127.0.0.1", self.port, database)
         return made.render_as_string(hide_password=False)
+
+    def credentials(self) -> str:
+        """The course's db_creds.yaml."""
+        names = {"HOST": "127.0.0.1", "USER": USER, "PASSWORD": f"'{PASSWORD}'", "DATABASE": DATABASE}
+        return "".join(f"{name}: {value}\n" for name, value in (names | {"PORT": str(self.port)}).items())
 
 
 def _program(name: str, package: str, *folders: str) -> str:
@@ -202,3 +219,26 @@ def postgresql() -> Iterator[Database]:
             with connect("postgres") as connection:
                 connection.execute(f"CREATE DATABASE {DATABASE}")
             yield Database("postgresql+psycopg", port, connect, lambda: _stop(process))
+
+
+def fill(database: Database, keys: tuple[str, str, str], types: dict[str, str]) -> None:
+    """Makes the three tables and puts the synthetic rows in."""
+    connection = database.connect()
+    with connection.cursor() as cursor:
+        if database.driver.startswith("mysql"):
+            cursor.execute(f"USE {DATABASE}")
+        for (table, rows), key in zip(_synthetic.tables().items(), keys, strict=True):
+            cursor.execute(f"CREATE TABLE {table} ({COLUMNS[table].format(key=key, **types)})")
+            marks = ", ".join(["%s"] * len(rows[0]))
+            for start in range(0, len(rows), 1000):
+                cursor.executemany(f"INSERT INTO {table} VALUES ({marks})", rows[start : start + 1000])
+    connection.close()
+
+
+@pytest.fixture(scope="session")
+def mysql() -> Iterator[Database]:
+    """One MariaDB for the whole run, with the synthetic rows."""
+    with mariadb() as database:
+        types = {"text": "TEXT", "time": "DATETIME", "float": "FLOAT"}
+        fill(database, ("`index`", "ind", "ind"), types)
+        yield database

@@ -12,50 +12,17 @@ from pathlib import Path
 
 import pinpipe
 import pytest
-from databases import DATABASE, PASSWORD, USER, Database, mariadb, postgresql
+from databases import PASSWORD, USER, Database, fill, mariadb, postgresql
 from pinpipe import _emulator, _row_sinks, _sources, _synthetic
 from pinpipe.errors import AuthError, NetworkError, NotFoundError
 
 ROWS = 3000
-COLUMNS = {
-    "pinterest_data": (
-        "{key} BIGINT PRIMARY KEY, unique_id {text}, title {text}, description {text}, poster_name {text},"
-        " follower_count {text}, tag_list {text}, is_image_or_video {text}, image_src {text}, downloaded BIGINT,"
-        " save_location {text}, category {text}"
-    ),
-    "geolocation_data": (
-        "{key} BIGINT PRIMARY KEY, timestamp {time}, latitude {float}, longitude {float}, country {text}"
-    ),
-    "user_data": "{key} BIGINT PRIMARY KEY, first_name {text}, last_name {text}, age BIGINT, date_joined {time}",
-}
-
-
-def _fill(database: Database, keys: tuple[str, str, str], types: dict[str, str]) -> None:
-    """Makes the three tables and puts the synthetic rows in."""
-    connection = database.connect()
-    with connection.cursor() as cursor:
-        if database.driver.startswith("mysql"):
-            cursor.execute(f"USE {DATABASE}")
-        for (table, rows), key in zip(_synthetic.tables().items(), keys, strict=True):
-            cursor.execute(f"CREATE TABLE {table} ({COLUMNS[table].format(key=key, **types)})")
-            marks = ", ".join(["%s"] * len(rows[0]))
-            for start in range(0, len(rows), 1000):
-                cursor.executemany(f"INSERT INTO {table} VALUES ({marks})", rows[start : start + 1000])
-    connection.close()
-
-
-@pytest.fixture(scope="module")
-def mysql() -> Iterator[Database]:
-    with mariadb() as database:
-        types = {"text": "TEXT", "time": "DATETIME", "float": "FLOAT"}
-        _fill(database, ("`index`", "ind", "ind"), types)
-        yield database
 
 
 @pytest.fixture(scope="module")
 def postgres() -> Iterator[Database]:
     with postgresql() as database:
-        _fill(database, ("idx", "idx", "idx"), {"text": "TEXT", "time": "TIMESTAMP", "float": "REAL"})
+        fill(database, ("idx", "idx", "idx"), {"text": "TEXT", "time": "TIMESTAMP", "float": "REAL"})
         yield database
 
 
@@ -94,15 +61,8 @@ def test_one_connection_serves_a_whole_run(mysql: Database) -> None:
 
 
 def test_credentials_of_the_course_open_it(mysql: Database, tmp_path: Path) -> None:
-    values = {
-        "HOST": "127.0.0.1",
-        "USER": USER,
-        "PASSWORD": f"'{PASSWORD}'",
-        "DATABASE": DATABASE,
-        "PORT": mysql.port,
-    }
     path = tmp_path / "db_creds.yaml"
-    path.write_text("".join(f"{name}: {value}\n" for name, value in values.items()))
+    path.write_text(mysql.credentials())
     with _sources.open_source(path) as source:
         assert source.rows(7528)["pin"] is not None and source.rows(11_154)["pin"] is None
 
@@ -129,7 +89,7 @@ def test_a_server_that_goes_away_is_one_clear_error(
 ) -> None:
     with start() as database:
         time = "DATETIME" if database.driver.startswith("mysql") else "TIMESTAMP"
-        _fill(database, ("idx", "idx", "idx"), {"text": "TEXT", "time": time, "float": "REAL"})
+        fill(database, ("idx", "idx", "idx"), {"text": "TEXT", "time": time, "float": "REAL"})
         with _sources.open_source(database.url()) as source:
             assert source.rows(1)["geo"] is not None
             database.stop()

@@ -4,8 +4,10 @@ Never trusts a page: a row that the library does not have fails.
 Rules: docs/architecture.md, "A fact has one home".
 """
 
+import json
 import re
 from pathlib import Path
+from typing import Any
 
 import pinpipe
 import pytest
@@ -58,8 +60,11 @@ def test_census_page_prints_what_it_says(capsys: pytest.CaptureFixture[str]) -> 
     page = (DOCS / "census.md").read_text(encoding="utf-8")
     (block,) = re.findall(r"^```python\n(.*?)^```$", page, re.DOTALL | re.MULTILINE)
     promised = re.findall(r"^print\(.*\)  # (.*)$|^# (.*)$", block, re.MULTILINE)
-    exec(compile(block, "census.md", "exec"), {})
+    names: dict[str, Any] = {}
+    exec(compile(block, "census.md", "exec"), names)
     assert capsys.readouterr().out.splitlines() == ["".join(pair) for pair in promised]
+    (column,) = re.findall(r"^```json\n(.*?)^```$", page, re.DOTALL | re.MULTILINE)
+    assert names["pins"].statistics.to_dict()["after"]["title"] == json.loads(column)
 
 
 def test_census_page_has_a_rule_file_that_works(tmp_path: Path) -> None:
