@@ -10,6 +10,7 @@ import base64
 import json
 import os
 import re
+import shlex
 import subprocess
 import sys
 import urllib.request
@@ -32,6 +33,7 @@ from tests.doubles.backend import Backend
 from tests.doubles.gate import Gate
 from tests.doubles.wire import Head
 from tests.house.outside import needed
+from tests.house.page_commands import other_lines
 
 PATIENCE_S = 120.0
 DOCUMENT = json.dumps(
@@ -230,6 +232,36 @@ def test_templates_are_clean_and_a_bad_one_is_not() -> None:
     found = linted(bad, *sorted(FOLDER.glob("*.yml")))
     assert {path for path, _ in found} == {str(bad)}, found
     assert sorted(rule for _, rule in found) == ["E1010", "E3002", "E3003", "E3012"]
+
+
+def test_the_pages_lines_name_what_the_templates_have(templates: dict[str, Template]) -> None:
+    """Only an AWS account could run them."""
+    lines = list(other_lines())
+    stacks: dict[str, Template] = {}
+    for line in lines:
+        if not line.startswith("aws cloudformation deploy --stack-name "):
+            continue
+        words = shlex.split(line)
+        made = templates[Path(words[words.index("--template-file") + 1]).stem]
+        given = {word.partition("=")[0] for word in words if re.match(r"[A-Z]\w+=", word)}
+        parameters = made["Parameters"]
+        assert (
+            {name for name, told in parameters.items() if "Default" not in told} <= given <= set(parameters)
+        )
+        named = any("UserName" in one.get("Properties", {}) for one in made["Resources"].values())
+        assert ("CAPABILITY_NAMED_IAM" in words) == named
+        stacks[words[words.index("--stack-name") + 1]] = made
+    assert [f"pinpipe-{name}" for name in ("data", "services", "api", "airflow")] == list(stacks)
+    assert any(line.startswith("for stack in airflow api services data; do aws") for line in lines)
+    told = "\n".join(lines)
+    for stack, output in re.findall(r"Exports\[\?Name=='([\w-]+)-(\w+)'\]", told):
+        name = {"Name": {"Fn::Sub": f"${{AWS::StackName}}-{output}"}}
+        assert stacks[stack]["Outputs"][output]["Export"] == name
+    for stack, output in re.findall(r"--stack-name (\S+) --query \"Stacks\[0\]\S+=='(\w+)'\]", told):
+        assert output in stacks[stack]["Outputs"]
+    resources = templates["data"]["Resources"].values()
+    users = [one["Properties"]["UserName"]["Fn::Sub"] for one in resources if one["Type"] == "AWS::IAM::User"]
+    assert [user.replace("${UserId}", "0a1b") for user in users] == re.findall(r"--user-name (\S+)", told)
 
 
 def test_the_stacks_are_made_and_the_page_tells_what_is_left_out(stacks: Stacks) -> None:

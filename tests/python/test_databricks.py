@@ -17,6 +17,8 @@ import pytest
 import yaml
 from databricks.bundles.jobs import Job
 
+from tests.house.page_commands import other_lines
+
 ROOT = Path(__file__).parents[2]
 FOLDER = ROOT / "examples" / "databricks"
 BUNDLE = ROOT / "deploy" / "databricks"
@@ -67,3 +69,19 @@ def test_the_bundle_is_of_known_fields_and_its_paths_exist() -> None:
             Job.from_dict(
                 {"name": "x", "tasks": [{"task_key": "a", "notebook_task": {"notebook_paths": "x"}}]}
             )
+
+
+def test_the_pages_commands_name_what_the_bundle_has() -> None:
+    """Only a workspace could run them."""
+    bundle = yaml.safe_load((BUNDLE / "databricks.yml").read_text(encoding="utf-8"))
+    jobs = yaml.safe_load((BUNDLE / "resources/pinterest.yml").read_text(encoding="utf-8"))["resources"][
+        "jobs"
+    ]
+    lines = [line for line in other_lines() if re.match("databricks bundle (deploy|run)", line)]
+    assert (
+        {target for line in lines for target in re.findall(r"-t (\w+)", line)}
+        == {"dev"}
+        <= set(bundle["targets"])
+    )
+    assert {name for line in lines for name in re.findall(r"--var (\w+)=", line)} <= set(bundle["variables"])
+    assert [job for line in lines for job in re.findall(r"bundle run (\w+)", line)] == list(jobs)
