@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -158,6 +159,7 @@ def ipynb(source: str) -> str:
 def _session() -> Any:
     from pyspark.sql import SparkSession
 
+    os.environ.setdefault("PYSPARK_PYTHON", sys.executable)  # else the workers' Python is the first of PATH
     return SparkSession.builder.getOrCreate()
 
 

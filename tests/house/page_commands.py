@@ -268,7 +268,7 @@ ELSEWHERE = {
     "pkg-config --cflags --libs pinpipe": ("tests/house/test_readme.py", '"pkg-config"'),
     "python bench/capacity.py": ("tests/python/test_capacity.py", "capacity.tables"),
     "python deploy/mwaa/build.py": ("tests/integration/test_airflow.py", "deploy/mwaa/build.py"),
-    "python examples/databricks/notebooks.py run": ("tests/integration/spark_jobs.py", "notebooks.run"),
+    "python examples/databricks/notebooks.py run": ("tests/integration/test_spark.py", "notebooks.py run"),
     "python tests/doubles/gate.py": ("tests/integration/test_gate_clients.py", '"--backend"'),
     "python tests/house/abi.py": ("tests/house/test_abi.py", "abi."),
     "sudo deploy/systemd/install.sh": ("tests/integration/test_units.py", "install.sh"),

@@ -107,6 +107,7 @@ ELSEWHERE = {
 #: Those that are not Python: the file of their test.
 OTHER_LANGUAGES = {
     "json": {"census.md 1": "tests/python/test_docs.py"},
+    "properties": {"databricks.md 1": "tests/integration/test_spark.py"},
     "toml": {
         "census.md 1": "tests/python/test_docs.py",
         "profiles.md 1": "tests/house/test_page_examples.py",

@@ -17,14 +17,19 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+import maven
 import pinpipe
 import pyarrow as pa
 import pytest
+from deltalake import DeltaTable
 from pinpipe import _matches, _query, _synthetic, kinesis
 from pyarrow import parquet
-from spark_session import OTHERS, ROOT, Session, unpacked
+from spark_driver import SETTINGS
+from spark_session import DELTA, OTHERS, ROOT, Session, package_folder, spark_python, unpacked
 
 from tests.doubles.kafka_rest import Proxy, Server
+from tests.house.outside import run
+from tests.house.page_commands import other_lines
 from tests.house.page_examples import blocks
 from tests.python import bad_records
 
@@ -213,6 +218,24 @@ def test_a_query_by_intervals_that_is_stopped_goes_on_where_it_stood(
     spark: Session, kinesis_local: str, stream_options: dict[str, str], tmp_path: Path
 ) -> None:
     _stopped_and_restarted(spark, kinesis_local, stream_options, tmp_path / "checkpoint", 100)
+
+
+def test_the_pages_line_runs_the_batch_notebook(payloads: dict[str, list[bytes]], tmp_path: Path) -> None:
+    """By the page's spark-defaults.conf, and settings of a short job."""
+    (line,) = [line for line in other_lines() if "notebooks.py run" in line]
+    jars = maven.jars("delta", *DELTA, needs="not")
+    told = blocks("properties")["databricks.md 1"].replace("/jars/", f"{jars}/")
+    (tmp_path / "spark-defaults.conf").write_text(
+        told + "".join(f"{name} {value}\n" for name, value in SETTINGS.items())
+    )
+    _objects(tmp_path / "topics", "0a1b", {kind: records[:100] for kind, records in payloads.items()})
+    words = line.replace("/data/", f"{tmp_path}/").replace("examples/", f"{ROOT}/examples/").split()
+    path = str(package_folder(tmp_path / "packages"))
+    said = run(spark_python(), *words[1:], cwd=tmp_path, SPARK_CONF_DIR=str(tmp_path), PYTHONPATH=path)
+    for kind in KINDS:
+        assert re.search(rf"^{kind} 10\d records, \d rejected", said, re.MULTILINE), said
+        assert DeltaTable(tmp_path / f"spark-warehouse/0a1b_{kind}").to_pyarrow_table().num_rows == 100
+    assert re.search(r"\| *median_follower_count\|", said)  # what the notebook displays
 
 
 def test_the_stream_notebook_gives_the_tables_of_the_batch_road(
