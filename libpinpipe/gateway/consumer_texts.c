@@ -9,7 +9,6 @@
 
 #include "base/buffer.h"
 #include "text/base64.h"
-#include "text/json_compact.h"
 #include "text/json_string.h"
 #include "text/json_value.h"
 #include "text/number.h"

@@ -12,7 +12,6 @@
 #include "gateway/answer.h"
 #include "gateway/batch.h"
 #include "text/base64.h"
-#include "text/json_compact.h"
 #include "text/json_string.h"
 #include "text/json_value.h"
 #include "text/number.h"
@@ -33,10 +32,15 @@ typedef struct reading {
     bool has_records;
 } reading;
 
-/* The parts of one record. */
+/* A key or a value. */
+typedef struct part {
+    pinpipe_str text; /* as it lies in the body; ptr NULL = null */
+    pp_gateway_format format;
+    int64_t written; /* bytes that the walk has left behind the column's; -1 = it has not */
+} part;
+
 typedef struct record_parts {
-    pinpipe_str key, value; /* ptr NULL = null */
-    pp_gateway_format key_format, value_format;
+    part key, value;
     int64_t partition; /* -1 = none */
 } record_parts;
 
@@ -76,6 +80,28 @@ static bool extent_take(pinpipe_str *out, reading *in, int32_t depth) {
     return true;
 }
 
+/* A key or value that is JSON is written on the way. */
+static bool part_take(part *out, reading *in, const pp_gateway_column *column, int32_t depth) {
+    char *to = column->data.ptr + column->data.len;
+    in->walk.out = out->format == PP_GATEWAY_JSON ? to : NULL;
+    bool is_taken = extent_take(&out->text, in, depth);
+    out->written = in->walk.out ? in->walk.out - to : -1;
+    in->walk.out = NULL;
+    return is_taken;
+}
+
+static part part_of(pp_gateway_format format) {
+    return (part){{NULL, 0}, format, -1};
+}
+
+/* Room for one more record, and for all that is left of the body in either column. */
+static bool room_make(reading *in) {
+    pinpipe_error cause = PINPIPE_ERROR_INIT;
+    const char *end = in->request->body.ptr + in->request->body.len;
+    return pp_gateway_batch_reserve(in->batch, (size_t)(end - in->walk.at), &cause) == PINPIPE_OK ||
+           refuse(in, PP_GATEWAY_ERROR_BUSY, cause.message);
+}
+
 static bool partition_take(int64_t *out, reading *in) {
     pinpipe_str text = {NULL, 0};
     if (!extent_take(&text, in, RECORD_DEPTH)) {
@@ -91,8 +117,7 @@ static bool partition_take(int64_t *out, reading *in) {
 static bool parts_take(record_parts *out, reading *in) {
     pinpipe_str key;
     pp_gateway_format format = in->request->route.format;
-    *out = (record_parts){
-        .partition = in->request->route.partition, .key_format = format, .value_format = format};
+    *out = (record_parts){part_of(format), part_of(format), in->request->route.partition};
     if (!pp_json_byte_pass(&in->walk, '{')) {
         return refuse(in, PP_GATEWAY_ERROR_BAD_BODY,
                       "a record is an object with \"value\" and, if any, \"key\"");
@@ -100,9 +125,9 @@ static bool parts_take(record_parts *out, reading *in) {
     for (int64_t i = 0; pp_json_member_next(&in->walk, &key, i); i++) {
         bool is_taken = false;
         if (pp_str_is(key, "value")) {
-            is_taken = extent_take(&out->value, in, RECORD_DEPTH);
+            is_taken = part_take(&out->value, in, &in->batch->values, RECORD_DEPTH);
         } else if (pp_str_is(key, "key")) {
-            is_taken = extent_take(&out->key, in, RECORD_DEPTH);
+            is_taken = part_take(&out->key, in, &in->batch->keys, RECORD_DEPTH);
         } else if (pp_str_is(key, "partition") && in->request->route.partition < 0) {
             is_taken = partition_take(&out->partition, in);
         } else {
@@ -116,24 +141,28 @@ static bool parts_take(record_parts *out, reading *in) {
 }
 
 /* Writes one part behind a column's bytes; its length, -1 for null, -2 where it is refused. */
-static int64_t part_put(reading *in, pp_gateway_column *column, pinpipe_str part, pp_gateway_format format) {
-    if (!part.ptr) {
+static int64_t part_put(reading *in, pp_gateway_column *column, const part *from) {
+    if (!from->text.ptr) {
         return -1;
     }
+    if (from->written >= 0) {
+        return from->written;
+    }
+    pinpipe_str text = from->text;
     char *to = column->data.ptr + column->data.len;
     size_t len = 0;
-    if (format == PP_GATEWAY_TEXT && *part.ptr == '"' &&
-        pp_json_unescape(to, &len, part.ptr + 1, part.len - 2) == PP_JSON_STRING_OK) {
+    if (from->format == PP_GATEWAY_TEXT && *text.ptr == '"' &&
+        pp_json_unescape(to, &len, text.ptr + 1, text.len - 2) == PP_JSON_STRING_OK) {
         return (int64_t)len;
     }
-    if (format == PP_GATEWAY_TEXT) {
+    if (from->format == PP_GATEWAY_TEXT) {
         refuse(in, PP_GATEWAY_ERROR_BAD_BODY, "the data of a STRING is no string");
         return -2;
     }
-    if (format != PP_GATEWAY_BINARY) {
-        return (int64_t)pp_json_compact(to, part);
+    len = pp_json_compact(to, text); /* base64 may have its '/' escaped */
+    if (from->format != PP_GATEWAY_BINARY) {
+        return (int64_t)len;
     }
-    len = pp_json_compact(to, part); /* base64 may have its '/' escaped */
     bool is_text = len >= 2 && to[0] == '"';
     if (!is_text || !pp_base64_read(to, &len, to + 1, len - 2)) {
         refuse(in, PP_GATEWAY_ERROR_BAD_BODY, "a key or value is not base64 in a string");
@@ -142,18 +171,13 @@ static int64_t part_put(reading *in, pp_gateway_column *column, pinpipe_str part
     return (int64_t)len;
 }
 
-static bool record_put(reading *in, record_parts parts) {
-    pinpipe_error cause = PINPIPE_ERROR_INIT;
-    size_t room = parts.value.len > parts.key.len ? parts.value.len : parts.key.len;
-    if (pp_gateway_batch_reserve(in->batch, room, &cause) < 0) {
-        return refuse(in, PP_GATEWAY_ERROR_BUSY, cause.message);
-    }
-    int64_t key_len = part_put(in, &in->batch->keys, parts.key, parts.key_format);
-    int64_t value_len = key_len > -2 ? part_put(in, &in->batch->values, parts.value, parts.value_format) : -2;
+static bool record_put(reading *in, const record_parts *parts) {
+    int64_t key_len = part_put(in, &in->batch->keys, &parts->key);
+    int64_t value_len = key_len > -2 ? part_put(in, &in->batch->values, &parts->value) : -2;
     if (value_len < -1) {
         return false;
     }
-    pp_gateway_batch_add(in->batch, key_len, value_len, (int32_t)parts.partition);
+    pp_gateway_batch_add(in->batch, key_len, value_len, (int32_t)parts->partition);
     return true;
 }
 
@@ -167,7 +191,7 @@ static bool records_take(reading *in) {
     }
     for (int64_t i = 0; pp_json_element_next(&in->walk, i); i++) {
         record_parts parts;
-        if (!parts_take(&parts, in) || !record_put(in, parts)) {
+        if (!room_make(in) || !parts_take(&parts, in) || !record_put(in, &parts)) {
             return false;
         }
     }
@@ -210,19 +234,20 @@ static bool lines_take(reading *in) {
     const char *end = in->walk.end;
     for (const char *line = in->walk.at; line < end; line = in->walk.end + 1) {
         const char *newline = memchr(line, '\n', (size_t)(end - line));
-        record_parts parts = {.partition = in->request->route.partition, .value_format = PP_GATEWAY_JSON};
+        record_parts parts = {part_of(PP_GATEWAY_JSON), part_of(PP_GATEWAY_JSON),
+                              in->request->route.partition};
         in->walk.at = line;
         in->walk.end = newline ? newline : end;
         if (pp_json_walk_ended(&in->walk)) {
             continue;
         }
-        if (!extent_take(&parts.value, in, 0)) {
+        if (!room_make(in) || !part_take(&parts.value, in, &in->batch->values, 0)) {
             return false;
         }
         if (!pp_json_walk_ended(&in->walk)) {
             return refuse_syntax(in, "more follows the line's value");
         }
-        if (!record_put(in, parts)) {
+        if (!record_put(in, &parts)) {
             return false;
         }
     }
@@ -232,11 +257,11 @@ static bool lines_take(reading *in) {
 /* ---- API v3 ---- */
 
 /* {"type":…,"data":…} of a key or a value. */
-static bool data_take(pinpipe_str *out, pp_gateway_format *format, reading *in) {
+static bool data_take(part *out, reading *in) {
     pinpipe_str key = {NULL, 0}, text = {NULL, 0}, kind = {NULL, 0};
     if (pp_json_walk_ended(&in->walk) || *in->walk.at != '{') {
-        return extent_take(out, in, BODY_DEPTH) &&
-               (!out->ptr ||
+        return extent_take(&out->text, in, BODY_DEPTH) &&
+               (!out->text.ptr ||
                 refuse(in, PP_GATEWAY_ERROR_BAD_BODY, "a key or value is an object with type and data"));
     }
     pp_json_byte_pass(&in->walk, '{');
@@ -248,24 +273,24 @@ static bool data_take(pinpipe_str *out, pp_gateway_format *format, reading *in) 
         if (!extent_take(&text, in, BODY_DEPTH + 1)) {
             return false;
         }
-        *out = is_data ? text : *out;
+        out->text = is_data ? text : out->text;
         kind = is_kind ? text : kind;
     }
-    *format = pp_str_is(kind, "\"JSON\"")     ? PP_GATEWAY_JSON
-              : pp_str_is(kind, "\"BINARY\"") ? PP_GATEWAY_BINARY
-              : pp_str_is(kind, "\"STRING\"") ? PP_GATEWAY_TEXT
-                                              : PP_GATEWAY_OTHER_FORMAT;
+    out->format = pp_str_is(kind, "\"JSON\"")     ? PP_GATEWAY_JSON
+                  : pp_str_is(kind, "\"BINARY\"") ? PP_GATEWAY_BINARY
+                  : pp_str_is(kind, "\"STRING\"") ? PP_GATEWAY_TEXT
+                                                  : PP_GATEWAY_OTHER_FORMAT;
     if (in->walk.fault) {
         return refuse_syntax(in, NULL);
     }
-    return *format != PP_GATEWAY_OTHER_FORMAT ||
+    return out->format != PP_GATEWAY_OTHER_FORMAT ||
            refuse(in, PP_GATEWAY_ERROR_BAD_FIELD,
                   "type is JSON, BINARY or STRING: there is no schema registry");
 }
 
 static bool stream_record_take(record_parts *out, reading *in) {
     pinpipe_str key = {NULL, 0}, text = {NULL, 0};
-    *out = (record_parts){.partition = -1, .key_format = PP_GATEWAY_JSON, .value_format = PP_GATEWAY_JSON};
+    *out = (record_parts){part_of(PP_GATEWAY_JSON), part_of(PP_GATEWAY_JSON), -1};
     if (!pp_json_byte_pass(&in->walk, '{')) {
         return refuse(in, PP_GATEWAY_ERROR_BAD_BODY,
                       "the body is records one behind the other, each an object");
@@ -273,9 +298,9 @@ static bool stream_record_take(record_parts *out, reading *in) {
     for (int64_t i = 0; pp_json_member_next(&in->walk, &key, i); i++) {
         bool is_taken = false;
         if (pp_str_is(key, "value")) {
-            is_taken = data_take(&out->value, &out->value_format, in);
+            is_taken = data_take(&out->value, in);
         } else if (pp_str_is(key, "key")) {
-            is_taken = data_take(&out->key, &out->key_format, in);
+            is_taken = data_take(&out->key, in);
         } else if (pp_str_is(key, "partition_id")) {
             is_taken = partition_take(&out->partition, in);
         } else if (pp_str_is(key, "headers") || pp_str_is(key, "timestamp")) {
@@ -296,10 +321,10 @@ static bool stream_take(reading *in) {
     pinpipe_buf *kinds = &in->request->kinds;
     while (!pp_json_walk_ended(&in->walk)) {
         record_parts parts;
-        if (!stream_record_take(&parts, in) || !record_put(in, parts)) {
+        if (!room_make(in) || !stream_record_take(&parts, in) || !record_put(in, &parts)) {
             return false;
         }
-        const char both[] = {(char)parts.key_format, (char)parts.value_format};
+        const char both[] = {(char)parts.key.format, (char)parts.value.format};
         if (pp_buf_append(kinds, both, sizeof both, NULL) < 0) {
             return refuse(in, PP_GATEWAY_ERROR_BUSY, "there is no memory for the records");
         }
@@ -336,7 +361,7 @@ void pp_gateway_produce(pinpipe_gateway *gateway, pp_gateway_connection *connect
         return;
     }
     in.mark = pp_gateway_batch_mark(in.batch);
-    in.walk = (pp_json_walk){request->body.ptr, request->body.ptr + request->body.len, NULL, false};
+    in.walk = (pp_json_walk){.at = request->body.ptr, .end = request->body.ptr + request->body.len};
     bool is_taken = request->route.format == PP_GATEWAY_LINES    ? lines_take(&in)
                     : request->route.format == PP_GATEWAY_STREAM ? stream_take(&in)
                                                                  : body_take(&in);

@@ -11,7 +11,6 @@
 #include "base/buffer.h"
 #include "gateway/answer.h"
 #include "kinesis/wire.h"
-#include "text/json_compact.h"
 #include "text/json_value.h"
 #include "text/number.h"
 #include "text/utf8.h"

@@ -1,6 +1,6 @@
-/* Turns the text of a JSON value into a walk over its parts, or into its end.
- * Never unescapes: an escape is checked and left.
- * Rules: RFC 8259. */
+/* Turns the text of a JSON value into a walk over its parts, or into its end, and into its compact form.
+ * Never changes what a value is: names, their order and the digits of numbers stay.
+ * Rules: RFC 8259; escapes as Kafka's REST proxy writes them: only where JSON demands them. */
 #include "text/json_value.h"
 
 #include <string.h>
@@ -21,11 +21,49 @@ static inline void blanks_pass(pp_json_walk *walk) {
     }
 }
 
+static inline void copy(pp_json_walk *walk, const char *bytes, size_t len) {
+    if (walk->out) {
+        memcpy(walk->out, bytes, len);
+        walk->out += len;
+    }
+}
+
 bool pp_json_byte_pass(pp_json_walk *walk, char byte) {
     blanks_pass(walk);
     bool is_there = walk->at < walk->end && *walk->at == byte;
     walk->at += is_there;
+    if (is_there && walk->out) {
+        *walk->out++ = byte;
+    }
     return is_there;
+}
+
+/* Text with escapes, which were checked. */
+static void escapes_copy(pp_json_walk *walk, pinpipe_str inside) {
+    const char *at = inside.ptr, *end = inside.ptr + inside.len;
+    while (at < end) {
+        const char *escape = memchr(at, '\\', (size_t)(end - at));
+        copy(walk, at, (size_t)((escape ? escape : end) - at));
+        char text[4];
+        size_t len = 0, taken = 0;
+        at = escape ? escape : end;
+        if (escape && pp_json_escape_take(text, &len, at, end, &taken) == PP_JSON_STRING_OK) {
+            walk->out += pp_json_escape(walk->out, text, len);
+        }
+        at += taken;
+    }
+}
+
+static inline void string_copy(pp_json_walk *walk, pinpipe_str inside, bool has_escapes) {
+    if (walk->out) {
+        *walk->out++ = '"';
+        if (has_escapes) {
+            escapes_copy(walk, inside);
+        } else {
+            copy(walk, inside.ptr, inside.len);
+        }
+        *walk->out++ = '"';
+    }
 }
 
 static bool escapes_check(pp_json_walk *walk, pinpipe_str inside) {
@@ -75,6 +113,7 @@ bool pp_json_string_rest_pass(pp_json_walk *walk, pinpipe_str *inside) {
     if ((flags & PP_JSON_HAS_ESCAPE) && !escapes_check(walk, *inside)) {
         return false;
     }
+    string_copy(walk, *inside, flags & PP_JSON_HAS_ESCAPE);
     walk->at = text + len + 1;
     return true;
 }
@@ -134,6 +173,7 @@ static bool word_pass(pp_json_walk *walk, const char *word, size_t len) {
     if ((size_t)(walk->end - walk->at) < len || memcmp(walk->at, word, len) != 0) {
         return fail(walk, "a value is expected");
     }
+    copy(walk, word, len);
     walk->at += len;
     return true;
 }
@@ -145,6 +185,7 @@ static bool nested_pass(pp_json_walk *walk, int32_t depth) {
     if (depth > PP_JSON_DEPTH_MAX) {
         return fail(walk, "nested deeper than 128");
     }
+    copy(walk, walk->at, 1);
     walk->at++;
     for (int64_t i = 0; is_object ? pp_json_member_next(walk, &key, i) : pp_json_element_next(walk, i); i++) {
         if (!pp_json_value_pass(walk, depth)) {
@@ -157,6 +198,7 @@ static bool nested_pass(pp_json_walk *walk, int32_t depth) {
 static bool number_pass(pp_json_walk *walk) {
     bool is_integer = false;
     size_t len = pp_number_scan(walk->at, walk->end, &is_integer);
+    copy(walk, walk->at, len);
     walk->at += len;
     return len > 0 || fail(walk, "a value is expected");
 }
@@ -182,6 +224,12 @@ bool pp_json_value_pass(pp_json_walk *walk, int32_t depth) {
     default:
         return number_pass(walk);
     }
+}
+
+size_t pp_json_compact(char *out, pinpipe_str value) {
+    pp_json_walk walk = {.at = value.ptr, .end = value.ptr + value.len, .out = out};
+    pp_json_value_pass(&walk, 0);
+    return (size_t)(walk.out - out);
 }
 
 bool pp_json_walk_ended(pp_json_walk *walk) {

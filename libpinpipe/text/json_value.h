@@ -17,6 +17,8 @@ typedef struct pp_json_walk {
     const char *end;
     const char *fault; /* why the step failed; static text */
     bool is_utf8;      /* the fault is one of UTF-8 or of surrogates */
+    char *out; /* where what is passed is written without blanks, text as UTF-8; at most as many bytes.
+                  NULL = nowhere */
 } pp_json_walk;
 
 /** Passes blanks; true where `byte` follows, which is passed too. */
@@ -50,6 +52,10 @@ typedef struct pp_json_member {
  * text ends behind a name, `fault` is NULL. */
 bool pp_json_members_take(pp_json_member *members, int count, pinpipe_str *other, pp_json_walk *walk,
                           int32_t depth);
+
+/** Writes a value that a walk has passed as a walk with `out` does; returns the bytes written, at most as
+ * many as the value has. Bytes behind it are read as a walk reads them. */
+size_t pp_json_compact(char *out, pinpipe_str value);
 
 /** True where nothing but blanks follows. */
 bool pp_json_walk_ended(pp_json_walk *walk);
