@@ -10,6 +10,8 @@ PINPIPE_HANDLE(pinpipe_gateway)
 pinpipe_status pinpipe_gateway_poll(pinpipe_gateway *gateway, int64_t timeout_ms, pinpipe_error *err);
 void pinpipe_gateway_stop(pinpipe_gateway *gateway);
 pinpipe_status pinpipe_gateway_drain(pinpipe_gateway *gateway, int64_t timeout_ms, pinpipe_error *err);
+pinpipe_status pinpipe_gateway_certificate_set(pinpipe_gateway *gateway, pinpipe_str certificate, pinpipe_str key,
+                                               pinpipe_error *err);
 pinpipe_str pinpipe_gateway_address(const pinpipe_gateway *gateway);
 
 %constant int GATEWAY_FAILURE_TOLD = PINPIPE_GATEWAY_FAILURE_TOLD;

@@ -103,6 +103,14 @@ PINPIPE_API void pinpipe_gateway_stop(pinpipe_gateway *gateway);
 PINPIPE_API pinpipe_status pinpipe_gateway_drain(pinpipe_gateway *gateway, int64_t timeout_ms,
                                                  pinpipe_error *err) PINPIPE_MUST_CHECK;
 
+/** Takes connections with another certificate and key from now on, both PEM, which are copied. Those that are
+ * open keep the old one and are ended with their next answer. What fails changes nothing. Of the thread that
+ * polls. Errors: EINVAL the gateway has no TLS, or they are not PEM, or not of each other; ELIMIT connections
+ * of six older ones are left, or it drains; ENOMEM; EIO; EFORK. */
+PINPIPE_API pinpipe_status pinpipe_gateway_certificate_set(pinpipe_gateway *gateway, pinpipe_str certificate,
+                                                           pinpipe_str key,
+                                                           pinpipe_error *err) PINPIPE_MUST_CHECK;
+
 /** Ends every connection, lets consumers leave their groups and frees the gateway, within about 5 s; NULL is
  * allowed. Records without an acknowledgement are dropped: drain comes first. */
 PINPIPE_API void pinpipe_gateway_free(pinpipe_gateway *gateway);

@@ -32,6 +32,12 @@ pinpipe_status pinpipe_gateway_drain(pinpipe_gateway *gateway, int64_t timeout_m
     return part_missing(err);
 }
 
+pinpipe_status pinpipe_gateway_certificate_set(pinpipe_gateway *gateway, pinpipe_str certificate,
+                                               pinpipe_str key, pinpipe_error *err) {
+    (void)gateway, (void)certificate, (void)key;
+    return part_missing(err);
+}
+
 void pinpipe_gateway_free(pinpipe_gateway *gateway) {
     (void)gateway;
 }

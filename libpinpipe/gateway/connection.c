@@ -373,7 +373,7 @@ static enum MHD_Result answer_queue(pp_gateway_connection *connection) {
     if (done == MHD_YES && gateway->allow_origin.len) {
         done = MHD_add_response_header(response, "Access-Control-Allow-Origin", gateway->allow_origin.ptr);
     }
-    if (done == MHD_YES && gateway->is_draining) {
+    if (done == MHD_YES && (gateway->is_draining || pp_gateway_is_retired(connection))) {
         done = MHD_add_response_header(response, "Connection", "close");
     }
     done = done == MHD_YES ? MHD_queue_response(connection->handle, (unsigned)request->status, response)

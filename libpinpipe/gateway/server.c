@@ -104,12 +104,16 @@ static pinpipe_status settings_complete(pinpipe_gateway *gateway, pinpipe_error 
 
 /* ---- beginning and end ---- */
 
-static pinpipe_status daemon_start(pinpipe_gateway *gateway, pinpipe_error *err) {
+pinpipe_status pp_gateway_daemon_start(pinpipe_gateway *gateway, pinpipe_error *err) {
     bool is_tls = gateway->tls_certificate.len > 0;
+    pinpipe_status status = is_tls ? pp_gateway_certificate_check(gateway, err) : PINPIPE_OK;
+    if (status < 0) {
+        return status;
+    }
     struct MHD_OptionItem tls[] = {{MHD_OPTION_HTTPS_MEM_CERT, 0, gateway->tls_certificate.ptr},
                                    {MHD_OPTION_HTTPS_MEM_KEY, 0, gateway->tls_key.ptr},
                                    {MHD_OPTION_END, 0, NULL}};
-    gateway->daemon = MHD_start_daemon(
+    struct MHD_Daemon *daemon = MHD_start_daemon(
         MHD_USE_EPOLL | MHD_ALLOW_SUSPEND_RESUME | (is_tls ? MHD_USE_TLS : 0u), 0, NULL, NULL,
         pp_gateway_handle, gateway, MHD_OPTION_LISTEN_SOCKET, gateway->listening,
         MHD_OPTION_CONNECTION_MEMORY_LIMIT, CONNECTION_MEMORY, MHD_OPTION_CONNECTION_LIMIT,
@@ -117,16 +121,11 @@ static pinpipe_status daemon_start(pinpipe_gateway *gateway, pinpipe_error *err)
         MHD_OPTION_NOTIFY_CONNECTION, pp_gateway_connection_note, gateway, MHD_OPTION_NOTIFY_COMPLETED,
         pp_gateway_request_ended, gateway, MHD_OPTION_UNESCAPE_CALLBACK, pp_gateway_target_keep, gateway,
         MHD_OPTION_ARRAY, is_tls ? tls : tls + 2, MHD_OPTION_END);
-    if (!gateway->daemon && is_tls) {
-        return pp_fail_service(
-            err, PINPIPE_EINVAL, "http", 0,
-            "the HTTP server does not start on %s: are certificate and key PEM, and of each other?",
-            gateway->address.ptr);
-    }
-    if (!gateway->daemon) {
+    if (!daemon) {
         return pp_fail_service(err, PINPIPE_ENOMEM, "http", 0, "the HTTP server does not start on %s",
                                gateway->address.ptr);
     }
+    gateway->daemon = daemon;
     gateway->epoll = MHD_get_daemon_info(gateway->daemon, MHD_DAEMON_INFO_EPOLL_FD)->epoll_fd;
     return PINPIPE_OK;
 }
@@ -175,7 +174,7 @@ static pinpipe_status parts_open(pinpipe_gateway *gateway, pinpipe_error *err) {
     if (status == PINPIPE_OK) {
         status = pp_listen_open(&gateway->listening, &gateway->address, options->listen, err);
     }
-    return status == PINPIPE_OK ? daemon_start(gateway, err) : status;
+    return status == PINPIPE_OK ? pp_gateway_daemon_start(gateway, err) : status;
 }
 
 pinpipe_status pinpipe_gateway_open(pinpipe_gateway **out, const pinpipe_gateway_options *options,
@@ -222,6 +221,7 @@ static void daemon_stop(pinpipe_gateway *gateway) {
             pp_gateway_connection_resume(at);
         }
     }
+    pp_gateway_retired_stop(gateway);
     MHD_stop_daemon(gateway->daemon);
 }
 
@@ -270,14 +270,15 @@ static int64_t quiet_ms(const pinpipe_gateway *gateway, int64_t until_ms) {
     if (MHD_get_timeout(gateway->daemon, &http_ms) == MHD_YES && (int64_t)http_ms < due_ms) {
         due_ms = (int64_t)http_ms;
     }
-    return due_ms;
+    return pp_gateway_retired_due(gateway, due_ms);
 }
 
 /* False where a signal has ended the wait. */
 static bool turn(pinpipe_gateway *gateway, int64_t until_ms) {
-    const int descriptors[] = {gateway->epoll, gateway->wake};
+    int descriptors[2 + PP_GATEWAY_RETIRED_MAX] = {gateway->epoll, gateway->wake};
+    int count = 2 + pp_gateway_retired_descriptors(descriptors + 2, gateway);
     uint32_t ready = 0;
-    bool goes_on = pp_gateway_streams_wait(&ready, gateway, descriptors, 2, quiet_ms(gateway, until_ms));
+    bool goes_on = pp_gateway_streams_wait(&ready, gateway, descriptors, count, quiet_ms(gateway, until_ms));
     gateway->now_ms = pp_clock_monotonic_ms();
     if (ready & 2) {
         pp_wake_clear(gateway->wake);
@@ -290,6 +291,7 @@ static bool turn(pinpipe_gateway *gateway, int64_t until_ms) {
     pp_gateway_consumers_move(gateway);
     pp_gateway_batches_settle(gateway);
     MHD_run(gateway->daemon);
+    pp_gateway_retired_move(gateway);
     pp_gateway_batches_write(gateway);
     pp_gateway_deadlines_keep(gateway);
     return goes_on;

@@ -77,6 +77,10 @@ struct pp_gateway_connection {
     pp_gateway_request request;
 };
 
+/** Servers that keep the connections of older certificates; with two more they are what is waited for at
+ * once. */
+#define PP_GATEWAY_RETIRED_MAX 6
+
 typedef struct pp_gateway_list {
     pp_gateway_connection *first, *last;
 } pp_gateway_list;
@@ -85,7 +89,9 @@ struct pinpipe_gateway {
     pinpipe_gateway_options options;                    /* as they hold; texts are the buffers below */
     pinpipe_buf address, stages, api_key, allow_origin; /* the last two end with a NUL */
     pinpipe_buf stream_names, tls_certificate, tls_key;
-    struct MHD_Daemon *daemon;
+    struct MHD_Daemon *daemon;                          /* takes the connections */
+    struct MHD_Daemon *retired[PP_GATEWAY_RETIRED_MAX]; /* takes none any more */
+    int retired_count;
     int listening, epoll, wake;
     uint32_t forks; /* at its making */
     atomic_bool is_stopped;
@@ -133,6 +139,32 @@ void pp_gateway_deadlines_keep(pinpipe_gateway *gateway);
 
 /** The next deadline; INT64_MAX = none. */
 int64_t pp_gateway_deadline_next(const pinpipe_gateway *gateway);
+
+/* ---- server.c ---- */
+
+/** Starts the server that takes connections from now on, on the listening socket. Errors: EINVAL certificate
+ * and key; ENOMEM; the one that was there before goes on. */
+pinpipe_status pp_gateway_daemon_start(pinpipe_gateway *gateway, pinpipe_error *err);
+
+/* ---- certificate.c ---- */
+
+/** Whether a server can be made of the gateway's certificate and key. Errors: EINVAL. */
+pinpipe_status pp_gateway_certificate_check(const pinpipe_gateway *gateway, pinpipe_error *err);
+
+/** Whether a connection is of an older certificate, and best ends with its next answer. */
+bool pp_gateway_is_retired(const pp_gateway_connection *connection);
+
+/** Writes what the older servers wait for; returns how many there are. */
+int pp_gateway_retired_descriptors(int descriptors[PP_GATEWAY_RETIRED_MAX], const pinpipe_gateway *gateway);
+
+/** When they have something to do, at most `most_ms` from now. */
+int64_t pp_gateway_retired_due(const pinpipe_gateway *gateway, int64_t most_ms);
+
+/** Lets them serve what they have, and ends those that have nothing left. */
+void pp_gateway_retired_move(pinpipe_gateway *gateway);
+
+/** Ends them all; no connection is suspended. */
+void pp_gateway_retired_stop(pinpipe_gateway *gateway);
 
 /* ---- topics.c ---- */
 

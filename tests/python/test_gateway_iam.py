@@ -8,9 +8,13 @@ from __future__ import annotations
 
 import http.client
 import json
+import signal
 import ssl
+import subprocess
+import sys
 import time
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import independent_signer
@@ -169,6 +173,52 @@ def test_tls_with_iam_and_our_own_client(cluster: kafka.MockCluster, certificate
         connection.close()
         with pytest.raises((http.client.HTTPException, OSError)):
             _ask(gateway.address, "GET", "/healthz")
+
+
+def _healthy(connection: http.client.HTTPSConnection) -> str | None:
+    """What a connection is told to do next, once it was answered."""
+    connection.request("GET", "/healthz")
+    answer = connection.getresponse()
+    assert answer.read() == b'{"status":"ok"}'
+    return answer.getheader("Connection")
+
+
+def test_certificate_is_renewed_by_a_signal(cluster: kafka.MockCluster, tmp_path: Path) -> None:
+    """Open connections get their answers, new ones the new certificate; a broken one changes nothing."""
+    first, served = make_certificate(tmp_path), Certificate(tmp_path / "served", tmp_path / "served.key")
+    (tmp_path / "second").mkdir()
+    second = make_certificate(tmp_path / "second")
+
+    def put(certificate: Certificate) -> None:
+        served.file.write_bytes(certificate.file.read_bytes())
+        served.key_file.write_bytes(certificate.key_file.read_bytes())
+
+    def connection(certificate: Certificate) -> http.client.HTTPSConnection:
+        context = ssl.create_default_context(cafile=certificate.file)
+        return http.client.HTTPSConnection(address, timeout=PATIENCE_S, context=context)
+
+    put(first)
+    command = [sys.executable, "-m", "pinpipe", "gateway", "--listen", "127.0.0.1:0", "--workers", "2"]
+    command += ["--brokers", cluster.brokers, "--tls-certificate", served.file, "--tls-key", served.key_file]
+    with subprocess.Popen(command, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True) as program:
+        try:
+            assert program.stderr
+            address = program.stderr.readline().rsplit("https://")[1].strip()
+            open_ones = [connection(first) for _ in range(4)]
+            assert {_healthy(one) for one in open_ones} == {None}
+            put(second)
+            for told in ("serves with the certificate as it is now", "keeps its certificate: "):
+                program.send_signal(signal.SIGHUP)
+                assert all(told in program.stderr.readline() for _ in range(2))
+                assert {_healthy(connection(second)) for _ in range(4)} == {None}
+                with pytest.raises(ssl.SSLError):
+                    _healthy(connection(first))
+                served.key_file.write_bytes(first.key_file.read_bytes())
+            assert {_healthy(one) for one in open_ones} == {"close"}
+            program.send_signal(signal.SIGTERM)
+            assert program.wait(PATIENCE_S) == 0
+        finally:
+            program.kill()
 
 
 def test_certificate_without_its_key_is_refused(cluster: kafka.MockCluster, certificate: Certificate) -> None:

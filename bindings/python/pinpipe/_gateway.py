@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Literal
 
 from pinpipe import native
@@ -104,6 +104,14 @@ class Gateway(Handle):
         with self._alone() as handle:
             native.pinpipe_gateway_poll(handle, STEP_MS)
 
+    def renew(self, tls: tuple[str, str]) -> None:
+        """Takes connections with another certificate and key (PEM) from now on.
+
+        Open connections keep theirs and end with their next answer. Where it raises, nothing has changed.
+        """
+        with self._alone() as handle:
+            native.pinpipe_gateway_certificate_set(handle, *tls)
+
     def drain(self, timeout: float = 30.0) -> None:
         """Takes no connection any more and answers what is under way; raises where that takes longer."""
         for step_ms, last in steps(timeout):
@@ -122,14 +130,22 @@ class Gateway(Handle):
             return dict(native.gateway_counters(handle))
 
 
-def serve(gateways: Sequence[Gateway], stop: threading.Event) -> None:
-    """Serves until `stop` is set or one of the gateways fails, then drains; a thread each, one of them this one."""
+def serve(
+    gateways: Sequence[Gateway],
+    stop: threading.Event,
+    between: Callable[[Gateway], None] = lambda gateway: None,
+) -> None:
+    """Serves until `stop` is set or one of the gateways fails, then drains; a thread each, one of them this one.
+
+    between: what each thread calls after a poll.
+    """
     failures: list[BaseException] = []
 
     def work(gateway: Gateway) -> None:
         try:
             while not stop.is_set():
                 gateway.poll()
+                between(gateway)
             gateway.drain()
         except BaseException as failure:
             failures.append(failure)

@@ -1,6 +1,7 @@
 """Turns the arguments of `pinpipe gateway` into a running HTTP gateway and a summary of what it stored.
 
-Never ends on a signal with a request unanswered; prints where it listens to stderr and nothing else before its end.
+Never ends on a signal with a request unanswered; prints where it listens to stderr, and nothing else before its end but
+what became of a certificate that SIGHUP has it read again.
 Rules: CONTRACT §2 (arguments, exit codes); docs/gateway.md.
 """
 
@@ -15,8 +16,8 @@ from contextlib import ExitStack
 from pinpipe import _kafka_arguments, _printing
 from pinpipe._gateway import WORKERS_MAX, Gateway, serve
 from pinpipe._inputs import file_error
-from pinpipe._stopping import stopped_by_signals
-from pinpipe.errors import InvalidArgumentError
+from pinpipe._stopping import hangups_noted, stopped_by_signals
+from pinpipe.errors import Error, InvalidArgumentError
 
 HELP = "take records by HTTP, as Kafka's REST proxy and API Gateway's Kinesis proxy do, and write them"
 EXAMPLE = "pinpipe gateway --listen 127.0.0.1:8082 --brokers localhost:9092"
@@ -92,20 +93,38 @@ def run(arguments: argparse.Namespace) -> int:
     if not 1 <= arguments.workers <= WORKERS_MAX:
         raise InvalidArgumentError(f"--workers {arguments.workers}: it is 1 to {WORKERS_MAX}")
     stop = threading.Event()
-    with stopped_by_signals(stop), ExitStack() as open_gateways:
+    waiting: set[Gateway] = set()
+    gateways: list[Gateway] = []
+    with (
+        stopped_by_signals(stop),
+        hangups_noted(lambda: waiting.update(gateways)),
+        ExitStack() as open_gateways,
+    ):
         scheme = "https" if arguments.tls_key else "http"
-        gateways: list[Gateway] = []
         for _ in range(arguments.workers):
             listen = gateways[0].address if gateways else arguments.listen
             gateways.append(open_gateways.enter_context(_gateway(listen, arguments)))
         print(f"pinpipe gateway: listens on {scheme}://{gateways[0].address}", file=sys.stderr, flush=True)
-        serve(gateways, stop)
+        serve(gateways, stop, lambda gateway: _renew(gateway, waiting, arguments))
         counters: Counter[str] = Counter()
         for gateway in gateways:
             counters.update(gateway.counters)
     rows = [(name, value) for name, value in counters.items()]
     print(_printing.render(("counter", "value"), rows, arguments.format))
     return 0
+
+
+def _renew(gateway: Gateway, waiting: set[Gateway], arguments: argparse.Namespace) -> None:
+    """What cannot be read, or is no certificate, is told; the gateway keeps what it has then."""
+    if gateway not in waiting:
+        return
+    waiting.discard(gateway)
+    try:
+        gateway.renew(_pem(arguments))
+        told = "serves with the certificate as it is now"
+    except Error as error:
+        told = f"keeps its certificate: {error}"
+    print(f"pinpipe gateway: {told}", file=sys.stderr, flush=True)
 
 
 def _gateway(listen: str, arguments: argparse.Namespace) -> Gateway:
@@ -123,9 +142,7 @@ def _gateway(listen: str, arguments: argparse.Namespace) -> Gateway:
         allow_origin=arguments.allow_origin,
         iam_keys=_text(arguments.signed_by),
         iam_region=arguments.signed_region,
-        tls=(_text(arguments.tls_certificate) or "", _text(arguments.tls_key) or "")
-        if _is_tls(arguments)
-        else None,
+        tls=_pem(arguments) if _is_tls(arguments) else None,
         kinesis=arguments.kinesis,
         streams=arguments.stream,
         # A connection may come to any worker, and an instance is one worker's.
@@ -135,6 +152,10 @@ def _gateway(listen: str, arguments: argparse.Namespace) -> Gateway:
 
 def _is_tls(arguments: argparse.Namespace) -> bool:
     return bool(arguments.tls_certificate or arguments.tls_key)
+
+
+def _pem(arguments: argparse.Namespace) -> tuple[str, str]:
+    return _text(arguments.tls_certificate) or "", _text(arguments.tls_key) or ""
 
 
 def _text(path: str | None) -> str | None:
