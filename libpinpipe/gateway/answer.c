@@ -59,9 +59,14 @@ void pp_gateway_refuse(pp_gateway_request *request, pp_gateway_error error, cons
     const error_row *row = &rows[error];
     pinpipe_buf *out = &request->answer;
     bool is_kafka = request->route.resource != PP_GATEWAY_STREAMS; /* else in API Gateway's form */
+    bool is_kinesis = error == PP_GATEWAY_ERROR_INVALID;
     pp_buf_clear(out);
     bool is_said = (!is_kafka || pp_buf_printf(out, NULL, "{\"error_code\":%ld,", (long)row->code) >= 0) &&
-                   pp_buf_append_text(out, is_kafka ? "\"message\":\"" : "{\"message\":\"", NULL) >= 0 &&
+                   pp_buf_append_text(out,
+                                      is_kafka     ? "\"message\":\""
+                                      : is_kinesis ? "{\"__type\":\"ValidationException\",\"message\":\""
+                                                   : "{\"message\":\"",
+                                      NULL) >= 0 &&
                    pp_gateway_text_append(out, says         ? says
                                                : row->words ? row->words
                                                             : "") >= 0 &&
@@ -69,7 +74,8 @@ void pp_gateway_refuse(pp_gateway_request *request, pp_gateway_error error, cons
     if (!is_said) {
         pp_buf_clear(out);
     }
-    pp_gateway_answer_with(request, row->status, is_kafka ? PP_GATEWAY_TYPE_V2 : PP_GATEWAY_TYPE_JSON);
+    pp_gateway_answer_with(request, is_kinesis && request->is_masked ? 200 : row->status,
+                           is_kafka ? PP_GATEWAY_TYPE_V2 : PP_GATEWAY_TYPE_JSON);
     request->retry_after_s = row->retry_after_s;
 }
 

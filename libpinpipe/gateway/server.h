@@ -56,6 +56,7 @@ typedef struct pp_gateway_request {
     bool is_packed;                       /* and is gzip's */
     bool is_signed;                       /* and has to be held against its signature */
     bool is_preflight;                    /* a browser asks what it may send */
+    bool is_masked;                       /* it is answered 200 where Kinesis would refuse it */
     int64_t listing;                      /* that it waits for; 0 = none */
     pp_gateway_batch *batch;              /* that its records are in; NULL = none */
     int64_t first, count;                 /* which of them */

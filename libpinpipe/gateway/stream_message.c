@@ -5,9 +5,6 @@
 
 #if PINPIPE_WITH_GATEWAY && PINPIPE_WITH_KINESIS
 
-#include <stdarg.h>
-#include <stdio.h>
-
 #include "base/buffer.h"
 #include "gateway/answer.h"
 #include "kinesis/wire.h"
@@ -20,7 +17,6 @@
 #define RECORDS_MAX 500
 #define SHARD_BYTES_MAX 128
 #define ITERATOR_BYTES_MAX 512
-#define WORDS_BYTES 256
 /* Values stand that deep. */
 #define BODY_DEPTH 1
 #define RECORD_DEPTH 3
@@ -44,30 +40,11 @@ static const struct {
 
 /* One request on its way into a message. */
 typedef struct reading {
-    const pinpipe_gateway *gateway;
     pp_gateway_request *request;
     pp_kinesis_writer writer;
     pp_json_walk walk;
     int64_t records;
 } reading;
-
-void pp_gateway_stream_invalid(const pinpipe_gateway *gateway, pp_gateway_request *request,
-                               const char *format, ...) {
-    char words[WORDS_BYTES];
-    va_list arguments;
-    va_start(arguments, format);
-    vsnprintf(words, sizeof words, format, arguments);
-    va_end(arguments);
-    pinpipe_buf *out = &request->answer;
-    pp_buf_clear(out);
-    bool is_said = pp_buf_append_text(out, "{\"__type\":\"ValidationException\",\"message\":\"", NULL) >= 0 &&
-                   pp_gateway_text_append(out, words) >= 0 && pp_buf_append_text(out, "\"}", NULL) >= 0;
-    if (!is_said) {
-        pp_buf_clear(out);
-    }
-    bool is_masked = gateway->options.failure == PINPIPE_GATEWAY_FAILURE_MASKED;
-    pp_gateway_answer_with(request, is_masked ? 200 : 400, PP_GATEWAY_TYPE_JSON);
-}
 
 static bool refuse_syntax(reading *in) {
     pp_gateway_refuse_for(
@@ -93,7 +70,7 @@ static bool body_take(pp_json_member *wishes, int count, reading *in) {
         if (!pp_json_value_pass(&in->walk, 0) || !pp_json_walk_ended(&in->walk)) {
             return refuse_syntax(in);
         }
-        pp_gateway_stream_invalid(in->gateway, in->request, "the body is no object");
+        pp_gateway_refuse(in->request, PP_GATEWAY_ERROR_INVALID, "the body is no object");
         return false;
     }
     return (pp_json_members_take(wishes, count, NULL, &in->walk, BODY_DEPTH) &&
@@ -142,7 +119,7 @@ static bool shards_take(reading *in) {
     bool is_count =
         !shards.text.len || (!is_text(shards.text) && pp_number_i64(&count, shards.text) == PP_NUMBER_OK);
     if (!is_count || count < 1 || count > SHARDS_MAX) {
-        pp_gateway_stream_invalid(in->gateway, in->request, "ShardCount is no number from 1 on");
+        pp_gateway_refuse(in->request, PP_GATEWAY_ERROR_INVALID, "ShardCount is no number from 1 on");
         return false;
     }
     pp_kinesis_write_key(&in->writer, "ShardCount");
@@ -157,10 +134,10 @@ static bool record_take(reading *in) {
     }
     pinpipe_str data = wishes[0].text;
     if (!data.len || !is_text(wishes[1].text)) {
-        pp_gateway_stream_invalid(in->gateway, in->request,
-                                  data.len ? "%s is missing, or no text"
-                                           : "%s is missing: the names count as they are written",
-                                  wishes[data.len ? 1 : 0].name);
+        pp_gateway_refuse_for(in->request, PP_GATEWAY_ERROR_INVALID,
+                              data.len ? "%s is missing, or no text"
+                                       : "%s is missing: the names count as they are written",
+                              wishes[data.len ? 1 : 0].name);
         return false;
     }
     char *compact = scratch(in, data.len);
@@ -175,8 +152,8 @@ static bool item_take(reading *in) {
     pp_json_member wishes[] = {{.name = forms[FORM_TUTORIAL].item_data},
                                {.name = forms[FORM_TUTORIAL].item_key}};
     if (!pp_json_byte_pass(&in->walk, '{')) {
-        pp_gateway_stream_invalid(in->gateway, in->request, "%s: number %lld is no object",
-                                  forms[FORM_TUTORIAL].list, (long long)in->records + 1);
+        pp_gateway_refuse_for(in->request, PP_GATEWAY_ERROR_INVALID, "%s: number %lld is no object",
+                              forms[FORM_TUTORIAL].list, (long long)in->records + 1);
         return false;
     }
     if (!pp_json_members_take(wishes, 2, NULL, &in->walk, RECORD_DEPTH)) {
@@ -184,9 +161,9 @@ static bool item_take(reading *in) {
     }
     for (int i = 0; i < 2; i++) {
         if (!is_text(wishes[i].text)) {
-            pp_gateway_stream_invalid(in->gateway, in->request, "%s: %s of number %lld is %s",
-                                      forms[FORM_TUTORIAL].list, wishes[i].name, (long long)in->records + 1,
-                                      wishes[i].text.len ? "no text: send the JSON as a string" : "missing");
+            pp_gateway_refuse_for(in->request, PP_GATEWAY_ERROR_INVALID, "%s: %s of number %lld is %s",
+                                  forms[FORM_TUTORIAL].list, wishes[i].name, (long long)in->records + 1,
+                                  wishes[i].text.len ? "no text: send the JSON as a string" : "missing");
             return false;
         }
     }
@@ -212,15 +189,15 @@ static bool records_take(reading *in) {
         in->walk = (pp_json_walk){list.text.ptr, list.text.ptr + list.text.len, NULL, false};
     }
     if (!list.text.len || !pp_json_byte_pass(&in->walk, '[')) {
-        pp_gateway_stream_invalid(in->gateway, in->request, "%s is missing, or no list", list.name);
+        pp_gateway_refuse_for(in->request, PP_GATEWAY_ERROR_INVALID, "%s is missing, or no list", list.name);
         return false;
     }
     pp_kinesis_write_key(&in->writer, "Records");
     pp_kinesis_write_list(&in->writer, 0);
     while (pp_json_element_next(&in->walk, in->records)) {
         if (in->records == RECORDS_MAX) {
-            pp_gateway_stream_invalid(in->gateway, in->request, "%s: there are more than %d", list.name,
-                                      RECORDS_MAX);
+            pp_gateway_refuse_for(in->request, PP_GATEWAY_ERROR_INVALID, "%s: there are more than %d",
+                                  list.name, RECORDS_MAX);
             return false;
         }
         if (!item_take(in)) {
@@ -228,7 +205,7 @@ static bool records_take(reading *in) {
         }
     }
     if (in->records == 0) {
-        pp_gateway_stream_invalid(in->gateway, in->request, "%s: there are none", list.name);
+        pp_gateway_refuse_for(in->request, PP_GATEWAY_ERROR_INVALID, "%s: there are none", list.name);
         return false;
     }
     pp_kinesis_write_list_end(&in->writer);
@@ -240,7 +217,8 @@ static bool shard_take(reading *in, struct MHD_Connection *handle) {
     char name[SHARD_BYTES_MAX];
     int64_t len = given ? pp_gateway_name_read(name, pp_str(given), sizeof name) : 0;
     if (len == 0) {
-        pp_gateway_stream_invalid(in->gateway, in->request, "shard-id is missing, or no shard can have it");
+        pp_gateway_refuse(in->request, PP_GATEWAY_ERROR_INVALID,
+                          "shard-id is missing, or no shard can have it");
         return false;
     }
     pp_kinesis_write_key(&in->writer, "ShardId");
@@ -254,8 +232,8 @@ static bool iterator_take(reading *in, struct MHD_Connection *handle) {
     const char *given = MHD_lookup_connection_value(handle, MHD_HEADER_KIND, "Shard-Iterator");
     pinpipe_str text = pp_str(given ? given : "");
     if (!text.len || text.len > ITERATOR_BYTES_MAX || pp_utf8_span(text.ptr, text.len) < text.len) {
-        pp_gateway_stream_invalid(in->gateway, in->request,
-                                  "the header Shard-Iterator is missing, or no iterator");
+        pp_gateway_refuse(in->request, PP_GATEWAY_ERROR_INVALID,
+                          "the header Shard-Iterator is missing, or no iterator");
         return false;
     }
     pp_kinesis_write_key(&in->writer, "ShardIterator");
@@ -283,10 +261,10 @@ static bool message_write(reading *in, pp_gateway_operation operation, struct MH
     }
 }
 
-bool pp_gateway_stream_message(pinpipe_buf *out, int64_t *records, const pinpipe_gateway *gateway,
-                               pp_gateway_connection *connection, pp_gateway_operation operation) {
+bool pp_gateway_stream_message(pinpipe_buf *out, int64_t *records, pp_gateway_connection *connection,
+                               pp_gateway_operation operation) {
     pp_gateway_request *request = &connection->request;
-    reading in = {.gateway = gateway, .request = request};
+    reading in = {.request = request};
     pp_kinesis_write_begin(&in.writer, out, PINPIPE_KINESIS_JSON, 0, NULL);
     if (!message_write(&in, operation, connection->handle)) {
         return false;

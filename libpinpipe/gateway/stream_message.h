@@ -8,11 +8,7 @@
 #include "gateway/server.h"
 
 /** Writes the message to an emptied `out`, and how many records are in it; false: the request is refused. */
-bool pp_gateway_stream_message(pinpipe_buf *out, int64_t *records, const pinpipe_gateway *gateway,
-                               pp_gateway_connection *connection, pp_gateway_operation operation);
-
-/** Refuses in Kinesis' words: 400, or 200 where that is masked. */
-void pp_gateway_stream_invalid(const pinpipe_gateway *gateway, pp_gateway_request *request,
-                               const char *format, ...) PP_PRINTF(3, 4);
+bool pp_gateway_stream_message(pinpipe_buf *out, int64_t *records, pp_gateway_connection *connection,
+                               pp_gateway_operation operation);
 
 #endif

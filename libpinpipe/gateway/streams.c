@@ -185,8 +185,9 @@ void pp_gateway_stream_work(pinpipe_gateway *gateway, pp_gateway_connection *con
     pp_gateway_request *request = &connection->request;
     pp_gateway_operation operation = (pp_gateway_operation)pp_gateway_route_row(&request->route);
     pinpipe_str name = {request->route.topic, (size_t)request->route.topic_len};
+    request->is_masked = gateway->options.failure == PINPIPE_GATEWAY_FAILURE_MASKED;
     if (operation != PP_GATEWAY_OPERATION_LIST && !name.len) {
-        pp_gateway_stream_invalid(gateway, request, "no stream can have this name");
+        pp_gateway_refuse(request, PP_GATEWAY_ERROR_INVALID, "no stream can have this name");
         return;
     }
     if (operation != PP_GATEWAY_OPERATION_LIST && !name_is_allowed(gateway, name)) {
@@ -200,7 +201,7 @@ void pp_gateway_stream_work(pinpipe_gateway *gateway, pp_gateway_connection *con
     }
     call->operation = operation;
     int64_t records = 0;
-    if (pp_gateway_stream_message(&call->call.body, &records, gateway, connection, operation)) {
+    if (pp_gateway_stream_message(&call->call.body, &records, connection, operation)) {
         call->records = records;
         call_send(gateway, call);
     } else {

@@ -86,8 +86,7 @@ static int is_right(pp_gateway_operation operation, const json_t *tree) {
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
-    static pinpipe_gateway gateway;
-    pp_gateway_connection connection = {.gateway = &gateway};
+    pp_gateway_connection connection = {.gateway = NULL};
     pp_gateway_request *request = &connection.request;
     pinpipe_buf message = PINPIPE_BUF_INIT;
     int64_t records = 0;
@@ -101,7 +100,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     memcpy(request->route.topic, "s", 1);
     request->route.topic_len = 1;
     REQUIRE(pp_buf_append(&request->body, body, len, NULL) == PINPIPE_OK);
-    int is_made = pp_gateway_stream_message(&message, &records, &gateway, &connection, operation);
+    int is_made = pp_gateway_stream_message(&message, &records, &connection, operation);
     REQUIRE(is_made ? request->status == 0 : request->status == 400 && request->answer.len > 0);
     json_t *tree = json_loadb(body, len, TREE_FLAGS, NULL);
     char *room = malloc(message.len + 1);
