@@ -18,18 +18,15 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
+from gateway_serving import JSON, ONE, PATIENCE_S, ask, serving
 from pinpipe import kafka
-from pinpipe._gateway import Gateway, serve
+from pinpipe._gateway import Gateway
 
 VECTORS = Path(__file__).resolve().parents[1] / "vectors/gateway"
-JSON = {"Content-Type": "application/vnd.kafka.json.v2+json"}
-ONE = b'{"records":[{"value":{"index":7528}}]}'
-PATIENCE_S = 60.0  # a loaded machine is no failure
 
 
 def _cases() -> list[Any]:
@@ -40,29 +37,6 @@ def _cases() -> list[Any]:
     return found
 
 
-@contextmanager
-def _serving(brokers: str, **options: Any) -> Iterator[Gateway]:
-    """A gateway in a thread; its end drains it."""
-    stop = threading.Event()
-    failures: list[BaseException] = []
-    with Gateway("127.0.0.1:0", brokers, **options) as gateway:
-
-        def work() -> None:
-            try:
-                serve([gateway], stop)
-            except BaseException as failure:
-                failures.append(failure)
-
-        thread = threading.Thread(target=work)
-        thread.start()
-        try:
-            yield gateway
-        finally:
-            stop.set()
-            thread.join(PATIENCE_S)
-        assert not failures, failures
-
-
 @pytest.fixture(scope="module")
 def cluster() -> Iterator[kafka.MockCluster]:
     with kafka.MockCluster() as mock:
@@ -71,20 +45,8 @@ def cluster() -> Iterator[kafka.MockCluster]:
 
 @pytest.fixture(scope="module")
 def gateway(cluster: kafka.MockCluster) -> Iterator[Gateway]:
-    with _serving(cluster.brokers, settings={"linger.ms": 0}) as gateway:
+    with serving(cluster.brokers, settings={"linger.ms": 0}) as gateway:
         yield gateway
-
-
-def _ask(
-    address: str, method: str, target: str, body: bytes | None = None, headers: dict[str, str] | None = None
-) -> tuple[int, dict[str, str], bytes]:
-    connection = http.client.HTTPConnection(address, timeout=PATIENCE_S)
-    try:
-        connection.request(method, target, body, headers or {})
-        answer = connection.getresponse()
-        return answer.status, dict(answer.getheaders()), answer.read()
-    finally:
-        connection.close()
 
 
 SENT: dict[str, tuple[list[tuple[int, int]], list[dict[str, str | None]]]] = {}
@@ -97,7 +59,7 @@ def test_request_is_answered_as_kafka_rest_does(
     cluster.create_topic(topic, partitions=case["partitions"])
     request, told = case["request"], case["answer"]
     target = request["target"].replace("{topic}", topic)
-    status, headers, body = _ask(
+    status, headers, body = ask(
         gateway.address, request["method"], target, request["body"].encode(), request["headers"]
     )
     assert status == told["status"], body
@@ -160,36 +122,36 @@ def test_unknown_topic_is_told_at_once_and_seen_once_it_exists(
     taken = []
     for _ in range(5):
         begun = time.monotonic()
-        assert _ask(gateway.address, "POST", "/topics/later", ONE, JSON)[0] == 404
+        assert ask(gateway.address, "POST", "/topics/later", ONE, JSON)[0] == 404
         taken.append(time.monotonic() - begun)
     print(f"an unknown topic: {1e3 * min(taken):.1f} to {1e3 * max(taken):.1f} ms")
     cluster.create_topic("later")
-    assert _ask(gateway.address, "POST", "/topics/later", ONE, JSON)[0] == 200
+    assert ask(gateway.address, "POST", "/topics/later", ONE, JSON)[0] == 200
 
 
 def test_reads(cluster: kafka.MockCluster, gateway: Gateway) -> None:
     cluster.create_topic("readable")
-    status, _, body = _ask(gateway.address, "GET", "/test/topics")
+    status, _, body = ask(gateway.address, "GET", "/test/topics")
     assert status == 200 and "readable" in json.loads(body)
-    assert _ask(gateway.address, "GET", "/healthz")[::2] == (200, b'{"status":"ok"}')
-    status, headers, body = _ask(gateway.address, "GET", "/metrics")
+    assert ask(gateway.address, "GET", "/healthz")[::2] == (200, b'{"status":"ok"}')
+    status, headers, body = ask(gateway.address, "GET", "/metrics")
     assert status == 200 and headers["Content-Type"].startswith("text/plain; version=0.0.4")
     assert re.search(rb"^pinpipe_gateway_stored_total \d+$", body, re.MULTILINE)
-    assert _ask(gateway.address, "HEAD", "/healthz")[::2] == (200, b"")
-    assert _ask(gateway.address, "POST", "/topics/readable", ONE, JSON)[0] == 200
+    assert ask(gateway.address, "HEAD", "/healthz")[::2] == (200, b"")
+    assert ask(gateway.address, "POST", "/topics/readable", ONE, JSON)[0] == 200
     ends = b'{"beginning_offset":0,"end_offset":1}'
-    assert _ask(gateway.address, "GET", "/topics/readable/partitions/0/offsets")[::2] == (200, ends)
-    status, headers, page = _ask(gateway.address, "GET", "/test/status")
+    assert ask(gateway.address, "GET", "/topics/readable/partitions/0/offsets")[::2] == (200, ends)
+    status, headers, page = ask(gateway.address, "GET", "/test/status")
     assert (status, headers["Content-Type"]) == (200, "text/html; charset=utf-8")
     assert b"://" not in page and b" src=" not in page and b'fetch("metrics"' in page
 
 
 def test_no_broker_is_a_503_that_says_when_to_come_back() -> None:
-    with _serving("127.0.0.1:1", answer_timeout=1.0) as gateway:
-        status, headers, body = _ask(gateway.address, "POST", "/topics/any", ONE, JSON)
+    with serving("127.0.0.1:1", answer_timeout=1.0) as gateway:
+        status, headers, body = ask(gateway.address, "POST", "/topics/any", ONE, JSON)
         assert (status, headers["Retry-After"]) == (503, "1")
         assert json.loads(body)["error_code"] == 50302
-        assert _ask(gateway.address, "GET", "/healthz")[0] == 200
+        assert ask(gateway.address, "GET", "/healthz")[0] == 200
 
 
 @pytest.mark.parametrize(("failures", "alone"), [("told", 413), ("masked", 200)])
@@ -198,14 +160,14 @@ def test_record_that_is_too_large_for_kafka_alone_and_among_others(
 ) -> None:
     cluster.create_topic(f"large.{failures}")
     large = b'{"value":"' + b"x" * 1_100_000 + b'"}'
-    with _serving(cluster.brokers, failures=failures) as gateway:
+    with serving(cluster.brokers, failures=failures) as gateway:
         target = f"/topics/large.{failures}"
-        status, _, body = _ask(gateway.address, "POST", target, b'{"records":[' + large + b"]}", JSON)
+        status, _, body = ask(gateway.address, "POST", target, b'{"records":[' + large + b"]}", JSON)
         said = json.loads(body)
         assert status == alone
         assert said["error_code"] == 413 if failures == "told" else said["offsets"][0]["error_code"] == 50002
         both = b'{"records":[' + large + b',{"value":1}]}'
-        status, _, body = _ask(gateway.address, "POST", target, both, JSON)
+        status, _, body = ask(gateway.address, "POST", target, both, JSON)
         lost, stored = json.loads(body)["offsets"]
         assert status == 200 and stored == {"partition": 0, "offset": 0, "error_code": None, "error": None}
         assert (lost["partition"], lost["offset"], lost["error_code"]) == (None, None, 50002)
@@ -215,58 +177,58 @@ def test_record_that_is_too_large_for_kafka_alone_and_among_others(
 
 def test_gzip_bodies_and_their_limits(cluster: kafka.MockCluster) -> None:
     cluster.create_topic("packed")
-    with _serving(cluster.brokers, body_max_bytes=10_000) as gateway:
+    with serving(cluster.brokers, body_max_bytes=10_000) as gateway:
         headers = JSON | {"Content-Encoding": "gzip"}
-        assert _ask(gateway.address, "POST", "/topics/packed", gzip.compress(ONE), headers)[0] == 200
+        assert ask(gateway.address, "POST", "/topics/packed", gzip.compress(ONE), headers)[0] == 200
         for body, wanted in (
             (gzip.compress(b'{"records":[' + b" " * 1_000_000), 413),  # small when sent, large when taken
             (gzip.compress(ONE)[:-4], 400),
             (gzip.compress(ONE) + b"x", 400),
         ):
-            status, _, said = _ask(gateway.address, "POST", "/topics/packed", body, headers)
+            status, _, said = ask(gateway.address, "POST", "/topics/packed", body, headers)
             assert (status, json.loads(said)["error_code"]) == (wanted, wanted), said
         assert gateway.counters["stored"] == 1
 
 
 def test_api_key_and_cors(cluster: kafka.MockCluster) -> None:
     cluster.create_topic("keyed")
-    with _serving(cluster.brokers, api_key="key-Hp3cY", allow_origin="https://example.org") as gateway:
+    with serving(cluster.brokers, api_key="key-Hp3cY", allow_origin="https://example.org") as gateway:
         for key, status in ((None, 403), ("key-Hp3c", 403), ("key-Hp3cYX", 403), ("key-Hp3cY", 200)):
             given = {} if key is None else {"X-Api-Key": key}
-            found, headers, body = _ask(gateway.address, "POST", "/test/topics/keyed", ONE, JSON | given)
+            found, headers, body = ask(gateway.address, "POST", "/test/topics/keyed", ONE, JSON | given)
             assert found == status and headers["Access-Control-Allow-Origin"] == "https://example.org"
             assert status == 200 or body == b'{"message":"Forbidden"}'
-        assert _ask(gateway.address, "GET", "/metrics")[0] == 403
-        assert _ask(gateway.address, "GET", "/healthz")[0] == 200
-        status, headers, body = _ask(gateway.address, "OPTIONS", "/test/topics/keyed")
+        assert ask(gateway.address, "GET", "/metrics")[0] == 403
+        assert ask(gateway.address, "GET", "/healthz")[0] == 200
+        status, headers, body = ask(gateway.address, "OPTIONS", "/test/topics/keyed")
         assert (status, body) == (200, b"")
         assert headers["Access-Control-Allow-Methods"] == "GET, HEAD, POST"
         assert "X-Api-Key" in headers["Access-Control-Allow-Headers"]
-    with _serving(cluster.brokers) as gateway:
-        status, headers, _ = _ask(gateway.address, "OPTIONS", "/test/topics/keyed")
+    with serving(cluster.brokers) as gateway:
+        status, headers, _ = ask(gateway.address, "OPTIONS", "/test/topics/keyed")
         assert status == 405 and "Access-Control-Allow-Origin" not in headers
 
 
 def test_stages_that_are_named_are_the_only_ones(cluster: kafka.MockCluster) -> None:
     cluster.create_topic("staged")
-    with _serving(cluster.brokers, stages=["test", "prod"]) as gateway:
+    with serving(cluster.brokers, stages=["test", "prod"]) as gateway:
         for stage, status in (("test", 200), ("prod", 200), ("other", 404)):
-            assert _ask(gateway.address, "POST", f"/{stage}/topics/staged", ONE, JSON)[0] == status
+            assert ask(gateway.address, "POST", f"/{stage}/topics/staged", ONE, JSON)[0] == status
 
 
 def test_limits_are_told(cluster: kafka.MockCluster) -> None:
     cluster.create_topic("limited")
-    with _serving(cluster.brokers, body_max_bytes=1000, records_max=2) as gateway:
+    with serving(cluster.brokers, body_max_bytes=1000, records_max=2) as gateway:
         target = "/topics/limited"
-        status, _, body = _ask(gateway.address, "POST", target, b" " * 1001, JSON)
+        status, _, body = ask(gateway.address, "POST", target, b" " * 1001, JSON)
         assert (status, json.loads(body)["error_code"]) == (413, 413)
         chunks = iter([b" " * 600, b" " * 600])
-        status, _, body = _ask(gateway.address, "POST", target, chunks, JSON)  # type: ignore[arg-type]
+        status, _, body = ask(gateway.address, "POST", target, chunks, JSON)  # type: ignore[arg-type]
         assert (status, json.loads(body)["error_code"]) == (413, 413)
         three = b'{"records":[{"value":1},{"value":2},{"value":3}]}'
-        status, headers, body = _ask(gateway.address, "POST", target, three, JSON)
+        status, headers, body = ask(gateway.address, "POST", target, three, JSON)
         assert (status, json.loads(body)["error_code"], headers["Retry-After"]) == (429, 42901, "1")
-        assert _ask(gateway.address, "POST", target, ONE, JSON)[0] == 200
+        assert ask(gateway.address, "POST", target, ONE, JSON)[0] == 200
         assert gateway.counters["records"] == gateway.counters["stored"] == 1
 
 
@@ -288,18 +250,18 @@ def test_sigterm_answers_what_is_under_way(cluster: kafka.MockCluster, tmp_path:
     assert found
     answers: list[int] = []
 
-    def ask() -> None:
+    def one() -> None:
         with contextlib.suppress(OSError, http.client.HTTPException):  # it was not taken any more
-            answers.append(_ask(found[1], "POST", "/topics/drained", ONE, headers)[0])
+            answers.append(ask(found[1], "POST", "/topics/drained", ONE, headers)[0])
 
-    asked = [threading.Thread(target=ask) for _ in range(8)]
+    asked = [threading.Thread(target=one) for _ in range(8)]
     for thread in asked:
         thread.start()
     deadline = time.monotonic() + PATIENCE_S
     metrics = "records_total 0"
     while "records_total 0" in metrics and time.monotonic() < deadline:
         time.sleep(0.005)
-        metrics = _ask(found[1], "GET", "/metrics", headers=headers)[2].decode()
+        metrics = ask(found[1], "GET", "/metrics", headers=headers)[2].decode()
     process.send_signal(signal.SIGTERM)
     said, _ = process.communicate(timeout=PATIENCE_S)
     for thread in asked:

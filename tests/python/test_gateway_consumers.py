@@ -15,9 +15,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from gateway_serving import JSON, PATIENCE_S, ask, serving
 from pinpipe import kafka
 from pinpipe._gateway import Gateway
-from test_gateway import JSON, PATIENCE_S, _ask, _serving
 
 VECTORS = Path(__file__).resolve().parents[1] / "vectors/gateway/consumers/consumers.json"
 CASES = json.loads(VECTORS.read_text(encoding="utf-8"))["cases"]
@@ -35,7 +35,7 @@ def cluster() -> Iterator[kafka.MockCluster]:
 
 @pytest.fixture(scope="module")
 def gateway(cluster: kafka.MockCluster) -> Iterator[Gateway]:
-    with _serving(cluster.brokers, settings=SETTINGS) as gateway:
+    with serving(cluster.brokers, settings=SETTINGS) as gateway:
         yield gateway
 
 
@@ -43,9 +43,9 @@ def _until(
     address: str, target: str, headers: dict[str, str], empty: bytes = b"[]"
 ) -> tuple[int, dict[str, str], bytes]:
     deadline = time.monotonic() + PATIENCE_S
-    answer = _ask(address, "GET", target, None, headers)
+    answer = ask(address, "GET", target, None, headers)
     while answer[2] == empty and time.monotonic() < deadline:
-        answer = _ask(address, "GET", target, None, headers)
+        answer = ask(address, "GET", target, None, headers)
     return answer
 
 
@@ -54,7 +54,7 @@ def _steps_fault(number: int, case: dict[str, Any], cluster: kafka.MockCluster, 
     topic, group = f"consumed.{number}", f"group-{number}"
     cluster.create_topic(topic, case.get("partitions", 1))
     sent, headers = (case["sent"], JSON) if case["sent"] else (case["sent_binary"], BINARY)
-    if _ask(address, "POST", f"/topics/{topic}", sent.encode(), headers)[0] != 200:
+    if ask(address, "POST", f"/topics/{topic}", sent.encode(), headers)[0] != 200:
         return "nothing was written"
 
     def filled(text: str) -> str:
@@ -69,7 +69,7 @@ def _steps_fault(number: int, case: dict[str, Any], cluster: kafka.MockCluster, 
             status, headers, body = _until(address, target, request["headers"])
         else:
             payload = filled(request["body"]).encode() or None
-            status, headers, body = _ask(address, request["method"], target, payload, request["headers"])
+            status, headers, body = ask(address, request["method"], target, payload, request["headers"])
         wanted = told["body"] if told["body"] is None else filled(told["body"])
         named = {name: headers.get(name) for name in told["headers"]}
         if (status, named) != (told["status"], told["headers"]) or wanted not in (None, body.decode()):
@@ -94,29 +94,29 @@ def test_steps_are_answered_as_kafka_rest_does(number: int, faults: list[str]) -
 def _instance(address: str, group: str, topic: str, **config: Any) -> str:
     """The path of a new instance, subscribed."""
     told = {"format": "json", "auto.offset.reset": "earliest"} | config
-    status, _, body = _ask(address, "POST", f"/consumers/{group}", json.dumps(told).encode(), PLAIN)
+    status, _, body = ask(address, "POST", f"/consumers/{group}", json.dumps(told).encode(), PLAIN)
     assert status == 200, body
     said = json.loads(body)
     base: str = said["base_uri"].removeprefix(f"http://{address}")
     assert base == f"/consumers/{group}/instances/{said['instance_id']}"
     topics = json.dumps({"topics": [topic]}).encode()
-    assert _ask(address, "POST", f"{base}/subscription", topics, PLAIN)[0] == 204
+    assert ask(address, "POST", f"{base}/subscription", topics, PLAIN)[0] == 204
     return base
 
 
 def test_instances_are_limited_and_leave_when_nobody_uses_them(cluster: kafka.MockCluster) -> None:
     cluster.create_topic("idle")
-    with _serving(cluster.brokers, settings=SETTINGS, consumers_max=1, consumer_timeout=0.5) as gateway:
+    with serving(cluster.brokers, settings=SETTINGS, consumers_max=1, consumer_timeout=0.5) as gateway:
         base = _instance(gateway.address, "idle", "idle")
-        status, headers, _ = _ask(gateway.address, "POST", "/consumers/idle", b"{}", PLAIN)
+        status, headers, _ = ask(gateway.address, "POST", "/consumers/idle", b"{}", PLAIN)
         assert (status, headers["Retry-After"]) == (429, "1")
         deadline = time.monotonic() + PATIENCE_S
         while status == 429 and time.monotonic() < deadline:
             time.sleep(0.1)
-            status = _ask(gateway.address, "POST", "/consumers/idle", b"{}", PLAIN)[0]
-        assert status == 200 and _ask(gateway.address, "GET", f"{base}/records")[0] == 404
-    with _serving(cluster.brokers, settings=SETTINGS, consumers_max=-1) as gateway:
-        assert _ask(gateway.address, "POST", "/consumers/idle", b"{}", PLAIN)[0] == 404
+            status = ask(gateway.address, "POST", "/consumers/idle", b"{}", PLAIN)[0]
+        assert status == 200 and ask(gateway.address, "GET", f"{base}/records")[0] == 404
+    with serving(cluster.brokers, settings=SETTINGS, consumers_max=-1) as gateway:
+        assert ask(gateway.address, "POST", "/consumers/idle", b"{}", PLAIN)[0] == 404
 
 
 def test_slow_reads_make_nobody_else_wait(cluster: kafka.MockCluster, gateway: Gateway) -> None:
@@ -126,14 +126,14 @@ def test_slow_reads_make_nobody_else_wait(cluster: kafka.MockCluster, gateway: G
     statuses: list[int] = []
 
     def read() -> None:
-        statuses.append(_ask(gateway.address, "GET", f"{base}/records")[0])
+        statuses.append(ask(gateway.address, "GET", f"{base}/records")[0])
 
     readers = [threading.Thread(target=read) for _ in range(12)]
     for reader in readers:
         reader.start()
-    assert _ask(gateway.address, "GET", "/healthz")[0] == 200
-    assert _ask(gateway.address, "POST", "/topics/waited.for", b'{"records":[{"value":1}]}', JSON)[0] == 200
+    assert ask(gateway.address, "GET", "/healthz")[0] == 200
+    assert ask(gateway.address, "POST", "/topics/waited.for", b'{"records":[{"value":1}]}', JSON)[0] == 200
     for reader in readers:
         reader.join(PATIENCE_S)
     assert set(statuses) == {200, 429} and statuses.count(200) >= 4
-    assert _ask(gateway.address, "DELETE", base)[0] == 204
+    assert ask(gateway.address, "DELETE", base)[0] == 204

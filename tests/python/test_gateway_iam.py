@@ -20,10 +20,10 @@ from typing import Any
 import independent_signer
 import pinpipe
 import pytest
+from gateway_serving import JSON, ONE, PATIENCE_S, ask, serving
 from pinpipe import kafka
 from pinpipe._gateway import Gateway
 from pinpipe.errors import InvalidArgumentError
-from test_gateway import JSON, ONE, PATIENCE_S, _ask, _serving
 
 from tests.doubles.certificate import Certificate, make_certificate
 
@@ -47,7 +47,7 @@ def cluster() -> Iterator[kafka.MockCluster]:
 
 @pytest.fixture(scope="module")
 def gateway(cluster: kafka.MockCluster) -> Iterator[Gateway]:
-    with _serving(
+    with serving(
         cluster.brokers, settings={"linger.ms": 0}, iam_keys=KEYS, iam_region="eu-west-1"
     ) as gateway:
         yield gateway
@@ -73,9 +73,9 @@ def _signed(
 @pytest.mark.parametrize("payload", ["signed", "signed-header"])
 def test_signed_requests_come_in(gateway: Gateway, key: pinpipe.Credentials, payload: str) -> None:
     headers = _signed(gateway, key=key, payload=payload)
-    assert _ask(gateway.address, "POST", "/test/topics/signed", ONE, headers)[0] == 200
+    assert ask(gateway.address, "POST", "/test/topics/signed", ONE, headers)[0] == 200
     for target in ("/topics/signed", "/topics/%73igned?a=b&A=%20+c&empty=&none", "//topics/./signed/"):
-        status, _, body = _ask(
+        status, _, body = ask(
             gateway.address, "GET", target, None, _signed(gateway, target, b"", method="GET", key=key)
         )
         assert status in (200, 404) and b'message":"The request' not in body, (target, body)
@@ -94,7 +94,7 @@ def test_an_independent_signer_comes_in(gateway: Gateway) -> None:
             key,
             int(time.time()),
         )
-        assert _ask(gateway.address, "POST", target, ONE, JSON | signed.headers)[0] == 200
+        assert ask(gateway.address, "POST", target, ONE, JSON | signed.headers)[0] == 200
 
 
 def test_what_was_changed_on_the_way_stays_out(gateway: Gateway) -> None:
@@ -129,12 +129,12 @@ def test_what_was_changed_on_the_way_stays_out(gateway: Gateway) -> None:
     ]
     before = gateway.counters["stored"]
     for to, body, headers, words in cases:
-        status, _, said = _ask(gateway.address, "POST", to, body, headers)
+        status, _, said = ask(gateway.address, "POST", to, body, headers)
         assert status == 403 and words in json.loads(said)["message"], (to, headers, said)
     assert gateway.counters["stored"] == before
-    assert _ask(gateway.address, "POST", f"{target}?a=1", ONE, good)[0] == 200
-    assert _ask(gateway.address, "GET", "/healthz")[0] == 200
-    assert _ask(gateway.address, "GET", "/metrics")[0] == 403
+    assert ask(gateway.address, "POST", f"{target}?a=1", ONE, good)[0] == 200
+    assert ask(gateway.address, "GET", "/healthz")[0] == 200
+    assert ask(gateway.address, "GET", "/metrics")[0] == 403
 
 
 def test_keys_that_are_none_are_told_without_them(cluster: kafka.MockCluster) -> None:
@@ -159,7 +159,7 @@ def _pem(certificate: Certificate) -> tuple[str, str]:
 
 def test_tls_with_iam_and_our_own_client(cluster: kafka.MockCluster, certificate: Certificate) -> None:
     cluster.create_topic("secret")
-    with _serving(cluster.brokers, iam_keys=KEYS, tls=_pem(certificate)) as gateway:
+    with serving(cluster.brokers, iam_keys=KEYS, tls=_pem(certificate)) as gateway:
         endpoint, ca_file = f"https://{gateway.address}/test", certificate.file
         with kafka.RestProducer(endpoint, iam=TEMPORARY, region="us-east-1", ca_file=ca_file) as producer:
             for number in range(300):
@@ -172,7 +172,7 @@ def test_tls_with_iam_and_our_own_client(cluster: kafka.MockCluster, certificate
         assert connection.getresponse().read() == b'{"status":"ok"}'
         connection.close()
         with pytest.raises((http.client.HTTPException, OSError)):
-            _ask(gateway.address, "GET", "/healthz")
+            ask(gateway.address, "GET", "/healthz")
 
 
 def _healthy(connection: http.client.HTTPSConnection) -> str | None:

@@ -13,23 +13,19 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import pinpipe
 import pytest
+from gateway_serving import AMZ, CREDENTIALS, PATIENCE_S, STORED, ask, serving, serving_streams
 from pinpipe._gateway import Gateway
-from test_gateway import PATIENCE_S, _ask, _serving
 
-from tests.doubles.kafka_rest import Answer, Request, Server
+from tests.doubles.kafka_rest import Answer, Request
 
 VECTORS = Path(__file__).resolve().parents[1] / "vectors/gateway/streams/streams.json"
-CREDENTIALS = pinpipe.Credentials.static("AKIDGATEWAY", "wJalrXUtnFEMIgatewaystreams")
-AMZ = {"Content-Type": "application/x-amz-json-1.1"}
 ONE = b'{"Data":{"index":7528},"PartitionKey":"k"}'
 TARGET = "/test/streams/s/record"
-STORED = b'{"SequenceNumber":"1","ShardId":"shardId-000000000000"}'
 
 
 class Kinesis:
@@ -44,16 +40,6 @@ class Kinesis:
         return self.answer
 
 
-@contextmanager
-def serving(kinesis: Any, **options: Any) -> Iterator[Gateway]:
-    options.setdefault("credentials", CREDENTIALS)
-    with (
-        Server(kinesis) as server,
-        _serving("", kinesis="kinesis://us-east-1", endpoint=server.endpoint, **options) as gateway,
-    ):
-        yield gateway
-
-
 @pytest.fixture(scope="module")
 def kinesis() -> Kinesis:
     return Kinesis()
@@ -61,13 +47,13 @@ def kinesis() -> Kinesis:
 
 @pytest.fixture(scope="module")
 def told(kinesis: Kinesis) -> Iterator[Gateway]:
-    with serving(kinesis) as gateway:
+    with serving_streams(kinesis) as gateway:
         yield gateway
 
 
 @pytest.fixture(scope="module")
 def masked(kinesis: Kinesis) -> Iterator[Gateway]:
-    with serving(kinesis, failures="masked") as gateway:
+    with serving_streams(kinesis, failures="masked") as gateway:
         yield gateway
 
 
@@ -82,7 +68,7 @@ def test_request_becomes_the_call_and_its_answer(
     if said:
         kinesis.answer = Answer(said["status"], said["body"].encode(), AMZ)
     request, wanted = case["request"], case["answer"]
-    status, headers, body = _ask(
+    status, headers, body = ask(
         (masked if case["masked"] else told).address,
         request["method"],
         request["target"],
@@ -114,15 +100,15 @@ def test_many_wait_while_others_are_answered(kinesis: Kinesis) -> None:
     body = b'{"records":[{"data":"slow","partition-key":"k"}]}'
 
     def ask_slowly() -> None:
-        results.append(_ask(gateway.address, "PUT", "/streams/s/records", body)[0])
+        results.append(ask(gateway.address, "PUT", "/streams/s/records", body)[0])
 
-    with serving(answer) as gateway:
+    with serving_streams(answer) as gateway:
         threads = [threading.Thread(target=ask_slowly) for _ in range(20)]
         for thread in threads:
             thread.start()
         _until(lambda: gateway.counters["records"] == 20)
-        assert _ask(gateway.address, "PUT", TARGET, ONE)[::2] == (200, STORED)
-        assert _ask(gateway.address, "GET", "/healthz")[0] == 200
+        assert ask(gateway.address, "PUT", TARGET, ONE)[::2] == (200, STORED)
+        assert ask(gateway.address, "GET", "/healthz")[0] == 200
         assert results == []
         slow.set()
         for thread in threads:
@@ -141,14 +127,14 @@ def test_reads_under_way_keep_within_the_memory() -> None:
         slow.wait(PATIENCE_S)
         return Answer(200, b'{"Records":[]}', AMZ)
 
-    def ask() -> None:
-        status, headers, _ = _ask(
+    def one() -> None:
+        status, headers, _ = ask(
             gateway.address, "GET", "/streams/s/records", headers={"Shard-Iterator": "A"}
         )
         answers.append((status, headers.get("Retry-After")))
 
-    with serving(answer) as gateway:
-        threads = [threading.Thread(target=ask) for _ in range(13)]
+    with serving_streams(answer) as gateway:
+        threads = [threading.Thread(target=one) for _ in range(13)]
         for thread in threads:
             thread.start()
         _until(lambda: len(answers) == 3)
@@ -167,17 +153,19 @@ def _until(holds: Any) -> None:
 
 
 def test_kinesis_that_is_late_or_away_or_silent_in_json() -> None:
-    with serving(lambda _: Answer(200, STORED, AMZ, delay_s=20), answer_timeout=0.3) as gateway:
-        status, _, body = _ask(gateway.address, "PUT", TARGET, ONE)
+    with serving_streams(lambda _: Answer(200, STORED, AMZ, delay_s=20), answer_timeout=0.3) as gateway:
+        status, _, body = ask(gateway.address, "PUT", TARGET, ONE)
         assert status == 504 and json.loads(body)["message"].startswith("Endpoint request timed out")
         assert gateway.counters["lost"] == 1
     options = {"kinesis": "kinesis://us-east-1", "endpoint": "http://127.0.0.1:1", "credentials": CREDENTIALS}
-    with _serving("", **options) as gateway:
-        status, headers, body = _ask(gateway.address, "PUT", TARGET, ONE)
+    with serving("", **options) as gateway:
+        status, headers, body = ask(gateway.address, "PUT", TARGET, ONE)
         assert (status, headers["Retry-After"]) == (503, "1") and "127.0.0.1" in json.loads(body)["message"]
     for page in (b"<html>", b""):
-        with serving(lambda _, page=page: Answer(502, page, {"Content-Type": "text/html"})) as gateway:
-            status, headers, body = _ask(gateway.address, "PUT", TARGET, ONE)
+        with serving_streams(
+            lambda _, page=page: Answer(502, page, {"Content-Type": "text/html"})
+        ) as gateway:
+            status, headers, body = ask(gateway.address, "PUT", TARGET, ONE)
             assert status == 500 and headers["Content-Type"] == "application/json"
             assert "502" in json.loads(body)["message"]
 
@@ -193,31 +181,31 @@ def test_what_it_signs_with_is_in_no_answer() -> None:
         said = {"__type": "InvalidSignatureException", "message": f"x-amz-security-token:{token}"}
         return Answer(403, json.dumps(said).encode(), AMZ)
 
-    with serving(answer, credentials=credentials) as gateway:
-        status, _, body = _ask(gateway.address, "PUT", TARGET, ONE)
+    with serving_streams(answer, credentials=credentials) as gateway:
+        status, _, body = ask(gateway.address, "PUT", TARGET, ONE)
         assert status == 500 and b"InvalidSignature" in body and b"Zx81" not in body
 
 
 def test_options(kinesis: Kinesis, tmp_path: Path) -> None:
     kinesis.answer = Answer(200, STORED, AMZ)
-    with serving(
+    with serving_streams(
         kinesis, streams=["s", "t"], stages=["test"], api_key="key-Rw2z", body_max_bytes=100
     ) as gateway:
         key = {"x-api-key": "key-Rw2z"}
         for name, status in (("s", 200), ("t", 200), ("other", 403)):
-            assert _ask(gateway.address, "PUT", f"/test/streams/{name}/record", ONE, key)[0] == status
-        assert _ask(gateway.address, "PUT", TARGET, ONE)[::2] == (403, b'{"message":"Forbidden"}')
-        assert _ask(gateway.address, "PUT", "/prod/streams/s/record", ONE, key)[0] == 404
-        status, _, body = _ask(gateway.address, "PUT", TARGET, ONE + b" " * 100, key)
+            assert ask(gateway.address, "PUT", f"/test/streams/{name}/record", ONE, key)[0] == status
+        assert ask(gateway.address, "PUT", TARGET, ONE)[::2] == (403, b'{"message":"Forbidden"}')
+        assert ask(gateway.address, "PUT", "/prod/streams/s/record", ONE, key)[0] == 404
+        status, _, body = ask(gateway.address, "PUT", TARGET, ONE + b" " * 100, key)
         assert (status, json.loads(body)) == (413, {"message": "a body has at most 100 bytes"})
-        assert _ask(gateway.address, "GET", "/topics", headers=key)[0] == 404, "there are no brokers"
-        packed = _ask(gateway.address, "PUT", TARGET, gzip.compress(ONE), key | {"Content-Encoding": "gzip"})
+        assert ask(gateway.address, "GET", "/topics", headers=key)[0] == 404, "there are no brokers"
+        packed = ask(gateway.address, "PUT", TARGET, gzip.compress(ONE), key | {"Content-Encoding": "gzip"})
         assert packed[0] == 200
-    with serving(kinesis, records_max=1) as gateway:
+    with serving_streams(kinesis, records_max=1) as gateway:
         body = b'{"records":[{"data":"1","partition-key":"k"},{"data":"2","partition-key":"k"}]}'
-        status, headers, _ = _ask(gateway.address, "PUT", "/streams/s/records", body)
+        status, headers, _ = ask(gateway.address, "PUT", "/streams/s/records", body)
         assert (status, headers["Retry-After"]) == (429, "1") and gateway.counters["records"] == 0
-        assert _ask(gateway.address, "PUT", TARGET, ONE)[0] == 200
+        assert ask(gateway.address, "PUT", TARGET, ONE)[0] == 200
     for options, word in (({}, "--brokers"), ({"--kinesis": "us-east-1"}, "kinesis://region")):
         command = [
             sys.executable,
@@ -238,8 +226,8 @@ def test_drain_answers_what_kinesis_still_works_on() -> None:
         seen.set()
         return Answer(200, STORED, AMZ, delay_s=0.3)
 
-    with serving(answer) as gateway:
-        thread = threading.Thread(target=lambda: answers.append(_ask(gateway.address, "PUT", TARGET, ONE)[0]))
+    with serving_streams(answer) as gateway:
+        thread = threading.Thread(target=lambda: answers.append(ask(gateway.address, "PUT", TARGET, ONE)[0]))
         thread.start()
         assert seen.wait(PATIENCE_S)
     thread.join(PATIENCE_S)

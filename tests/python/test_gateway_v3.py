@@ -11,9 +11,9 @@ import time
 from collections.abc import Iterator
 
 import pytest
+from gateway_serving import PATIENCE_S, ask, serving
 from pinpipe import kafka
 from pinpipe._gateway import Gateway
-from test_gateway import PATIENCE_S, _ask, _serving
 
 TYPE = {"Content-Type": "application/json"}
 TARGET = "/test/v3/clusters/any-1/topics/third/records"
@@ -33,12 +33,12 @@ def cluster() -> Iterator[kafka.MockCluster]:
 
 @pytest.fixture(scope="module")
 def gateway(cluster: kafka.MockCluster) -> Iterator[Gateway]:
-    with _serving(cluster.brokers, settings={"linger.ms": 0}) as gateway:
+    with serving(cluster.brokers, settings={"linger.ms": 0}) as gateway:
         yield gateway
 
 
 def test_receipts_come_in_order_and_are_true(cluster: kafka.MockCluster, gateway: Gateway) -> None:
-    status, headers, body = _ask(gateway.address, "POST", TARGET, BODY, TYPE)
+    status, headers, body = ask(gateway.address, "POST", TARGET, BODY, TYPE)
     assert status == 200 and headers["Content-Type"] == "application/json", body
     receipts = [json.loads(line) for line in body.decode().split("\r\n") if line]
     named = {"error_code": 200, "cluster_id": "any-1", "topic_name": "third"}
@@ -90,13 +90,13 @@ def test_what_is_no_record_refuses_the_whole_body(
 ) -> None:
     before = gateway.counters["records"]
     good = b'{"value":{"type":"JSON","data":1}}' if body else b""
-    found, _, said = _ask(gateway.address, "POST", TARGET, good + body, TYPE)
+    found, _, said = ask(gateway.address, "POST", TARGET, good + body, TYPE)
     assert (found, json.loads(said)["error_code"]) == (status, code), said
     assert gateway.counters["records"] == before
 
 
 def test_its_path_and_type(gateway: Gateway) -> None:
-    assert _ask(gateway.address, "POST", TARGET, BODY, {"Content-Type": "text/plain"})[0] == 415
-    assert _ask(gateway.address, "GET", TARGET)[0] == 405
-    assert _ask(gateway.address, "POST", TARGET.replace("third", "none"), BODY, TYPE)[0] == 404
-    assert _ask(gateway.address, "POST", TARGET + "/more", BODY, TYPE)[0] == 404
+    assert ask(gateway.address, "POST", TARGET, BODY, {"Content-Type": "text/plain"})[0] == 415
+    assert ask(gateway.address, "GET", TARGET)[0] == 405
+    assert ask(gateway.address, "POST", TARGET.replace("third", "none"), BODY, TYPE)[0] == 404
+    assert ask(gateway.address, "POST", TARGET + "/more", BODY, TYPE)[0] == 404

@@ -12,9 +12,8 @@ import sys
 from typing import Any
 
 import pytest
+from gateway_serving import AMZ, STORED, ask, serving_streams
 from pinpipe._openapi import Target, gateway_document
-from test_gateway import _ask
-from test_gateway_streams import AMZ, STORED, serving
 
 from tests.doubles.kafka_rest import Answer, Request
 
@@ -38,21 +37,21 @@ def test_every_operation_is_answered_and_no_other() -> None:
         place = STORED.decode()
         return Answer(200, f'{{"FailedRecordCount":0,"Records":[{place}]}}'.encode(), AMZ)
 
-    with serving(answer) as gateway:
+    with serving_streams(answer) as gateway:
         paths = {path: methods for path, methods in DOCUMENT["paths"].items() if "proxy" not in path}
         for path, methods in paths.items():
             target = f"/test{path.replace('{stream-name}', 'a-stream')}"
             for name, method in methods.items():
                 query = "?shard-id=shardId-000000000000" if "sharditerator" in path else ""
                 headers = {"Shard-Iterator": "AAAA"} if method["operationId"] == "GetRecords" else {}
-                status, _, said = _ask(gateway.address, name.upper(), target + query, _body(method), headers)
+                status, _, said = ask(gateway.address, name.upper(), target + query, _body(method), headers)
                 assert status == 200, (name, path, said)
                 integration = method["x-amazon-apigateway-integration"]
                 assert integration["uri"] == f"arn:aws:apigateway:eu-west-1:kinesis:action/{actions[-1]}"
                 assert integration["httpMethod"] == "POST" and integration["credentials"] == ROLE
             for name in ("GET", "POST", "PUT", "DELETE", "PATCH", "HEAD"):
                 if name.lower() not in methods:
-                    status, headers, _ = _ask(gateway.address, name, target)
+                    status, headers, _ = ask(gateway.address, name, target)
                     assert status == 405
                     assert set(headers["Allow"].split(", ")) == {method.upper() for method in methods}
     assert len(actions) == sum(map(len, paths.values())) == len(set(actions)) == 8
