@@ -5,10 +5,7 @@
 
 #if PINPIPE_WITH_GATEWAY
 
-#include <unistd.h>
-
 #include "base/buffer.h"
-
 #include "base/log.h"
 #include "io/fork.h"
 #include "io/ready.h"
@@ -50,7 +47,7 @@ static pinpipe_status renewal_check(const pinpipe_gateway *gateway, pinpipe_str 
 static pinpipe_status daemon_replace(pinpipe_gateway *gateway, pinpipe_error *err) {
     struct MHD_Daemon *before = gateway->daemon;
     int listening = gateway->listening;
-    gateway->listening = dup(listening);
+    gateway->listening = pp_descriptor_copy(listening);
     pinpipe_status status = gateway->listening < 0
                                 ? pp_fail(err, PINPIPE_EIO, "the system gives no descriptor for a server")
                                 : pp_gateway_daemon_start(gateway, err);

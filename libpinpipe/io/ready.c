@@ -4,6 +4,7 @@
 #include "io/ready.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <netdb.h>
 #include <netinet/in.h>
 #include <poll.h>
@@ -36,6 +37,10 @@ void pp_wake_clear(int wake) {
     uint64_t count = 0;
     ssize_t done = read(wake, &count, sizeof count);
     (void)done;
+}
+
+int pp_descriptor_copy(int number) {
+    return fcntl(number, F_DUPFD_CLOEXEC, 0);
 }
 
 void pp_descriptor_close(int number) {

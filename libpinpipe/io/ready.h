@@ -16,6 +16,9 @@ pinpipe_status pp_wake_open(int *out, pinpipe_error *err);
 void pp_wake_put(int wake);
 void pp_wake_clear(int wake);
 
+/** Another descriptor of the same; below 0 where the system has no room for it. */
+int pp_descriptor_copy(int number);
+
 /** Closes a descriptor; nothing below 0. */
 void pp_descriptor_close(int number);
 
