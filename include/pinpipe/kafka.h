@@ -208,10 +208,12 @@ typedef struct pinpipe_kafka_offset {
     pinpipe_str metadata; /* text that is committed with the offset, without NUL; brokers take 4 KiB */
 } pinpipe_kafka_offset;
 
-/** Offsets that stand for a place, where a consumer is told from where to read. */
-#define PINPIPE_KAFKA_OFFSET_END (-1)          /* behind the last record */
-#define PINPIPE_KAFKA_OFFSET_BEGINNING (-2)    /* the first that is left */
-#define PINPIPE_KAFKA_OFFSET_COMMITTED (-1000) /* the group's; where it has none, auto.offset.reset */
+/** Where a consumer is told from where to read: behind the last record. */
+#define PINPIPE_KAFKA_OFFSET_END (-1)
+/** The same: the first record that is left. */
+#define PINPIPE_KAFKA_OFFSET_BEGINNING (-2)
+/** The same: the group's commit; where it has none, what auto.offset.reset says. */
+#define PINPIPE_KAFKA_OFFSET_COMMITTED (-1000)
 
 /** `brokers`, `group`, and either `topics` or `partitions` are needed. */
 typedef struct pinpipe_kafka_consumer_options {

@@ -231,12 +231,10 @@ static rd_kafka_resp_err_t seek_once(const rd_kafka_topic_partition_t **refused,
 }
 
 /* A partition takes no seek before librdkafka has asked where it is to begin. */
-static pinpipe_status list_seek(pinpipe_kafka_consumer *consumer, rd_kafka_topic_partition_list_t *list,
-                                int64_t timeout_ms, pinpipe_error *err) {
+static pinpipe_status started_seek(pinpipe_kafka_consumer *consumer, rd_kafka_topic_partition_list_t *list,
+                                   int64_t deadline_ms, pinpipe_error *err) {
     rd_kafka_t *handle = consumer->client.handle;
-    int64_t deadline_ms = pp_kafka_deadline_ms(timeout_ms);
     const rd_kafka_topic_partition_t *refused = NULL;
-    pp_kafka_ready_drop(consumer, list);
     rd_kafka_resp_err_t code = seek_once(&refused, handle, list, pp_kafka_wait_ms(deadline_ms, INT64_MAX));
     while (code == RD_KAFKA_RESP_ERR__STATE && pp_kafka_wait_ms(deadline_ms, 1) > 0 &&
            assigned_check(consumer, list, NULL) == PINPIPE_OK) {
@@ -247,6 +245,41 @@ static pinpipe_status list_seek(pinpipe_kafka_consumer *consumer, rd_kafka_topic
         return foreign_fail(refused, err);
     }
     return code ? pp_kafka_fail(err, code, "going to another offset", NULL) : PINPIPE_OK;
+}
+
+/* Offsets in place of the beginning and the end. Each leader answers in order, so that what librdkafka asked
+ * it before is answered, too. */
+static pinpipe_status ends_ask(pinpipe_kafka_consumer *consumer, rd_kafka_topic_partition_list_t *list,
+                               int64_t deadline_ms, pinpipe_error *err) {
+    for (int i = 0; i < list->cnt; i++) {
+        rd_kafka_topic_partition_t *place = &list->elems[i];
+        int64_t low = 0, high = 0;
+        rd_kafka_resp_err_t code =
+            rd_kafka_query_watermark_offsets(consumer->client.handle, place->topic, place->partition, &low,
+                                             &high, pp_kafka_wait_ms(deadline_ms, INT64_MAX));
+        if (code) {
+            return pp_kafka_fail(err, code, "asking for the ends of partitions", NULL);
+        }
+        place->offset = place->offset == RD_KAFKA_OFFSET_BEGINNING ? low
+                        : place->offset == RD_KAFKA_OFFSET_END     ? high
+                                                                   : place->offset;
+    }
+    return PINPIPE_OK;
+}
+
+/* librdkafka may have asked where a partition is to begin, or for an end that was sought before. Such an
+ * answer comes too late after a seek, is asked for again half a second later, and overrides the seek. So it
+ * is let come, and a second seek takes the question back. */
+static pinpipe_status list_seek(pinpipe_kafka_consumer *consumer, rd_kafka_topic_partition_list_t *list,
+                                int64_t timeout_ms, pinpipe_error *err) {
+    int64_t deadline_ms = pp_kafka_deadline_ms(timeout_ms);
+    pp_kafka_ready_drop(consumer, list);
+    pinpipe_status status = assigned_check(consumer, list, err);
+    for (int turn = 0; turn < 2 && status == PINPIPE_OK; turn++) {
+        status = ends_ask(consumer, list, deadline_ms, err);
+        status = status == PINPIPE_OK ? started_seek(consumer, list, deadline_ms, err) : status;
+    }
+    return status;
 }
 
 pinpipe_status pinpipe_kafka_consumer_seek(pinpipe_kafka_consumer *consumer,

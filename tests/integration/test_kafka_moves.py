@@ -16,7 +16,7 @@ from pinpipe import kafka
 RECORDS, PARTITIONS, MOVES = 1_000_000, 4, 20
 SETTINGS = {"session.timeout.ms": 6000, "heartbeat.interval.ms": 100}
 PATIENCE_S = 300
-#: Nothing is committed, so every move begins the topic anew; in between each offset follows the one before.
+#: Every move begins the topic anew; in between each offset follows the one before.
 READER = """
 import sys
 from pinpipe import kafka
@@ -29,10 +29,11 @@ with kafka.Consumer(brokers, "busy", "busy.pin", settings=settings) as consumer:
         read += len(records)
         if consumer.generation != generation:
             generation, following, moves = consumer.generation, {}, moves - 1
+            continue  # what was read before the move, or behind it
         for partition in set(records.partitions):
             offsets = [at for of, at in zip(records.partitions, records.offsets) if of == partition]
             first = following.get(partition, offsets[0])
-            assert offsets == list(range(first, first + len(offsets))), (partition, first, offsets)
+            assert offsets == list(range(first, first + len(offsets))), (partition, first, offsets[:3], offsets[-3:])
             following[partition] = offsets[-1] + 1
 print(read)
 """
@@ -47,6 +48,11 @@ def test_a_busy_reader_survives_moves() -> None:
                 values = [b"x" * 20] * (RECORDS // 10)
                 partitions = [number % PARTITIONS for number in range(len(values))]
                 producer.produce_batch("busy.pin", values, partitions=partitions).wait(60)
+        # Without a commit librdkafka asks for the beginning, and a move may let it go there half a second late.
+        with kafka.Consumer(cluster.brokers, "busy", "busy.pin", settings=SETTINGS) as first:
+            while not first.generation:
+                first.poll(0.1)
+            first.commit({("busy.pin", partition): 0 for partition in range(PARTITIONS)})
         reader = subprocess.Popen(
             [sys.executable, "-c", READER, cluster.brokers, str(MOVES)],
             stdout=subprocess.PIPE,
