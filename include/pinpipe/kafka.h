@@ -378,7 +378,8 @@ PINPIPE_API pinpipe_status pinpipe_kafka_admin_new(pinpipe_kafka_admin **out, pi
 /** Frees the admin and its listing; NULL is allowed. */
 PINPIPE_API void pinpipe_kafka_admin_free(pinpipe_kafka_admin *admin);
 
-/** Creates one topic. Errors: ECONFLICT it exists; EREFUSED the broker's reason is in the text; ENET, EAUTH,
+/** Creates one topic, and waits (within the timeout, up to 5 s) until the brokers tell of it and of each
+ * partition's leader. Errors: ECONFLICT it exists; EREFUSED the broker's reason is in the text; ENET, EAUTH,
  * ETIMEOUT. */
 PINPIPE_API pinpipe_status pinpipe_kafka_admin_topic_create(pinpipe_kafka_admin *admin,
                                                             const pinpipe_kafka_topic_options *topic,
@@ -395,8 +396,8 @@ PINPIPE_API int64_t pinpipe_kafka_admin_topic_count(const pinpipe_kafka_admin *a
 /** The topic at `index`, from 0 to the count - 1; valid until the next listing. */
 PINPIPE_API pinpipe_kafka_topic pinpipe_kafka_admin_topic_at(const pinpipe_kafka_admin *admin, int64_t index);
 
-/** Deletes one topic with its records. Errors: ENOTFOUND; EREFUSED the broker's reason is in the text; ENET,
- * EAUTH, ETIMEOUT. */
+/** Deletes one topic with its records, and waits (within the timeout, up to 5 s) until the brokers tell of it
+ * no more. Errors: ENOTFOUND; EREFUSED the broker's reason is in the text; ENET, EAUTH, ETIMEOUT. */
 PINPIPE_API pinpipe_status pinpipe_kafka_admin_topic_delete(pinpipe_kafka_admin *admin, pinpipe_str name,
                                                             int64_t timeout_ms,
                                                             pinpipe_error *err) PINPIPE_MUST_CHECK;

@@ -1,6 +1,6 @@
-/* Turns topic names into topics on a broker, and the cluster's topics into a sorted list.
- * Never alters a topic, and deletes none but the one that is named.
- * Rules: docs/kafka.md, "Topics"; Kafka protocol, CreateTopics and Metadata. */
+/* Turns a cluster into an admin that asks it, and its topics into a sorted list.
+ * Never alters a topic: kafka/admin_topic.c does.
+ * Rules: docs/kafka.md, "Topics"; Kafka protocol, Metadata. */
 #include "pinpipe/kafka.h"
 
 #if PINPIPE_WITH_KAFKA
@@ -63,17 +63,6 @@ void pinpipe_kafka_admin_free(pinpipe_kafka_admin *admin) {
     pp_free(admin);
 }
 
-pinpipe_status pp_kafka_topic_results_judge(const rd_kafka_topic_result_t **topics, size_t count,
-                                            const char *name, pinpipe_error *err) {
-    for (size_t i = 0; i < count; i++) {
-        rd_kafka_resp_err_t code = rd_kafka_topic_result_error(topics[i]);
-        if (code) {
-            return pp_kafka_fail(err, code, name, rd_kafka_topic_result_error_string(topics[i]));
-        }
-    }
-    return PINPIPE_OK;
-}
-
 /* Waits in steps, so that refused credentials end the wait at once. */
 pinpipe_status pp_kafka_admin_wait(rd_kafka_event_t **out, pinpipe_kafka_admin *admin,
                                    rd_kafka_queue_t *queue, const char *name, int64_t deadline_ms,
@@ -108,53 +97,6 @@ rd_kafka_AdminOptions_t *pp_kafka_admin_request(const pinpipe_kafka_admin *admin
     int wait_ms = pp_kafka_wait_ms(deadline_ms, 3600000);
     rd_kafka_AdminOptions_set_request_timeout(request, wait_ms > 0 ? wait_ms : 1, reason, sizeof reason);
     return request;
-}
-
-static pinpipe_status topic_request(pinpipe_kafka_admin *admin, rd_kafka_NewTopic_t *topic, const char *name,
-                                    int64_t timeout_ms, pinpipe_error *err) {
-    int64_t deadline_ms = pp_kafka_deadline_ms(timeout_ms);
-    rd_kafka_AdminOptions_t *request =
-        pp_kafka_admin_request(admin, RD_KAFKA_ADMIN_OP_CREATETOPICS, deadline_ms);
-    rd_kafka_queue_t *queue = rd_kafka_queue_new(admin->client.handle);
-    rd_kafka_event_t *event = NULL;
-    rd_kafka_CreateTopics(admin->client.handle, &topic, 1, request, queue);
-    pinpipe_status status = pp_kafka_admin_wait(&event, admin, queue, name, deadline_ms, err);
-    if (status == PINPIPE_OK) {
-        size_t count = 0;
-        const rd_kafka_topic_result_t **topics =
-            rd_kafka_CreateTopics_result_topics(rd_kafka_event_CreateTopics_result(event), &count);
-        status = pp_kafka_topic_results_judge(topics, count, name, err);
-        rd_kafka_event_destroy(event);
-    }
-    rd_kafka_queue_destroy(queue);
-    rd_kafka_AdminOptions_destroy(request);
-    return status;
-}
-
-pinpipe_status pinpipe_kafka_admin_topic_create(pinpipe_kafka_admin *admin,
-                                                const pinpipe_kafka_topic_options *topic, int64_t timeout_ms,
-                                                pinpipe_error *err) {
-    pinpipe_status status = pp_kafka_client_check(&admin->client, err);
-    if (status < 0) {
-        return status;
-    }
-    if (!topic || topic->struct_size < sizeof *topic || topic->name.len > PP_KAFKA_TOPIC_BYTES_MAX) {
-        return pp_fail(err, PINPIPE_EINVAL,
-                       "a topic's options lack their struct_size or its name is longer than %d bytes",
-                       PP_KAFKA_TOPIC_BYTES_MAX);
-    }
-    char name[PP_KAFKA_TOPIC_BYTES_MAX + 1] = "";
-    char reason[PP_KAFKA_TEXT_BYTES] = "";
-    memcpy(name, topic->name.len ? topic->name.ptr : "", topic->name.len);
-    int32_t partitions = topic->partition_count ? topic->partition_count : 1;
-    int32_t replicas = topic->replication_count ? topic->replication_count : 1;
-    rd_kafka_NewTopic_t *request = rd_kafka_NewTopic_new(name, partitions, replicas, reason, sizeof reason);
-    if (!request) {
-        return pp_fail_service(err, PINPIPE_EINVAL, "kafka", 0, "topic '%s': %s", name, reason);
-    }
-    status = topic_request(admin, request, name, timeout_ms, err);
-    rd_kafka_NewTopic_destroy(request);
-    return status;
 }
 
 static int topic_compare(const void *left, const void *right) {

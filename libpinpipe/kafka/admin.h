@@ -35,10 +35,6 @@ pinpipe_status pp_kafka_admin_wait(rd_kafka_event_t **out, pinpipe_kafka_admin *
                                    rd_kafka_queue_t *queue, const char *name, int64_t deadline_ms,
                                    pinpipe_error *err);
 
-/** The first refusal among a request's topics. */
-pinpipe_status pp_kafka_topic_results_judge(const rd_kafka_topic_result_t **topics, size_t count,
-                                            const char *name, pinpipe_error *err);
-
 /** The whole cluster's metadata: a question for one topic could create it. Errors: ENET, EAUTH, ETIMEOUT. */
 pinpipe_status pp_kafka_admin_metadata(const rd_kafka_metadata_t **out, pinpipe_kafka_admin *admin,
                                        const char *what_for, int64_t deadline_ms, pinpipe_error *err);

@@ -1,6 +1,6 @@
-/* Turns a topic's name into what its cluster knows of it, or into nothing: partitions, leaders, settings;
- * deletion. Never creates a topic by asking for it. Rules: docs/kafka.md, "Topics"; Kafka protocol, Metadata,
- * DescribeConfigs, DeleteTopics. */
+/* Turns a topic's name into a topic of its cluster, into what the cluster knows of it, or into nothing.
+ * Never creates a topic by asking for it.
+ * Rules: docs/kafka.md, "Topics"; Kafka protocol, CreateTopics, Metadata, DescribeConfigs, DeleteTopics. */
 #include "pinpipe/kafka.h"
 
 #if PINPIPE_WITH_KAFKA
@@ -11,6 +11,11 @@
 #include <string.h>
 
 #include "base/memory.h"
+#include "io/clock.h"
+
+#define TOLD_WAIT_MS 5000
+#define TOLD_STEP_MS 10
+#define TOLD_STEP_MAX_MS 200
 
 void pp_kafka_description_clear(pinpipe_kafka_admin *admin) {
     pp_free(admin->partitions);
@@ -20,6 +25,79 @@ void pp_kafka_description_clear(pinpipe_kafka_admin *admin) {
     admin->described = NULL;
     admin->configs = NULL;
     admin->config_count = 0;
+}
+
+/* NULL where the cluster does not tell of it. */
+static const rd_kafka_metadata_topic_t *topic_find(const rd_kafka_metadata_t *metadata, const char *name) {
+    for (int i = 0; i < metadata->topic_cnt; i++) {
+        if (strcmp(metadata->topics[i].topic, name) == 0) {
+            return &metadata->topics[i];
+        }
+    }
+    return NULL;
+}
+
+typedef bool told_judge(const rd_kafka_metadata_t *metadata, const char *name);
+
+static bool is_led(const rd_kafka_metadata_t *metadata, const char *name) {
+    const rd_kafka_metadata_topic_t *topic = topic_find(metadata, name);
+    bool led = topic && !topic->err && topic->partition_cnt > 0;
+    for (int i = 0; led && i < topic->partition_cnt; i++) {
+        led = topic->partitions[i].leader >= 0;
+    }
+    return led;
+}
+
+static bool is_gone(const rd_kafka_metadata_t *metadata, const char *name) {
+    const rd_kafka_metadata_topic_t *topic = topic_find(metadata, name);
+    return !topic || topic->err == RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART;
+}
+
+/* The controller answers before the other brokers have heard of a change. Who may not see the topic waits no
+ * longer than TOLD_WAIT_MS: the change is made all the same. */
+static void told_wait(pinpipe_kafka_admin *admin, const char *name, told_judge *is_told,
+                      int64_t deadline_ms) {
+    int64_t told_ms = pp_kafka_deadline_ms(TOLD_WAIT_MS), step_ms = TOLD_STEP_MS;
+    deadline_ms = told_ms < deadline_ms ? told_ms : deadline_ms;
+    const rd_kafka_metadata_t *metadata = NULL;
+    while (pp_kafka_wait_ms(deadline_ms, 1) > 0 &&
+           pp_kafka_admin_metadata(&metadata, admin, name, deadline_ms, NULL) == PINPIPE_OK) {
+        bool told = is_told(metadata, name);
+        rd_kafka_metadata_destroy(metadata);
+        if (told) {
+            return;
+        }
+        pp_clock_sleep_ms(pp_kafka_wait_ms(deadline_ms, step_ms));
+        step_ms = step_ms * 2 < TOLD_STEP_MAX_MS ? step_ms * 2 : TOLD_STEP_MAX_MS;
+    }
+}
+
+static const rd_kafka_topic_result_t **topic_results(rd_kafka_event_t *event, size_t *count) {
+    return rd_kafka_event_type(event) == RD_KAFKA_EVENT_CREATETOPICS_RESULT
+               ? rd_kafka_CreateTopics_result_topics(rd_kafka_event_CreateTopics_result(event), count)
+               : rd_kafka_DeleteTopics_result_topics(rd_kafka_event_DeleteTopics_result(event), count);
+}
+
+/* Waits for the answer to a change, and until it can be seen. */
+static pinpipe_status change_wait(pinpipe_kafka_admin *admin, rd_kafka_queue_t *queue, const char *name,
+                                  told_judge *is_told, int64_t deadline_ms, pinpipe_error *err) {
+    rd_kafka_event_t *event = NULL;
+    pinpipe_status status = pp_kafka_admin_wait(&event, admin, queue, name, deadline_ms, err);
+    if (status < 0) {
+        return status;
+    }
+    size_t count = 0;
+    const rd_kafka_topic_result_t **topics = topic_results(event, &count);
+    for (size_t i = 0; i < count && status == PINPIPE_OK; i++) {
+        rd_kafka_resp_err_t code = rd_kafka_topic_result_error(topics[i]);
+        status =
+            code ? pp_kafka_fail(err, code, name, rd_kafka_topic_result_error_string(topics[i])) : status;
+    }
+    rd_kafka_event_destroy(event);
+    if (status == PINPIPE_OK) {
+        told_wait(admin, name, is_told, deadline_ms);
+    }
+    return status;
 }
 
 static pinpipe_status name_take(char *out, const pinpipe_kafka_admin *admin, pinpipe_str name,
@@ -36,6 +114,35 @@ static pinpipe_status name_take(char *out, const pinpipe_kafka_admin *admin, pin
     return status;
 }
 
+pinpipe_status pinpipe_kafka_admin_topic_create(pinpipe_kafka_admin *admin,
+                                                const pinpipe_kafka_topic_options *topic, int64_t timeout_ms,
+                                                pinpipe_error *err) {
+    if (!topic || topic->struct_size < sizeof *topic) {
+        return pp_fail(err, PINPIPE_EINVAL, "a topic's options lack their struct_size");
+    }
+    char name[PP_KAFKA_TOPIC_BYTES_MAX + 1], reason[PP_KAFKA_TEXT_BYTES] = "";
+    pinpipe_status status = name_take(name, admin, topic->name, err);
+    if (status < 0) {
+        return status;
+    }
+    int32_t partitions = topic->partition_count ? topic->partition_count : 1;
+    int32_t replicas = topic->replication_count ? topic->replication_count : 1;
+    rd_kafka_NewTopic_t *change = rd_kafka_NewTopic_new(name, partitions, replicas, reason, sizeof reason);
+    if (!change) {
+        return pp_fail_service(err, PINPIPE_EINVAL, "kafka", 0, "topic '%s': %s", name, reason);
+    }
+    int64_t deadline_ms = pp_kafka_deadline_ms(timeout_ms);
+    rd_kafka_AdminOptions_t *request =
+        pp_kafka_admin_request(admin, RD_KAFKA_ADMIN_OP_CREATETOPICS, deadline_ms);
+    rd_kafka_queue_t *queue = rd_kafka_queue_new(admin->client.handle);
+    rd_kafka_CreateTopics(admin->client.handle, &change, 1, request, queue);
+    status = change_wait(admin, queue, name, is_led, deadline_ms, err);
+    rd_kafka_NewTopic_destroy(change);
+    rd_kafka_queue_destroy(queue);
+    rd_kafka_AdminOptions_destroy(request);
+    return status;
+}
+
 pinpipe_status pinpipe_kafka_admin_topic_delete(pinpipe_kafka_admin *admin, pinpipe_str name,
                                                 int64_t timeout_ms, pinpipe_error *err) {
     char text[PP_KAFKA_TOPIC_BYTES_MAX + 1];
@@ -47,18 +154,10 @@ pinpipe_status pinpipe_kafka_admin_topic_delete(pinpipe_kafka_admin *admin, pinp
     rd_kafka_AdminOptions_t *request =
         pp_kafka_admin_request(admin, RD_KAFKA_ADMIN_OP_DELETETOPICS, deadline_ms);
     rd_kafka_queue_t *queue = rd_kafka_queue_new(admin->client.handle);
-    rd_kafka_DeleteTopic_t *topic = rd_kafka_DeleteTopic_new(text);
-    rd_kafka_event_t *event = NULL;
-    rd_kafka_DeleteTopics(admin->client.handle, &topic, 1, request, queue);
-    status = pp_kafka_admin_wait(&event, admin, queue, text, deadline_ms, err);
-    if (status == PINPIPE_OK) {
-        size_t count = 0;
-        const rd_kafka_topic_result_t **topics =
-            rd_kafka_DeleteTopics_result_topics(rd_kafka_event_DeleteTopics_result(event), &count);
-        status = pp_kafka_topic_results_judge(topics, count, text, err);
-        rd_kafka_event_destroy(event);
-    }
-    rd_kafka_DeleteTopic_destroy(topic);
+    rd_kafka_DeleteTopic_t *change = rd_kafka_DeleteTopic_new(text);
+    rd_kafka_DeleteTopics(admin->client.handle, &change, 1, request, queue);
+    status = change_wait(admin, queue, text, is_gone, deadline_ms, err);
+    rd_kafka_DeleteTopic_destroy(change);
     rd_kafka_queue_destroy(queue);
     rd_kafka_AdminOptions_destroy(request);
     return status;
@@ -87,13 +186,9 @@ static pinpipe_status partitions_ask(pinpipe_kafka_admin *admin, const char *nam
     if (status < 0) {
         return status;
     }
-    int at = 0;
-    while (at < metadata->topic_cnt && strcmp(metadata->topics[at].topic, name) != 0) {
-        at++;
-    }
-    rd_kafka_resp_err_t code =
-        at < metadata->topic_cnt ? metadata->topics[at].err : RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART;
-    status = code ? pp_kafka_fail(err, code, name, NULL) : partitions_take(admin, &metadata->topics[at], err);
+    const rd_kafka_metadata_topic_t *topic = topic_find(metadata, name);
+    rd_kafka_resp_err_t code = topic ? topic->err : RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART;
+    status = code ? pp_kafka_fail(err, code, name, NULL) : partitions_take(admin, topic, err);
     rd_kafka_metadata_destroy(metadata);
     return status;
 }

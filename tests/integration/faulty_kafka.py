@@ -95,6 +95,10 @@ class FaultyKafka:
         """Ends the connection instead of an answer."""
         self.order("cut", keys=list(keys), count=count)
 
+    def stale(self, count: int = -1) -> None:
+        """Answers questions for all topics by what is so now, `count` times."""
+        self.order("stale", count=count)
+
     def shuffle(self) -> None:
         """Moves leaders and coordinators."""
         self.order("shuffle")

@@ -278,6 +278,27 @@ def test_a_call_ends_in_time_and_nothing_is_lost(cluster: FaultyKafka, name: str
     clients.close()
 
 
+def test_a_change_of_topics_is_seen_by_who_asks_next(cluster: FaultyKafka) -> None:
+    """The controller answers first; the brokers that are asked tell of the change a little later."""
+    with kafka.Admin(cluster.brokers) as admin:
+        cluster.stale(5)
+        admin.create_topic("behind", 3)
+        assert len(admin.describe_topic("behind").partitions) == 3
+        cluster.stale(5)
+        admin.delete_topic("behind")
+        assert "behind" not in admin.topics()
+
+
+def test_a_topic_that_may_not_be_seen_is_created_all_the_same(cluster: FaultyKafka) -> None:
+    """The right to create a topic is not the right to describe it."""
+    with kafka.Admin(cluster.brokers) as admin:
+        cluster.stale()
+        admin.create_topic("unseen", timeout=CALL_TIMEOUT_S)
+        assert "unseen" not in admin.topics()
+        cluster.heal()
+        assert "unseen" in admin.topics()
+
+
 def rdkafka_threads() -> int:
     """Threads of librdkafka in this process."""
     names = []

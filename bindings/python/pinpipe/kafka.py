@@ -507,7 +507,10 @@ class Admin(Handle):
     def create_topic(
         self, name: str, partitions: int = 1, *, replication: int = 1, timeout: float = 30.0
     ) -> None:
-        """Creates a topic. Raises ConflictError where it exists, RefusedError with the broker's reason."""
+        """Creates a topic, and waits until the brokers tell of it.
+
+        Raises ConflictError where it exists, RefusedError with the broker's reason.
+        """
         timeout_ms = milliseconds(timeout)
 
         def call() -> None:

@@ -5,6 +5,7 @@ package main
 
 import (
 	"bufio"
+	"context"
 	"encoding/json"
 	"errors"
 	"flag"
@@ -15,6 +16,7 @@ import (
 
 	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kfake"
+	"github.com/twmb/franz-go/pkg/kgo"
 	"github.com/twmb/franz-go/pkg/kmsg"
 )
 
@@ -44,18 +46,21 @@ type cluster struct {
 
 var errCut = errors.New("cut")
 
-// Answers requests of a key with nothing (silence) or the connection's end (cut), count times, -1 = until heal.
-func (c *cluster) control(key int16, count int, outcome error) {
+// Gives what reply says to requests of a key that it wants, count times, -1 = until heal.
+func (c *cluster) answer(key int16, count int, reply func(kmsg.Request) (kmsg.Response, error, bool)) {
 	age, left := c.age.Load(), count
-	c.ControlKey(key, func(kmsg.Request) (kmsg.Response, error, bool) {
+	c.ControlKey(key, func(request kmsg.Request) (kmsg.Response, error, bool) {
 		if c.age.Load() != age || left == 0 {
 			c.DropControl()
 			return nil, nil, false
 		}
 		c.KeepControl()
-		left--
-		c.hits.Add(1)
-		return nil, outcome, true
+		response, err, wanted := reply(request)
+		if wanted {
+			left--
+			c.hits.Add(1)
+		}
+		return response, err, wanted
 	})
 }
 
@@ -73,6 +78,26 @@ func (c *cluster) fault(o order) error {
 		fault := kfake.Fault{Keys: keys, Topic: o.Topic, Err: code, Count: o.Count, TopLevel: top}
 		c.faults = append(c.faults, c.Fault(fault))
 	}
+	return nil
+}
+
+// Answers questions for all topics, count times, by what is so now.
+func (c *cluster) stale(count int) error {
+	client, err := kgo.NewClient(kgo.SeedBrokers(c.ListenAddrs()...))
+	if err != nil {
+		return err
+	}
+	defer client.Close()
+	now, err := kmsg.NewPtrMetadataRequest().RequestWith(context.Background(), client)
+	if err != nil {
+		return err
+	}
+	c.answer(int16(kmsg.Metadata), count, func(request kmsg.Request) (kmsg.Response, error, bool) {
+		asked := request.(*kmsg.MetadataRequest)
+		answer := *now
+		answer.SetVersion(asked.GetVersion())
+		return &answer, nil, asked.Topics == nil
+	})
 	return nil
 }
 
@@ -94,8 +119,10 @@ func (c *cluster) follow(o order) (answer, error) {
 	case "silence", "cut":
 		outcome := map[string]error{"silence": nil, "cut": errCut}[o.Do]
 		for _, key := range o.Keys {
-			c.control(key, o.Count, outcome)
+			c.answer(key, o.Count, func(kmsg.Request) (kmsg.Response, error, bool) { return nil, outcome, true })
 		}
+	case "stale":
+		return answer{}, c.stale(o.Count)
 	case "shuffle":
 		c.ShufflePartitionLeaders()
 		c.RehashCoordinators()
