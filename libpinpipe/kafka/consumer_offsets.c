@@ -71,6 +71,22 @@ static pinpipe_status offsets_list(rd_kafka_topic_partition_list_t **out,
     return PINPIPE_OK;
 }
 
+typedef pinpipe_status list_work(pinpipe_kafka_consumer *consumer, rd_kafka_topic_partition_list_t *list,
+                                 int64_t timeout_ms, pinpipe_error *err);
+
+static pinpipe_status list_do(pinpipe_kafka_consumer *consumer, const pinpipe_kafka_offset *offsets,
+                              int64_t count, list_work *work, int64_t timeout_ms, pinpipe_error *err) {
+    rd_kafka_topic_partition_list_t *list = NULL;
+    pinpipe_status status = offsets_list(&list, consumer, offsets, count, err);
+    if (status < 0) {
+        return status;
+    }
+    assert(list);
+    status = work(consumer, list, timeout_ms, err);
+    rd_kafka_topic_partition_list_destroy(list);
+    return status;
+}
+
 /* The first error of a list's entries, after `code`, the error of all. */
 static rd_kafka_resp_err_t first_error(rd_kafka_resp_err_t code,
                                        const rd_kafka_topic_partition_list_t *list) {
@@ -90,9 +106,8 @@ static pinpipe_status commit_answer(const pinpipe_kafka_consumer *consumer, rd_k
     return code ? pp_kafka_fail(err, code, "committing offsets", NULL) : PINPIPE_OK;
 }
 
-static pinpipe_status list_commit(const pinpipe_kafka_consumer *consumer,
-                                  const rd_kafka_topic_partition_list_t *list, int64_t timeout_ms,
-                                  pinpipe_error *err) {
+static pinpipe_status list_commit(pinpipe_kafka_consumer *consumer, rd_kafka_topic_partition_list_t *list,
+                                  int64_t timeout_ms, pinpipe_error *err) {
     pinpipe_status status = PINPIPE_OK;
     /* The blocking form of commit has no deadline; its own queue lets a late answer die with the call. */
     int64_t deadline_ms = pp_kafka_deadline_ms(timeout_ms);
@@ -112,15 +127,7 @@ static pinpipe_status list_commit(const pinpipe_kafka_consumer *consumer,
 pinpipe_status pinpipe_kafka_consumer_commit(pinpipe_kafka_consumer *consumer,
                                              const pinpipe_kafka_offset *offsets, int64_t count,
                                              int64_t timeout_ms, pinpipe_error *err) {
-    rd_kafka_topic_partition_list_t *list = NULL;
-    pinpipe_status status = offsets_list(&list, consumer, offsets, count, err);
-    if (status < 0) {
-        return status;
-    }
-    assert(list);
-    status = list_commit(consumer, list, timeout_ms, err);
-    rd_kafka_topic_partition_list_destroy(list);
-    return status;
+    return list_do(consumer, offsets, count, list_commit, timeout_ms, err);
 }
 
 static pinpipe_status assignment_get(rd_kafka_topic_partition_list_t **out,
@@ -285,15 +292,7 @@ static pinpipe_status list_seek(pinpipe_kafka_consumer *consumer, rd_kafka_topic
 pinpipe_status pinpipe_kafka_consumer_seek(pinpipe_kafka_consumer *consumer,
                                            const pinpipe_kafka_offset *offsets, int64_t count,
                                            int64_t timeout_ms, pinpipe_error *err) {
-    rd_kafka_topic_partition_list_t *list = NULL;
-    pinpipe_status status = offsets_list(&list, consumer, offsets, count, err);
-    if (status < 0) {
-        return status;
-    }
-    assert(list);
-    status = list_seek(consumer, list, timeout_ms, err);
-    rd_kafka_topic_partition_list_destroy(list);
-    return status;
+    return list_do(consumer, offsets, count, list_seek, timeout_ms, err);
 }
 
 /* ---- partitions ---- */
@@ -328,16 +327,16 @@ pinpipe_status pp_kafka_places_show(pp_kafka_places *places, rd_kafka_topic_part
     return PINPIPE_OK;
 }
 
+static pinpipe_status list_assign(pinpipe_kafka_consumer *consumer, rd_kafka_topic_partition_list_t *list,
+                                  int64_t timeout_ms, pinpipe_error *err) {
+    (void)timeout_ms; /* nobody is asked */
+    rd_kafka_resp_err_t code = rd_kafka_assign(consumer->client.handle, list);
+    return code ? pp_kafka_fail(err, code, "taking partitions", NULL) : PINPIPE_OK;
+}
+
 pinpipe_status pp_kafka_consumer_assign(pinpipe_kafka_consumer *consumer, const pinpipe_kafka_offset *offsets,
                                         int64_t count, pinpipe_error *err) {
-    rd_kafka_topic_partition_list_t *list = NULL;
-    pinpipe_status status = offsets_list(&list, consumer, offsets, count, err);
-    if (status == PINPIPE_OK) {
-        rd_kafka_resp_err_t code = rd_kafka_assign(consumer->client.handle, list);
-        status = code ? pp_kafka_fail(err, code, "taking partitions", NULL) : PINPIPE_OK;
-        rd_kafka_topic_partition_list_destroy(list);
-    }
-    return status;
+    return list_do(consumer, offsets, count, list_assign, 0, err);
 }
 
 pinpipe_status pinpipe_kafka_consumer_assigned(const pinpipe_kafka_offset **out, int64_t *count,
@@ -365,17 +364,6 @@ pinpipe_status pinpipe_kafka_consumer_assigned(const pinpipe_kafka_offset **out,
 
 /* ---- pauses ---- */
 
-static pinpipe_status places_list(rd_kafka_topic_partition_list_t **out,
-                                  const pinpipe_kafka_consumer *consumer, const pinpipe_kafka_offset *offsets,
-                                  int64_t count, pinpipe_error *err) {
-    pinpipe_status status = offsets_list(out, consumer, offsets, count, err);
-    if (status < 0) {
-        return status;
-    }
-    assert(*out);
-    return assigned_check(consumer, *out, err);
-}
-
 /* Messages that are ready count as read where librdkafka stands: it goes back by them. */
 static pinpipe_status ready_put_back(pinpipe_kafka_consumer *consumer,
                                      const rd_kafka_topic_partition_list_t *list, int64_t timeout_ms,
@@ -398,37 +386,38 @@ static pinpipe_status ready_put_back(pinpipe_kafka_consumer *consumer,
     return status;
 }
 
+static pinpipe_status list_pause(pinpipe_kafka_consumer *consumer, rd_kafka_topic_partition_list_t *list,
+                                 int64_t timeout_ms, pinpipe_error *err) {
+    pinpipe_status status = assigned_check(consumer, list, err);
+    status = status == PINPIPE_OK ? ready_put_back(consumer, list, timeout_ms, err) : status;
+    if (status < 0) {
+        return status;
+    }
+    rd_kafka_resp_err_t code = rd_kafka_pause_partitions(consumer->client.handle, list);
+    return code ? pp_kafka_fail(err, code, "pausing partitions", NULL) : PINPIPE_OK;
+}
+
 pinpipe_status pinpipe_kafka_consumer_pause(pinpipe_kafka_consumer *consumer,
                                             const pinpipe_kafka_offset *offsets, int64_t count,
                                             int64_t timeout_ms, pinpipe_error *err) {
-    rd_kafka_topic_partition_list_t *list = NULL;
-    pinpipe_status status = places_list(&list, consumer, offsets, count, err);
-    if (status == PINPIPE_OK) {
-        status = ready_put_back(consumer, list, timeout_ms, err);
+    return list_do(consumer, offsets, count, list_pause, timeout_ms, err);
+}
+
+static pinpipe_status list_resume(pinpipe_kafka_consumer *consumer, rd_kafka_topic_partition_list_t *list,
+                                  int64_t timeout_ms, pinpipe_error *err) {
+    (void)timeout_ms; /* nobody is asked */
+    pinpipe_status status = assigned_check(consumer, list, err);
+    if (status < 0) {
+        return status;
     }
-    if (status == PINPIPE_OK) {
-        rd_kafka_resp_err_t code = rd_kafka_pause_partitions(consumer->client.handle, list);
-        status = code ? pp_kafka_fail(err, code, "pausing partitions", NULL) : PINPIPE_OK;
-    }
-    if (list) {
-        rd_kafka_topic_partition_list_destroy(list);
-    }
-    return status;
+    rd_kafka_resp_err_t code = rd_kafka_resume_partitions(consumer->client.handle, list);
+    return code ? pp_kafka_fail(err, code, "resuming partitions", NULL) : PINPIPE_OK;
 }
 
 pinpipe_status pinpipe_kafka_consumer_resume(pinpipe_kafka_consumer *consumer,
                                              const pinpipe_kafka_offset *offsets, int64_t count,
                                              pinpipe_error *err) {
-    rd_kafka_topic_partition_list_t *list = NULL;
-    pinpipe_status status = places_list(&list, consumer, offsets, count, err);
-    if (status == PINPIPE_OK) {
-        rd_kafka_resp_err_t code = rd_kafka_resume_partitions(consumer->client.handle, list);
-        status = code ? pp_kafka_fail(err, code, "resuming partitions", NULL) : PINPIPE_OK;
-    }
-    if (list) {
-        rd_kafka_topic_partition_list_destroy(list);
-    }
-    return status;
+    return list_do(consumer, offsets, count, list_resume, 0, err);
 }
 
 #endif
