@@ -94,18 +94,18 @@ static bool is_linked(const char *version) {
 
 pinpipe_status pp_kafka_conf_set(rd_kafka_conf_t *conf, const char *name, const char *value,
                                  pinpipe_error *err) {
-    const char *survived_since = pp_kafka_value_since(name, value);
-    if (survived_since && !is_linked(survived_since)) {
+    const char *since = pp_kafka_setting_since(name, value);
+    if (since && !is_linked(since)) {
         return pp_fail_service(err, PINPIPE_EINVAL, "kafka", 0,
                                "setting '%s': '%s' needs librdkafka %s or later, this is %s", name, value,
-                               survived_since, rd_kafka_version_str());
+                               since, rd_kafka_version_str());
     }
     char reason[PP_KAFKA_TEXT_BYTES] = "";
     rd_kafka_conf_res_t result = rd_kafka_conf_set(conf, name, value, reason, sizeof reason);
     if (result == RD_KAFKA_CONF_OK) {
         return PINPIPE_OK;
     }
-    const char *since = result == RD_KAFKA_CONF_UNKNOWN ? pp_kafka_setting_since(name) : NULL;
+    since = result == RD_KAFKA_CONF_UNKNOWN ? pp_kafka_setting_since(name, NULL) : NULL;
     if (since) {
         return pp_fail_service(err, PINPIPE_EINVAL, "kafka", 0,
                                "setting '%s': librdkafka %s and later have it, this is %s", name, since,

@@ -187,29 +187,11 @@ const char *pp_kafka_config_value(const pinpipe_kafka_config *config, const char
     return NULL;
 }
 
-const char *pp_kafka_setting_since(const char *name) {
+const char *pp_kafka_setting_since(const char *name, const char *value) {
     static const struct {
-        const char *name, *version;
+        const char *name, *value, *version; /* value NULL = the setting itself */
     } rows[] = {
-#define PP_KAFKA_NEWER(setting_name, setting_version) {setting_name, setting_version},
-#define PP_KAFKA_NEWER_VALUE(setting_name, setting_value, setting_version)
-#include "kafka/newer.def"
-#undef PP_KAFKA_NEWER
-#undef PP_KAFKA_NEWER_VALUE
-    };
-    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
-        if (strcmp(rows[i].name, name) == 0) {
-            return rows[i].version;
-        }
-    }
-    return NULL;
-}
-
-const char *pp_kafka_value_since(const char *name, const char *value) {
-    static const struct {
-        const char *name, *value, *version;
-    } rows[] = {
-#define PP_KAFKA_NEWER(setting_name, setting_version)
+#define PP_KAFKA_NEWER(setting_name, setting_version) {setting_name, NULL, setting_version},
 #define PP_KAFKA_NEWER_VALUE(setting_name, setting_value, setting_version)                                   \
     {setting_name, setting_value, setting_version},
 #include "kafka/newer.def"
@@ -217,7 +199,8 @@ const char *pp_kafka_value_since(const char *name, const char *value) {
 #undef PP_KAFKA_NEWER_VALUE
     };
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
-        if (strcmp(rows[i].name, name) == 0 && strstr(value, rows[i].value)) {
+        bool is_meant = value ? rows[i].value && strstr(value, rows[i].value) : !rows[i].value;
+        if (is_meant && strcmp(rows[i].name, name) == 0) {
             return rows[i].version;
         }
     }

@@ -33,10 +33,9 @@ const char *pp_kafka_config_value_at(const pinpipe_kafka_config *config, int64_t
 /** The value set for `name`, or NULL. */
 const char *pp_kafka_config_value(const pinpipe_kafka_config *config, const char *name);
 
-/** The first librdkafka that has a setting, such as "2.2.0"; NULL where 2.0.2 has it, or none up to 2.15. */
-const char *pp_kafka_setting_since(const char *name);
-/** First version that survives the value of a setting; NULL = all. */
-const char *pp_kafka_value_since(const char *name, const char *value);
+/** The first librdkafka that has a setting (`value` NULL), or that survives a value of it, such as "2.2.0";
+ * NULL where 2.0.2 does, or none up to 2.15. */
+const char *pp_kafka_setting_since(const char *name, const char *value);
 
 /** True for the settings whose values must not be quoted anywhere. */
 bool pp_kafka_setting_secret(const char *name);
