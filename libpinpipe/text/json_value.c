@@ -38,48 +38,26 @@ bool pp_json_byte_pass(pp_json_walk *walk, char byte) {
     return is_there;
 }
 
-/* Text with escapes, which were checked. */
-static void escapes_copy(pp_json_walk *walk, pinpipe_str inside) {
+/* Text with escapes in it: each is checked, and written as what it stands for. */
+static bool escapes_pass(pp_json_walk *walk, pinpipe_str inside) {
     const char *at = inside.ptr, *end = inside.ptr + inside.len;
-    while (at < end) {
-        const char *escape = memchr(at, '\\', (size_t)(end - at));
-        copy(walk, at, (size_t)((escape ? escape : end) - at));
-        char text[4];
-        size_t len = 0, taken = 0;
-        at = escape ? escape : end;
-        if (escape && pp_json_escape_take(text, &len, at, end, &taken) == PP_JSON_STRING_OK) {
-            walk->out += pp_json_escape(walk->out, text, len);
-        }
-        at += taken;
-    }
-}
-
-static inline void string_copy(pp_json_walk *walk, pinpipe_str inside, bool has_escapes) {
-    if (walk->out) {
-        *walk->out++ = '"';
-        if (has_escapes) {
-            escapes_copy(walk, inside);
-        } else {
-            copy(walk, inside.ptr, inside.len);
-        }
-        *walk->out++ = '"';
-    }
-}
-
-static bool escapes_check(pp_json_walk *walk, pinpipe_str inside) {
-    const char *end = inside.ptr + inside.len;
-    for (const char *at = memchr(inside.ptr, '\\', inside.len); at;
-         at = at < end ? memchr(at, '\\', (size_t)(end - at)) : NULL) {
+    for (const char *escape = memchr(at, '\\', inside.len); escape;
+         escape = memchr(at, '\\', (size_t)(end - at))) {
         char plain[4];
         size_t plain_len = 0, taken = 0;
-        pp_json_string_verdict verdict = pp_json_escape_take(plain, &plain_len, at, end, &taken);
+        pp_json_string_verdict verdict = pp_json_escape_take(plain, &plain_len, escape, end, &taken);
         if (verdict != PP_JSON_STRING_OK) {
-            walk->at = at;
+            walk->at = escape;
             walk->is_utf8 = verdict == PP_JSON_STRING_BAD_UTF8;
             return fail(walk, walk->is_utf8 ? "an unpaired surrogate" : "an unknown escape");
         }
-        at += taken;
+        copy(walk, at, (size_t)(escape - at));
+        if (walk->out) {
+            walk->out += pp_json_escape(walk->out, plain, plain_len);
+        }
+        at = escape + taken;
     }
+    copy(walk, at, (size_t)(end - at));
     return true;
 }
 
@@ -110,10 +88,13 @@ bool pp_json_string_rest_pass(pp_json_walk *walk, pinpipe_str *inside) {
             return fail(walk, "a byte that is not UTF-8");
         }
     }
-    if ((flags & PP_JSON_HAS_ESCAPE) && !escapes_check(walk, *inside)) {
+    copy(walk, "\"", 1);
+    if (!(flags & PP_JSON_HAS_ESCAPE)) {
+        copy(walk, text, len);
+    } else if (!escapes_pass(walk, *inside)) {
         return false;
     }
-    string_copy(walk, *inside, flags & PP_JSON_HAS_ESCAPE);
+    copy(walk, "\"", 1);
     walk->at = text + len + 1;
     return true;
 }
