@@ -1,13 +1,13 @@
 /* Turns records that Kafka tells twice into nothing, and a topic that was made anew into another beginning.
  * Never begins an object where no object begins, as long as the last record is still what it was.
- * Rules: docs/sink.md, "Exactly once". librdkafka 2.0.2 was seen to read again from where it paused last,
- * long after it had gone on; a topic that was made anew begins at 0. */
+ * Rules: docs/sink.md, "Exactly once". librdkafka goes where a late answer to a question for an offset says
+ * (docs/kafka.md, "Consumer"); a topic that was made anew begins at 0. */
 #include "pipeline/sink_state.h"
 
 #include "base/checksum.h"
 #include "base/log.h"
 
-/* A stale position may come again; a topic that was made anew gives its first record every time. */
+/* A late answer may come again; a topic that was made anew gives its first record every time. */
 #define ASKED_MAX 3
 
 static uint32_t crc_of(const pinpipe_kafka_message *message) {
