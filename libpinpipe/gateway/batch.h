@@ -33,7 +33,7 @@ typedef struct pp_gateway_mark {
     size_t value_bytes, key_bytes;
 } pp_gateway_mark;
 
-/** The batch that this turn's records of a topic go into. Errors: ENOMEM. */
+/** The batch that a topic's next records go into. Errors: ENOMEM. */
 pinpipe_status pp_gateway_batch_of(pp_gateway_batch **out, pinpipe_gateway *gateway, pp_gateway_topic *topic,
                                    pinpipe_error *err);
 
@@ -54,13 +54,13 @@ void pp_gateway_batch_join(pp_gateway_batch *batch, pp_gateway_connection *conne
  */
 bool pp_gateway_batch_leave(pinpipe_gateway *gateway, pp_gateway_connection *connection);
 
-/** Writes what this turn has gathered, and what could not be written before. */
+/** Writes what was gathered, unless it is held, and what could not be written before. */
 void pp_gateway_batches_write(pinpipe_gateway *gateway);
 
 /** Answers the requests whose records have their reports. */
 void pp_gateway_batches_settle(pinpipe_gateway *gateway);
 
-/** When a write is to be tried again; INT64_MAX = there is none. */
+/** When a write is due, or to be tried again; INT64_MAX = there is none. */
 int64_t pp_gateway_batches_due(const pinpipe_gateway *gateway);
 
 /** Once the producer is freed. */

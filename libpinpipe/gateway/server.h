@@ -31,7 +31,9 @@ typedef struct pp_gateway_topic {
     int64_t partition_count;
     bool is_doubtful;            /* a record failed: the next request looks again */
     bool is_written;             /* the producer knows it, too */
-    pp_gateway_batch *gathering; /* records of this turn */
+    pp_gateway_batch *gathering; /* records that are to be written */
+    int64_t under_way;           /* records of batches without all their reports */
+    int64_t held_until_ms;       /* the next batch waits for them so long */
 } pp_gateway_topic;
 
 /** Where a connection is; each place has its list, in the order of deadlines. */
@@ -110,7 +112,7 @@ struct pinpipe_gateway {
     int64_t topic_count;
     pp_gateway_list places[PP_GATEWAY_PLACE_COUNT];
     int64_t listing_waits;       /* requests that wait for a listing */
-    pp_gateway_batch *gathering; /* of this turn */
+    pp_gateway_batch *gathering; /* of this turn, or held */
     pp_gateway_batch *under_way, *spare;
     int64_t memory_bytes; /* of requests under way */
     pinpipe_error ended;  /* why the producer has, where it has */

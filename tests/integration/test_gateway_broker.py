@@ -14,7 +14,7 @@ import subprocess
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, suppress
+from contextlib import AbstractContextManager, ExitStack, suppress
 from pathlib import Path
 from typing import Any
 
@@ -121,6 +121,31 @@ def test_what_a_broker_refuses_is_told(cluster: FaultyKafka) -> None:
         assert (status, said.get("error_code"), headers.get("Retry-After")) == (503, 50003, "1"), said
         cluster.heal()
         _until_stored(address, 503)
+
+
+def test_a_silent_broker_holds_no_other_one_back() -> None:
+    """The next records of a topic wait for many that are under way, and not for long."""
+    said: list[int] = []
+    with ExitStack() as up:
+        cluster = up.enter_context(run_faulty_kafka("-brokers", "2", "-topics", "half", "-partitions", "32"))
+        admin = up.enter_context(kafka.Admin(cluster.brokers))
+        led_by = {one.leader: one.partition for one in admin.describe_topic("half").partitions}
+        silent, other = led_by.values()
+        many = b",".join([b'{"value":0,"partition":%d}' % silent] * 600)
+        address, _ = up.enter_context(_gateway(cluster.brokers, "--set", "message.timeout.ms=6000"))
+        assert _post(address, topic="half")[0] == 200
+        before = cluster.silence(keys.PRODUCE, count=1)
+        thread = threading.Thread(
+            target=lambda: said.append(_post(address, b'{"records":[%s]}' % many, "half")[0])
+        )
+        thread.start()
+        deadline = time.monotonic() + PATIENCE_S
+        while cluster.hits() == before and time.monotonic() < deadline:
+            time.sleep(0.01)
+        assert _post(address, b'{"records":[{"value":1,"partition":%d}]}' % other, "half")[0] == 200
+        assert said == []
+        thread.join(PATIENCE_S)
+    assert said and said[0] in {200, 503, 504}, said
 
 
 class _Load:
