@@ -1,7 +1,7 @@
 """The benchmark's section on the gateway: CPU of its process a POST, beside a bare handler of its library, and Flask.
 
-Never measures client or cluster: wrk and kfake run on the other core. With more than one core the measured process has
-one for itself, its librdkafka threads included.
+Never measures client or cluster: wrk and the brokers, kfake's and then Apache Kafka's, run on the other core. With more
+than one core the measured process has one for itself, its librdkafka threads included.
 Rules: DESIGN §5 ("Speed"); reference/gateway-and-sink-costs.md; issue on the gateway, "It must show".
 """
 
@@ -19,7 +19,9 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
+from itertools import product
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import figures
@@ -36,6 +38,7 @@ START_S = 30.0
 LOADS = ((1, 64), (1, 16), (100, 16))
 #: Has two cores; on a machine of two it shares the second with client and cluster.
 TWO = "2 workers"
+TOPIC, PARTITIONS = "bench", 4
 TICK_S = 1 / os.sysconf("SC_CLK_TCK")
 SCRIPT = """wrk.method = "POST"
 wrk.path = "/test/topics/bench"
@@ -123,9 +126,10 @@ def _rounds(bench: Bench, brokers: str, core: set[int], script: Path, connection
             name: up.enter_context(_server(command, two if name == TWO else core))
             for name, command in commands.items()
         }
-        for _ in range(bench.runs):
+        for number in range(1 + bench.runs):  # the first one warms the broker, and is forgotten
             for name, server in servers.items():
-                runs[name].append(_load(*server, script, connections))
+                load = _load(*server, script, connections)
+                runs[name] += [load] * (number > 0)
     found: dict[str, Any] = {
         name: {key: statistics.median(run[key] for run in every) for key in every[0]}
         for name, every in runs.items()
@@ -137,32 +141,54 @@ def _rounds(bench: Bench, brokers: str, core: set[int], script: Path, connection
     return found
 
 
-def section(bench: Bench) -> dict[str, Any]:
-    """µs of CPU a request and a record, requests/s, latency; what each costs by the gateway of the same round."""
+@contextmanager
+def _kfake(folder: Path) -> Iterator[str]:
     from faulty_kafka import run_faulty_kafka
 
+    del folder  # it throws records away
+    with run_faulty_kafka("-topics", TOPIC, "-partitions", str(PARTITIONS), "-blackhole") as cluster:
+        yield cluster.brokers
+
+
+@contextmanager
+def _kafka(folder: Path) -> Iterator[str]:
+    from kafka_broker import run_kafka
+    from pinpipe.kafka import Admin
+
+    with TemporaryDirectory(dir=folder) as data, run_kafka(Path(data)) as broker:
+        with Admin(broker.brokers) as admin:
+            admin.create_topic(TOPIC, PARTITIONS)
+        yield broker.brokers
+
+
+CLUSTERS = {"kfake": _kfake, "Apache Kafka": _kafka}
+
+
+def _show(title: str, lines: dict[str, Any], records: int) -> None:
+    print(f"\ngateway, {title}: µs of CPU a request, a record, requests/s, ms, CPU by the gateway's")
+    for name, line in lines.items():
+        print(
+            f"  {name:9} {line['cpu_us']:9.2f} {line['cpu_us'] / records:8.2f} {line['per_s']:8.0f}"
+            f" p50 {line['p50_ms']:7.2f} p99 {line['p99_ms']:7.2f} {line['ratio']:7.2f} x"
+        )
+
+
+def section(bench: Bench) -> dict[str, Any]:
+    """µs of CPU a request and a record, requests/s, latency; what each costs by the gateway of the same round."""
     values = rows.write("pin", 200, bench.folder).read_text(encoding="utf-8").splitlines()
     before = os.sched_getaffinity(0)
     cores = sorted(range(os.cpu_count() or 1))
     os.sched_setaffinity(0, set(cores[1:]) or set(cores))  # what is started from here on: cluster and wrk
     found: dict[str, Any] = {}
     try:
-        with run_faulty_kafka("-topics", "bench", "-blackhole") as cluster:
-            for records, connections in LOADS:
-                script = bench.folder / f"gateway-{records}.lua"
-                body = json.dumps({"records": [{"value": json.loads(value)} for value in values[:records]]})
-                script.write_text(SCRIPT.format(body=body), encoding="utf-8")
-                lines = _rounds(bench, cluster.brokers, {cores[0]}, script, connections)
-                found[f"{records} a request, {connections} connections"] = lines
-                print(
-                    f"\ngateway, {records} a request, {connections} connections: µs of CPU a request, a record,"
-                )
-                print("requests/s, ms, CPU by the gateway's")
-                for name, line in lines.items():
-                    print(
-                        f"  {name:9} {line['cpu_us']:9.2f} {line['cpu_us'] / records:8.2f} {line['per_s']:8.0f}"
-                        f" p50 {line['p50_ms']:7.2f} p99 {line['p99_ms']:7.2f} {line['ratio']:7.2f} x"
-                    )
+        for (cluster, start), (records, connections) in product(CLUSTERS.items(), LOADS):
+            script = bench.folder / f"gateway-{records}.lua"
+            body = json.dumps({"records": [{"value": json.loads(value)} for value in values[:records]]})
+            script.write_text(SCRIPT.format(body=body), encoding="utf-8")
+            title = f"{cluster}, {records} a request, {connections} connections"
+            with start(bench.folder) as brokers:
+                found[title] = _rounds(bench, brokers, {cores[0]}, script, connections)
+            _show(title, found[title], records)
     finally:
         os.sched_setaffinity(0, before)
     return found
