@@ -17,20 +17,18 @@ import statistics
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from itertools import product
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any
 
+import clusters
 import figures
 import rows
 from sections import Bench
 
 HERE = Path(__file__).resolve().parent
-ROOT = HERE.parent
-sys.path[:0] = [str(ROOT), str(ROOT / "tests/integration")]
 
 SECONDS = 2
 START_S = 30.0
@@ -38,10 +36,9 @@ START_S = 30.0
 LOADS = ((1, 64), (1, 16), (100, 16))
 #: Has two cores; on a machine of two it shares the second with client and cluster.
 TWO = "2 workers"
-TOPIC, PARTITIONS = "bench", 4
 TICK_S = 1 / os.sysconf("SC_CLK_TCK")
 SCRIPT = """wrk.method = "POST"
-wrk.path = "/test/topics/bench"
+wrk.path = "/test/topics/{topic}"
 wrk.headers["Content-Type"] = "application/vnd.kafka.json.v2+json"
 wrk.body = [==[{body}]==]
 """
@@ -141,27 +138,10 @@ def _rounds(bench: Bench, brokers: str, core: set[int], script: Path, connection
     return found
 
 
-@contextmanager
-def _kfake(folder: Path) -> Iterator[str]:
-    from faulty_kafka import run_faulty_kafka
-
-    del folder  # it throws records away
-    with run_faulty_kafka("-topics", TOPIC, "-partitions", str(PARTITIONS), "-blackhole") as cluster:
-        yield cluster.brokers
-
-
-@contextmanager
-def _kafka(folder: Path) -> Iterator[str]:
-    from kafka_broker import run_kafka
-    from pinpipe.kafka import Admin
-
-    with TemporaryDirectory(dir=folder) as data, run_kafka(Path(data)) as broker:
-        with Admin(broker.brokers) as admin:
-            admin.create_topic(TOPIC, PARTITIONS)
-        yield broker.brokers
-
-
-CLUSTERS = {"kfake": _kfake, "Apache Kafka": _kafka}
+CLUSTERS: dict[str, Callable[[Path], AbstractContextManager[str]]] = {
+    "kfake": lambda _: clusters.kfake("-blackhole"),
+    "Apache Kafka": clusters.apache_kafka,
+}
 
 
 def _show(title: str, lines: dict[str, Any], records: int) -> None:
@@ -184,7 +164,7 @@ def section(bench: Bench) -> dict[str, Any]:
         for (cluster, start), (records, connections) in product(CLUSTERS.items(), LOADS):
             script = bench.folder / f"gateway-{records}.lua"
             body = json.dumps({"records": [{"value": json.loads(value)} for value in values[:records]]})
-            script.write_text(SCRIPT.format(body=body), encoding="utf-8")
+            script.write_text(SCRIPT.format(topic=clusters.TOPIC, body=body), encoding="utf-8")
             title = f"{cluster}, {records} a request, {connections} connections"
             with start(bench.folder) as brokers:
                 found[title] = _rounds(bench, brokers, {cores[0]}, script, connections)
