@@ -72,22 +72,49 @@ static void told_wait(pinpipe_kafka_admin *admin, const char *name, told_judge *
     }
 }
 
-static const rd_kafka_topic_result_t **topic_results(rd_kafka_event_t *event, size_t *count) {
-    return rd_kafka_event_type(event) == RD_KAFKA_EVENT_CREATETOPICS_RESULT
-               ? rd_kafka_CreateTopics_result_topics(rd_kafka_event_CreateTopics_result(event), count)
-               : rd_kafka_DeleteTopics_result_topics(rd_kafka_event_DeleteTopics_result(event), count);
+/* What a change of one topic is made by, and seen by. */
+typedef struct topic_change {
+    rd_kafka_admin_op_t kind;
+    void (*send)(rd_kafka_t *handle, void *topic, const rd_kafka_AdminOptions_t *options,
+                 rd_kafka_queue_t *queue);
+    const rd_kafka_topic_result_t **(*results)(rd_kafka_event_t *event, size_t *count);
+    told_judge *is_told;
+} topic_change;
+
+static void create_send(rd_kafka_t *handle, void *topic, const rd_kafka_AdminOptions_t *options,
+                        rd_kafka_queue_t *queue) {
+    rd_kafka_NewTopic_t *one = topic;
+    rd_kafka_CreateTopics(handle, &one, 1, options, queue);
 }
 
-/* Waits for the answer to a change, and until it can be seen. */
-static pinpipe_status change_wait(pinpipe_kafka_admin *admin, rd_kafka_queue_t *queue, const char *name,
-                                  told_judge *is_told, int64_t deadline_ms, pinpipe_error *err) {
+static const rd_kafka_topic_result_t **create_results(rd_kafka_event_t *event, size_t *count) {
+    return rd_kafka_CreateTopics_result_topics(rd_kafka_event_CreateTopics_result(event), count);
+}
+
+static void delete_send(rd_kafka_t *handle, void *topic, const rd_kafka_AdminOptions_t *options,
+                        rd_kafka_queue_t *queue) {
+    rd_kafka_DeleteTopic_t *one = topic;
+    rd_kafka_DeleteTopics(handle, &one, 1, options, queue);
+}
+
+static const rd_kafka_topic_result_t **delete_results(rd_kafka_event_t *event, size_t *count) {
+    return rd_kafka_DeleteTopics_result_topics(rd_kafka_event_DeleteTopics_result(event), count);
+}
+
+static const topic_change creation = {RD_KAFKA_ADMIN_OP_CREATETOPICS, create_send, create_results, is_led};
+static const topic_change deletion = {RD_KAFKA_ADMIN_OP_DELETETOPICS, delete_send, delete_results, is_gone};
+
+/* Asks for a change, waits for the answer, and until it can be seen. */
+static pinpipe_status change_make(pinpipe_kafka_admin *admin, const topic_change *change, void *topic,
+                                  const char *name, int64_t timeout_ms, pinpipe_error *err) {
+    int64_t deadline_ms = pp_kafka_deadline_ms(timeout_ms);
+    rd_kafka_AdminOptions_t *request = pp_kafka_admin_request(admin, change->kind, deadline_ms);
+    rd_kafka_queue_t *queue = rd_kafka_queue_new(admin->client.handle);
     rd_kafka_event_t *event = NULL;
-    pinpipe_status status = pp_kafka_admin_wait(&event, admin, queue, name, deadline_ms, err);
-    if (status < 0) {
-        return status;
-    }
     size_t count = 0;
-    const rd_kafka_topic_result_t **topics = topic_results(event, &count);
+    change->send(admin->client.handle, topic, request, queue);
+    pinpipe_status status = pp_kafka_admin_wait(&event, admin, queue, name, deadline_ms, err);
+    const rd_kafka_topic_result_t **topics = event ? change->results(event, &count) : NULL;
     for (size_t i = 0; i < count && status == PINPIPE_OK; i++) {
         rd_kafka_resp_err_t code = rd_kafka_topic_result_error(topics[i]);
         status =
@@ -95,8 +122,10 @@ static pinpipe_status change_wait(pinpipe_kafka_admin *admin, rd_kafka_queue_t *
     }
     rd_kafka_event_destroy(event);
     if (status == PINPIPE_OK) {
-        told_wait(admin, name, is_told, deadline_ms);
+        told_wait(admin, name, change->is_told, deadline_ms);
     }
+    rd_kafka_queue_destroy(queue);
+    rd_kafka_AdminOptions_destroy(request);
     return status;
 }
 
@@ -127,19 +156,12 @@ pinpipe_status pinpipe_kafka_admin_topic_create(pinpipe_kafka_admin *admin,
     }
     int32_t partitions = topic->partition_count ? topic->partition_count : 1;
     int32_t replicas = topic->replication_count ? topic->replication_count : 1;
-    rd_kafka_NewTopic_t *change = rd_kafka_NewTopic_new(name, partitions, replicas, reason, sizeof reason);
-    if (!change) {
+    rd_kafka_NewTopic_t *made = rd_kafka_NewTopic_new(name, partitions, replicas, reason, sizeof reason);
+    if (!made) {
         return pp_fail_service(err, PINPIPE_EINVAL, "kafka", 0, "topic '%s': %s", name, reason);
     }
-    int64_t deadline_ms = pp_kafka_deadline_ms(timeout_ms);
-    rd_kafka_AdminOptions_t *request =
-        pp_kafka_admin_request(admin, RD_KAFKA_ADMIN_OP_CREATETOPICS, deadline_ms);
-    rd_kafka_queue_t *queue = rd_kafka_queue_new(admin->client.handle);
-    rd_kafka_CreateTopics(admin->client.handle, &change, 1, request, queue);
-    status = change_wait(admin, queue, name, is_led, deadline_ms, err);
-    rd_kafka_NewTopic_destroy(change);
-    rd_kafka_queue_destroy(queue);
-    rd_kafka_AdminOptions_destroy(request);
+    status = change_make(admin, &creation, made, name, timeout_ms, err);
+    rd_kafka_NewTopic_destroy(made);
     return status;
 }
 
@@ -150,16 +172,9 @@ pinpipe_status pinpipe_kafka_admin_topic_delete(pinpipe_kafka_admin *admin, pinp
     if (status < 0) {
         return status;
     }
-    int64_t deadline_ms = pp_kafka_deadline_ms(timeout_ms);
-    rd_kafka_AdminOptions_t *request =
-        pp_kafka_admin_request(admin, RD_KAFKA_ADMIN_OP_DELETETOPICS, deadline_ms);
-    rd_kafka_queue_t *queue = rd_kafka_queue_new(admin->client.handle);
-    rd_kafka_DeleteTopic_t *change = rd_kafka_DeleteTopic_new(text);
-    rd_kafka_DeleteTopics(admin->client.handle, &change, 1, request, queue);
-    status = change_wait(admin, queue, text, is_gone, deadline_ms, err);
-    rd_kafka_DeleteTopic_destroy(change);
-    rd_kafka_queue_destroy(queue);
-    rd_kafka_AdminOptions_destroy(request);
+    rd_kafka_DeleteTopic_t *topic = rd_kafka_DeleteTopic_new(text);
+    status = change_make(admin, &deletion, topic, text, timeout_ms, err);
+    rd_kafka_DeleteTopic_destroy(topic);
     return status;
 }
 
