@@ -17,7 +17,7 @@ from typing import Any
 
 import figures
 import kinesis_reads
-from rest import calls
+from rest import system_calls
 from sections import Bench
 
 HERE = Path(__file__).resolve().parent
@@ -93,8 +93,8 @@ def section(bench: Bench) -> dict[str, Any]:
         )
         found["put"] = _show(title, commands, "session", 1, bench)
         if shutil.which("strace"):
-            more, less = (calls(c("json", BATCH, count)) for count in (11, 1))
-            one, none = (calls(c("record", 100, count)) for count in (2, 1))
+            more, less = (system_calls(c("json", BATCH, count)) for count in (11, 1))
+            one, none = (system_calls(c("record", 100, count)) for count in (2, 1))
             counted = {"batch": (more - less) / 10, "put": (one - none) / 100}
             print(f"  system calls: {counted['batch']:.1f} a PutRecords, {counted['put']:.1f} a PUT")
             found["system_calls"] = counted

@@ -27,7 +27,7 @@ def _application(brokers: str) -> Flask:
 
     threading.Thread(target=poll, daemon=True).start()
 
-    @application.post("/test/topics/<topic>")
+    @application.post("/test/topics/<topic>")  # type: ignore[untyped-decorator]
     def post(topic: str) -> Response:
         records = json.loads(request.get_data())["records"]
         offsets: list[dict[str, Any]] = [{} for _ in records]

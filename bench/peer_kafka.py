@@ -13,6 +13,7 @@ import resource
 import sys
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +21,7 @@ Job = dict[str, Any]
 BATCH = 20_000
 PEER_BATCH = 1000  # of its documentation's examples
 #: The same for both: librdkafka's documentation asks for linger and room where throughput counts.
-PRODUCER = {
+PRODUCER: dict[str, str | int] = {
     "linger.ms": 50,
     "queue.buffering.max.messages": 100_000,
     "queue.buffering.max.kbytes": 262_144,
@@ -28,7 +29,7 @@ PRODUCER = {
     "partitioner": "murmur2_random",
     "socket.nagle.disable": "true",
 }
-CONSUMER = {
+CONSUMER: dict[str, str | int] = {
     "queued.min.messages": 1_000_000,
     "queued.max.messages.kbytes": 65_536,
     "auto.offset.reset": "earliest",
@@ -38,8 +39,8 @@ CONSUMER = {
 
 
 def _lines(job: Job) -> list[bytes]:
-    lines = Path(job["input"]).read_bytes().splitlines()
-    return (lines * (job["count"] // len(lines) + 1))[: job["count"]]
+    lines, count = Path(job["input"]).read_bytes().splitlines(), int(job["count"])
+    return (lines * (count // len(lines) + 1))[:count]
 
 
 def _ours(job: Job) -> Any:
@@ -121,7 +122,7 @@ def _one_by_one(job: Job, items: list[Any], render: Callable[[Any], Any] | None)
     def work() -> int:
         for number, item in enumerate(items):
             value = render(item) if render else item
-            _sending(producer, lambda value=value: producer.produce(topic, value, on_delivery=told))
+            _sending(producer, partial(producer.produce, topic, value, on_delivery=told))
             if number % PEER_BATCH == 0:
                 producer.poll(0)
         producer.flush()
@@ -178,7 +179,7 @@ def _consume_pinpipe(job: Job) -> Callable[[], int]:
             records = consumer.consume_batch(timeout=30)
             read += len(records)
             for value in records.values():
-                seen += len(value)
+                seen += len(value or b"")
         return read
 
     return work

@@ -25,7 +25,7 @@ ROUNDS = {1: 1, 100: 10}
 PEERS = ("requests", "session", "urllib3")
 
 
-def calls(command: list[str]) -> int:
+def system_calls(command: list[str]) -> int:
     """System calls of a run, its start included."""
     tool = ["strace", "-f", "-c", "-S", "calls", "-U", "calls,name", "-o", "/dev/stderr"]
     done = subprocess.run([*tool, *command], capture_output=True, text=True, check=True)
@@ -59,10 +59,12 @@ def section(bench: Bench) -> dict[str, Any]:
     for batch, rounds in ROUNDS.items():
         with figures.server([sys.executable, str(HERE / "rest_server.py")]) as endpoint:
             results = figures.interleaved(_commands(bench, endpoint, path, batch, rounds), bench.runs)
-            calls = {}
+            calls: dict[str, float] = {}
             if shutil.which("strace"):
                 more, less = (_commands(bench, endpoint, path, batch, count) for count in (2, 1))
-                calls = {name: (calls(more[name]) - calls(less[name])) / RECORDS for name in more}
+                calls = {
+                    name: (system_calls(more[name]) - system_calls(less[name])) / RECORDS for name in more
+                }
         print(
             f"\n{RECORDS} pins, {batch} a request: µs of CPU a record, by pinpipe from Python, system calls a record"
         )

@@ -68,11 +68,9 @@ def objects(bench: Bench) -> dict[str, Any]:
     listed = rows.write_objects(bench.folder)
     names = listed.read_text(encoding="utf-8").split()
     megabytes = sum(Path(name).stat().st_size for name in names) / 1e6
-    peers = {name: name for name in ("duckdb", "polars", "json") if name in bench.peers}
-    commands = {
-        label: figures.peer(peer, "pin", f"@{listed}")
-        for label, peer in {"open, read, close": "files", "pinpipe": "pinpipe-objects", **peers}.items()
-    }
+    peers = {"open, read, close": "files", "pinpipe": "pinpipe-objects"}
+    peers |= {name: name for name in ("duckdb", "polars", "json") if name in bench.peers}
+    commands = {label: figures.peer(peer, "pin", f"@{listed}") for label, peer in peers.items()}
     results = figures.interleaved(commands, min(bench.runs, 3))
     if "spark" in bench.peers:
         job = {"name": "objects", "do": "clean", "kind": "pin", "path": str(Path(names[0]).parent), "runs": 1}
@@ -108,7 +106,9 @@ def whole(bench: Bench) -> dict[str, Any]:
     listed = bench.folder / f"whole-{bench.rows}.json"
     listed.write_text(json.dumps({kind: str(path) for kind, path in paths.items()}), encoding="utf-8")
     names = [name for name in ("pinpipe", "duckdb") if name == "pinpipe" or name in bench.peers]
-    commands = {name: [sys.executable, str(HERE / "whole.py"), name, str(listed)] for name in names}
+    commands: dict[str, list[str]] = {
+        name: [sys.executable, str(HERE / "whole.py"), name, str(listed)] for name in names
+    }
     results = figures.interleaved(commands, bench.runs)
     if "spark" in bench.peers:
         questions = figures.run([sys.executable, str(HERE / "whole.py"), "questions", str(listed)])

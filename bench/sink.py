@@ -14,7 +14,7 @@ import sys
 import tempfile
 import time
 import uuid
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Literal
@@ -153,7 +153,8 @@ class _Ours:
 
 def _script(brokers: str, folder: Path, codec: str, records: int, flush: int, **more: Any) -> dict[str, Any]:
     group = f"g-{uuid.uuid4().hex[:8]}"
-    job = {"who": "confluent", "brokers": brokers, "topic": TOPIC, "group": group, "codec": codec}
+    job: dict[str, Any] = {"who": "confluent", "brokers": brokers, "topic": TOPIC, "group": group}
+    job |= {"codec": codec}
     job |= {"target": str(folder / group), "records": records, "flush": flush, **more}
     found = figures.run([_peers_python(), str(HERE / "peer_sink.py"), json.dumps(job)])
     shutil.rmtree(folder / group, ignore_errors=True)
@@ -166,7 +167,7 @@ def _spark(brokers: str, folder: Path, records: int) -> dict[str, Any]:
     jars = ",".join(map(str, _jars("spark", SPARK_KAFKA, "alone").glob("*.jar")))
     job = {"who": "spark", "brokers": brokers, "topic": TOPIC, "jars": jars}
     job["target"] = str(folder / f"spark-{uuid.uuid4().hex[:8]}")
-    found = figures.run([str(ask_spark._python()), str(HERE / "peer_sink.py"), json.dumps(job)])
+    found = figures.run([str(ask_spark.python()), str(HERE / "peer_sink.py"), json.dumps(job)])
     if found["records"] < records:
         raise SystemExit(f"bench: sink: Spark wrote {found['records']} of {records}")
     return found
@@ -242,7 +243,7 @@ def _show(title: str, found: dict[str, list[dict[str, Any]]], records: int) -> d
 def _many(bench: Bench, broker: Any, folder: Path, records: int) -> dict[str, list[dict[str, Any]]]:
     ours, program = _Ours(broker.brokers, folder), bench.program("sink")
     zlib, brokers = _without_isal(), broker.brokers
-    ways = {
+    ways: dict[str, Callable[[], dict[str, Any]]] = {
         "pinpipe, plain": lambda: ours.run(program, TOPIC, records),
         "pinpipe, read and dropped": lambda: ours.run(program, TOPIC, records, target=""),
         "pinpipe, gzip by ISA-L": lambda: ours.run(program, TOPIC, records, compression="gzip"),

@@ -28,7 +28,7 @@ def _questions() -> dict[str, dict[str, str]]:
     """Question -> its SQL and its reading."""
     reading = _query.Reading()
     return {
-        name: {"sql": _query.sql(name), "reading": _query._reading_query(reading.row(name))}
+        name: {"sql": _query.sql(name), "reading": _query.reading_query(reading.row(name))}
         for name in _query.QUESTIONS
     }
 
