@@ -7,8 +7,8 @@ Rules: docs/performance.md, "Kafka" and "Gateway"; tests/integration has the clu
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -16,6 +16,8 @@ ROOT = Path(__file__).resolve().parents[1]
 sys.path[:0] = [str(ROOT), str(ROOT / "tests/integration")]
 
 TOPIC, PARTITIONS = "bench", 4
+#: Its address while the block lasts, with a folder for what it keeps.
+Cluster = Callable[[Path], AbstractContextManager[str]]
 
 
 @contextmanager
@@ -25,6 +27,11 @@ def kfake(*options: str) -> Iterator[str]:
 
     with run_faulty_kafka("-topics", TOPIC, "-partitions", str(PARTITIONS), *options) as cluster:
         yield cluster.brokers
+
+
+def blackhole(_: Path) -> AbstractContextManager[str]:
+    """kfake that throws records away."""
+    return kfake("-blackhole")
 
 
 @contextmanager

@@ -17,8 +17,8 @@ import statistics
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, ExitStack, contextmanager
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from itertools import product
 from pathlib import Path
 from typing import Any
@@ -126,7 +126,8 @@ def _rounds(bench: Bench, brokers: str, core: set[int], script: Path, connection
         for number in range(1 + bench.runs):  # the first one warms the broker, and is forgotten
             for name, server in servers.items():
                 load = _load(*server, script, connections)
-                runs[name] += [load] * (number > 0)
+                if number:
+                    runs[name].append(load)
     found: dict[str, Any] = {
         name: {key: statistics.median(run[key] for run in every) for key in every[0]}
         for name, every in runs.items()
@@ -138,10 +139,7 @@ def _rounds(bench: Bench, brokers: str, core: set[int], script: Path, connection
     return found
 
 
-CLUSTERS: dict[str, Callable[[Path], AbstractContextManager[str]]] = {
-    "kfake": lambda _: clusters.kfake("-blackhole"),
-    "Apache Kafka": clusters.apache_kafka,
-}
+CLUSTERS: dict[str, clusters.Cluster] = {"kfake": clusters.blackhole, "Apache Kafka": clusters.apache_kafka}
 
 
 def _show(title: str, lines: dict[str, Any], records: int) -> None:

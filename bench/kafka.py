@@ -10,7 +10,6 @@ from __future__ import annotations
 import json
 import os
 import sys
-from collections.abc import Callable
 from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
@@ -25,12 +24,7 @@ FOLDER = figures.PEERS / "kafka"
 
 VALUE_BYTES = 594
 INPUT_ROWS = 20_000
-Cluster = Callable[[Path], AbstractContextManager[str]]
 PRODUCERS = ["pinpipe, Arrow", "pinpipe, list", "confluent produce", "confluent produce_batch"]
-
-
-def _blackhole(_: Path) -> AbstractContextManager[str]:
-    return clusters.kfake("-blackhole")
 
 
 def _synthetic(_: Path) -> AbstractContextManager[str]:
@@ -38,10 +32,10 @@ def _synthetic(_: Path) -> AbstractContextManager[str]:
 
 
 #: What is asked and of whom, how many records a run has, the ways; the first is the ratio's base.
-QUESTIONS: dict[str, tuple[str, Cluster, int, list[str]]] = {
-    "produce": ("produce", _blackhole, 400_000, PRODUCERS),
+QUESTIONS: dict[str, tuple[str, clusters.Cluster, int, list[str]]] = {
+    "produce": ("produce", clusters.blackhole, 400_000, PRODUCERS),
     "produce, Apache Kafka": ("produce", clusters.apache_kafka, 200_000, PRODUCERS),
-    "rows": ("rows", _blackhole, 200_000, ["pinpipe", "confluent, json.dumps"]),
+    "rows": ("rows", clusters.blackhole, 200_000, ["pinpipe", "confluent, json.dumps"]),
     "consume": ("consume", _synthetic, 1_500_000, ["pinpipe", "confluent consume(1000)"]),
 }
 
