@@ -87,13 +87,13 @@ class FaultyKafka:
         """Answers requests of a key by an error, `count` times; -1 = until `heal`."""
         self.order("fault", keys=[key], error=error, count=count)
 
-    def silence(self, *keys: int, count: int = -1) -> int:
-        """Answers requests of these keys never; how often there was a fault before."""
-        return int(self.order("silence", keys=list(keys), count=count)["hits"])
+    def silence(self, *keys: int, count: int = -1) -> None:
+        """Answers requests of these keys never."""
+        self.order("silence", keys=list(keys), count=count)
 
     def hits(self) -> int:
-        """How often requests were answered never, late or by the connection's end."""
-        return int(self.order("ends", topic="")["hits"])
+        """How often there was silence, a cut or a stale answer so far; errors count once they are taken back."""
+        return int(self.order("hits")["hits"])
 
     def cut(self, *keys: int, count: int = -1) -> None:
         """Ends the connection instead of an answer."""
